@@ -32,8 +32,8 @@ PRESETS = {
         'train_classifier': dict(bs=16, bptt=35, epochs=4, lr=0.01, drop_mult=0.5),
     },
     'laptop': {
-        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=20_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),
-        'fine_tune': dict(max_vocab=20_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
+        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),
+        'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
         'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
     },
     'paper': {'pretrain': dict(), 'fine_tune': dict(), 'train_classifier': dict()},

@@ -1,0 +1,32 @@
+# Each target makes its own environment first, so that on a fresh machine one command is enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test lab readme clean
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: settings.ini setup.py pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup      ## all three stages on the data that ships, offline
+	$(BIN)/ulmfit-nb demo
+
+test: setup      ## lint, every chapter, parity, properties, the command line, a real browser
+	bash tests/install_browser.sh $(BIN)/python
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m pytest
+
+lab: setup       ## the course, in JupyterLab
+	$(BIN)/ulmfit-nb lab
+
+readme: setup    ## the tables in README.md, from results/
+	$(BIN)/python runs/readme.py
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
