@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .training import write_json
 
-# %% ../nbs/12_results.ipynb #59f2ada2
+# %% ../nbs/12_results.ipynb #67074ecf
 def git_commit() -> str:
     "The commit of the code that is running, with '+' if files were changed since; 'unknown' outside a checkout."
     here = Path(__file__).parent if '__file__' in globals() else Path()
@@ -20,9 +20,7 @@ def git_commit() -> str:
     try: return git('rev-parse', '--short', 'HEAD') + ('+' if git('status', '--porcelain', '-uno') else '')
     except (OSError, subprocess.CalledProcessError): return 'unknown'
 
-git_commit()
-
-# %% ../nbs/12_results.ipynb #71135dd3
+# %% ../nbs/12_results.ipynb #e10cce5b
 def hardware() -> str:
     "Processor, cores in use, and GPU if there is one."
     import torch
@@ -30,8 +28,6 @@ def hardware() -> str:
     info = Path('/proc/cpuinfo')
     names = [l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')] if info.exists() else []
     return f'{names[0] if names else platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()} cores'
-
-hardware()
 
 # %% ../nbs/12_results.ipynb #5192004b
 def circumstances() -> dict:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['match_rows', 'shared_words', 'change_vocab', 'fine_tune']
 
-# %% ../nbs/09_fine_tuning.ipynb #2babc0d7
+# %% ../nbs/09_fine_tuning.ipynb #75540a00
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,29 +13,30 @@ import torch
 
 from .awd_lstm import AWDLSTMConfig, LM_DROPOUTS, LanguageModel
 from .data import fingerprint
-from .pretraining import corpus_in, load_lm, train_lm
+from .pretraining import check_source, corpus_in, load_lm, train_lm
 from .schedules import all_at_once, stlr
 from .tokenization import Tokenizer, Vocab
 from .training import is_finished
 
-# %% ../nbs/09_fine_tuning.ipynb #bc579f39
+# %% ../nbs/09_fine_tuning.ipynb #bcf66f56
 def match_rows(
     rows: torch.Tensor,    # (old vocab_sz, ...) one row a word
     old: Vocab,            # the words of the rows
     new: Vocab,            # the words wanted
 ) -> torch.Tensor:         # (new vocab_sz, ...); a word the old vocabulary hasn't got gets the mean of all rows
-    "Move an embedding, or a bias, to another vocabulary."
-    known = torch.tensor([old.index.get(w, -1) for w in new.words])
-    known[[i for i, w in enumerate(new.words) if w == 'xxfake']] = -1
+    "Move an embedding, or a bias, to another vocabulary. Raises `ValueError` if there isn't a row for each old word."
+    if len(rows) != len(old): raise ValueError(f'{len(rows)} rows for {len(old)} words: the vocabulary belongs to another model.')
+    known = torch.tensor([-1 if w == 'xxfake' else old.index.get(w, -1) for w in new.words], device=rows.device)
     moved = rows[known.clamp(min=0)]
     moved[known < 0] = rows.mean(0)
     return moved
 
-# %% ../nbs/09_fine_tuning.ipynb #0d2df1c3
+# %% ../nbs/09_fine_tuning.ipynb #3181d19a
 def shared_words(old: Vocab, new: Vocab) -> tuple[int, list[str]]:
-    "How many of the new words the old vocabulary has, and the ones it hasn't, most frequent first."
-    fresh = [w for w in new.words if w not in old and w != 'xxfake']
-    return len(set(new.words)) - len(fresh), fresh
+    "How many of the new words the old vocabulary has, and the ones it hasn't, most frequent first. `xxfake` counts as neither."
+    words = [w for w in new.words if w != 'xxfake']
+    fresh = [w for w in words if w not in old]
+    return len(words) - len(fresh), fresh
 
 # %% ../nbs/09_fine_tuning.ipynb #36875188
 def change_vocab(
@@ -51,7 +52,7 @@ def change_vocab(
     moved.load_state_dict(weights)
     return moved
 
-# %% ../nbs/09_fine_tuning.ipynb #9f25b446
+# %% ../nbs/09_fine_tuning.ipynb #7fcd1e24
 def fine_tune(
     lm_dir: str | Path,       # a language model: what `pretrain` wrote
     texts,                    # texts like those to be classified, no labels needed: a list of strings or a `TextSource`
@@ -64,13 +65,14 @@ def fine_tune(
     bs: int=64, bptt: int=70, # rows, and tokens in a row
     drop_mult: float=1.,      # multiplies all five dropouts
     bf16: bool=False,         # compute in bfloat16
-    seed: int=0,
+    seed: int=0,              # of dropout and the order of texts
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
     progress_bar: bool=True,
-) -> Path:                    # `out`; if its training is finished already, at once
+) -> Path:                    # `out`; if its training is finished already, at once. Raises `StageError` or `DataError` for bad input
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on where it was when called again."
     settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar')}
+    check_source(texts)
     out, (source, old, config) = Path(out), load_lm(lm_dir)
     settings |= {'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     if is_finished(out, settings): return out

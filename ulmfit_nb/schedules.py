@@ -4,39 +4,45 @@
 
 # %% auto #0
 __all__ = ['stlr', 'cosine', 'one_cycle', 'one_cycle_momentum', 'cosine_annealing', 'linear_decay', 'discriminative', 'spread',
-           'freeze_to', 'gradual_unfreezing', 'all_at_once', 'rate_grid', 'format_plan', 'plot_plan', 'lr_find',
-           'steepest', 'plot_lr_find']
+           'freeze_to', 'gradual_unfreezing', 'all_at_once', 'rate_grid', 'format_plan', 'plot_plan', 'unharmed',
+           'endless', 'steepest', 'lr_find', 'plot_lr_find']
 
-# %% ../nbs/07_schedules.ipynb #f01c54db
+# %% ../nbs/07_schedules.ipynb #c506f86d
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 
 import torch
 
-from .training import Phase
+from .training import Phase, Run, move
 
-# %% ../nbs/07_schedules.ipynb #644cc66a
+# %% ../nbs/07_schedules.ipynb #53aa9433
 def stlr(
-    t: float,                # the step, from 0
-    T: int,                  # how many steps there are
+    t: float,                # the step (batch) of the phase, from 0
+    T: int,                  # steps in the phase, 1 or more
     lr_max: float=0.01,      # the rate at the peak
-    cut_frac: float=0.1,     # the share of steps in which the rate rises
+    cut_frac: float=0.1,     # the share of steps in which the rate rises, from 0 to 1
     ratio: float=32,         # how much smaller the lowest rate is than `lr_max`
 ) -> float:                  # the rate at step t
-    "Slanted triangular learning rate (paper, section 3.2). Runs too short for a rise of one step rise in one step."
+    "Slanted triangular learning rate (paper, section 3.2, equation 3). A rise too short for a step takes one."
     cut = max(1, math.floor(T * cut_frac))
     p = t / cut if t < cut else 1 - (t - cut) / max(1, T - cut)
     return lr_max * (1 + p * (ratio - 1)) / ratio
 
-# %% ../nbs/07_schedules.ipynb #a8940f7b
-def cosine(pos: float, start: float, end: float) -> float:
-    "From `start` at pos 0 to `end` at pos 1, along half a cosine."
+# %% ../nbs/07_schedules.ipynb #14c8661d
+def cosine(
+    pos: float,     # the way gone, from 0 to 1
+    start: float,   # the value at 0
+    end: float,     # the value at 1
+) -> float:
+    "From `start` to `end` along half a cosine: slow, fast, slow."
     return start + (1 + math.cos(math.pi * (1 - pos))) * (end - start) / 2
 
-# %% ../nbs/07_schedules.ipynb #203d79db
+# %% ../nbs/07_schedules.ipynb #0d20fcfc
 def one_cycle(
-    t: float,               # the step, from 0
-    T: int,                 # how many steps there are
+    t: float,               # the step of the phase, from 0
+    T: int,                 # steps in the phase
     lr_max: float=0.01,     # the rate at the peak
     pct_start: float=0.25,  # the share of steps in which the rate rises
     div: float=25,          # it starts at lr_max / div
@@ -47,8 +53,13 @@ def one_cycle(
     if pos < pct_start: return cosine(pos / pct_start, lr_max / div, lr_max)
     return cosine((pos - pct_start) / (1 - pct_start), lr_max, lr_max / div_final)
 
-# %% ../nbs/07_schedules.ipynb #53aa9433
-def one_cycle_momentum(t: float, T: int, high: float=0.8, low: float=0.7, pct_start: float=0.25) -> float:
+# %% ../nbs/07_schedules.ipynb #914a24ac
+def one_cycle_momentum(
+    t: float, T: int,        # as in `one_cycle`
+    high: float=0.8,         # at both ends
+    low: float=0.7,          # where the rate is highest
+    pct_start: float=0.25,   # as in `one_cycle`
+) -> float:                  # Adam's first beta at step t
     "Momentum to go with `one_cycle`: low where the rate is high."
     pos = t / T
     if pos < pct_start: return cosine(pos / pct_start, high, low)
@@ -63,35 +74,36 @@ def linear_decay(t: float, T: int, lr_max: float=0.01) -> float:
     "From `lr_max` to nothing in a straight line."
     return lr_max * (1 - t / T)
 
-# %% ../nbs/07_schedules.ipynb #d88b7c16
+# %% ../nbs/07_schedules.ipynb #d1b568fb
 def discriminative(
     lr: float,              # of the last group
     n: int,                 # how many groups
     factor: float=2.6,      # each group learns so many times slower than the one above it
-) -> list[float]:           # a rate for each group, the lowest layer first
-    "Discriminative rates (paper, section 3.1)."
+) -> list[float]:           # (n,) a rate for each group, the lowest layer first
+    "Discriminative rates (paper, section 3.2, equation 2)."
     return [lr / factor ** (n - 1 - i) for i in range(n)]
 
-# %% ../nbs/07_schedules.ipynb #d1b568fb
+# %% ../nbs/07_schedules.ipynb #d11866f9
 def spread(
     lrs: float | slice,     # one rate for all; slice(hi): hi/10 for all but the last; slice(lo, hi): even steps of a ratio
     n: int,                 # how many groups
-) -> list[float]:           # a rate for each group, the lowest layer first
+) -> list[float]:           # (n,) a rate for each group, the lowest layer first
     "Rates for groups in the notation of fastai."
     if not isinstance(lrs, slice): return [lrs] * n
-    if lrs.start is None: return [lrs.stop / 10] * (n - 1) + [lrs.stop]
-    step = (lrs.stop / lrs.start) ** (1 / max(1, n - 1))
+    if lrs.start is None or n == 1: return [lrs.stop / 10] * (n - 1) + [lrs.stop]
+    step = (lrs.stop / lrs.start) ** (1 / (n - 1))
     return [lrs.start * step ** i for i in range(n)]
 
-# %% ../nbs/07_schedules.ipynb #ffe11e08
+# %% ../nbs/07_schedules.ipynb #9a42dd20
 def freeze_to(
     names: Sequence[str],   # all layer groups, the lowest first
     n: int,                 # the first of them that learns; negative: counted from the end
-) -> list[str]:             # the groups that learn
-    "Freeze the groups below `n`."
+) -> list[str]:             # the groups that learn; raises `IndexError` if there is no group `n`
+    "Freeze the groups below `n` (paper, section 3.3)."
+    if not -len(names) <= n < len(names): raise IndexError(f'there are {len(names)} layer groups, and {n} is none of them')
     return list(names)[n:]
 
-# %% ../nbs/07_schedules.ipynb #eaef4d8a
+# %% ../nbs/07_schedules.ipynb #e823cbd5
 def gradual_unfreezing(
     names: Sequence[str],    # all layer groups, the lowest first: `list(model.layer_groups())`
     lr: float=0.01,          # of the last group
@@ -99,23 +111,28 @@ def gradual_unfreezing(
     factor: float=2.6,       # between the rates of neighbours
     each: int=1,             # passes at every step before that
     steps: int=None,         # how many groups to thaw one by one before all the rest; None: every one
-) -> list[Phase]:
+) -> list[Phase]:            # to print, to plot, to carry out with `fit`
     "Thaw from the top, a group at a time (paper, section 3.3)."
     n = len(names)
     lrs = discriminative(lr, n, factor)
     last = n - 1 if steps is None else min(steps, n - 1)
     return [Phase(list(names)[-k:], lrs[-k:], each) for k in range(1, last + 1)] + [Phase(list(names), lrs, epochs)]
 
-# %% ../nbs/07_schedules.ipynb #d11866f9
-def all_at_once(names: Sequence[str], lr: float=0.01, epochs: int=1, factor: float=2.6) -> list[Phase]:
-    "Everything learns from the first step, at discriminative rates; factor 1 gives every group the same."
+# %% ../nbs/07_schedules.ipynb #eba5a8a7
+def all_at_once(
+    names: Sequence[str],    # all layer groups, the lowest first
+    lr: float=0.01,          # of the last group
+    epochs: int=1,           # passes
+    factor: float=2.6,       # between the rates of neighbours; 1 gives every group the same
+) -> list[Phase]:
+    "Everything learns from the first step, at discriminative rates."
     return [Phase(list(names), discriminative(lr, len(names), factor), epochs)]
 
-# %% ../nbs/07_schedules.ipynb #389d6d6c
+# %% ../nbs/07_schedules.ipynb #31183da6
 def rate_grid(
     plan: list[Phase],       # what to show
     names: Sequence[str],    # all layer groups, the lowest first
-) -> list[list[float]]:      # a row for each group, a column for each epoch: its rate, 0 where it is frozen
+) -> list[list[float]]:      # (groups, epochs) the peak rate, 0 where the group is frozen
     "A plan as a table."
     columns = [dict(zip(p.groups, p.lrs)) for p in plan for _ in range(p.epochs)]
     return [[c.get(name, 0.) for c in columns] for name in names]
@@ -127,68 +144,90 @@ def format_plan(plan: list[Phase], names: Sequence[str]) -> str:
     rows = reversed(list(zip(names, rate_grid(plan, names))))
     return '\n'.join(f'{name:>{width}} ' + ' '.join(f'{r:8.1e}' if r else f'{"·":>8}' for r in row) for name, row in rows)
 
-# %% ../nbs/07_schedules.ipynb #ebe0839e
+# %% ../nbs/07_schedules.ipynb #11c19231
 def plot_plan(plan: list[Phase], names: Sequence[str], ax=None):
     "A plan as a grid: layer group by epoch, coloured by rate, grey where frozen."
     import matplotlib.pyplot as plt
     import numpy as np
     from matplotlib.colors import LogNorm
     grid = np.array(rate_grid(plan, names))
-    ax = ax or plt.subplots(figsize=(1.2 + 0.7 * grid.shape[1], 0.6 + 0.45 * len(names)))[1]
-    shown = ax.pcolormesh(np.ma.masked_equal(grid, 0), norm=LogNorm(grid[grid > 0].min() / 1.01, grid.max() * 1.01), cmap='viridis', edgecolors='white')
-    ax.set(facecolor='0.85', xlabel='epoch', yticks=np.arange(len(names)) + 0.5, yticklabels=names,
-           xticks=np.arange(grid.shape[1]) + 0.5, xticklabels=np.arange(1, grid.shape[1] + 1))
-    ax.figure.colorbar(shown, ax=ax, label='learning rate')
+    ax = ax or plt.subplots(figsize=(1.6 + 0.6 * grid.shape[1], 0.8 + 0.4 * len(names)))[1]
+    norm = LogNorm(grid[grid > 0].min() / 1.01, grid.max() * 1.01)
+    shown = ax.pcolormesh(np.ma.masked_equal(grid, 0), norm=norm, cmap='viridis', edgecolors='white')
+    ax.set(facecolor='0.85', xlabel='epoch', xticks=np.arange(grid.shape[1]) + 0.5, xticklabels=np.arange(1, grid.shape[1] + 1),
+           yticks=np.arange(len(names)) + 0.5, yticklabels=names)
+    ax.figure.colorbar(shown, ax=ax, label='peak learning rate')
     return ax
 
-# %% ../nbs/07_schedules.ipynb #11c19231
+# %% ../nbs/07_schedules.ipynb #14497049
+@contextmanager
+def unharmed(model: torch.nn.Module):
+    "Within this block the model may be ruined; afterwards it is what it was."
+    weights = {k: v.clone() for k, v in model.state_dict().items()}
+    learns, training, rng = [p.requires_grad for p in model.parameters()], model.training, torch.get_rng_state()
+    try: yield
+    finally:
+        model.load_state_dict(weights)
+        model.zero_grad()
+        for p, r in zip(model.parameters(), learns): p.requires_grad_(r)
+        model.train(training)
+        torch.set_rng_state(rng)
+
+# %% ../nbs/07_schedules.ipynb #311b78da
+def endless(
+    train,                     # `LMBatches` or `DocBatches`
+) -> Iterator[tuple[bool, object]]:  # True with the first batch of an epoch; the batch
+    "Batches of one epoch after another."
+    for epoch in count():
+        for i, batch in enumerate(train.epoch(epoch)): yield i == 0, batch
+
+# %% ../nbs/07_schedules.ipynb #95e0f26d
+def _range_test(run: Run, rates: Sequence[float], smooth: float) -> list[float]:
+    "Train a batch at each rate; stop when the smoothed loss is four times its best, or no number."
+    mean, losses, state = 0., [], None
+    run.model.train()
+    for i, (lr, (fresh, batch)) in enumerate(zip(rates, endless(run.task.train)), 1):
+        for g in run.opt.param_groups: g['lr'] = lr
+        step = run.task.step(run.model, move(batch, run.device), None if fresh else state)
+        step.objective.backward()
+        run.opt.step()
+        run.opt.zero_grad()
+        state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
+        losses.append(mean / (1 - smooth ** i))
+        if not losses[-1] < 4 * min(losses): break
+    return losses
+
+# %% ../nbs/07_schedules.ipynb #91d916ed
+def steepest(
+    rates: Sequence[float],    # evenly spaced in their logarithm
+    losses: Sequence[float],   # the smoothed loss at each
+) -> float:                    # one of the rates
+    "The rate at which the loss falls fastest per decade, before its minimum."
+    lowest = min(max(2, min(range(len(losses)), key=losses.__getitem__)), len(losses) - 1)
+    slopes = [losses[i + 1] - losses[i - 1] for i in range(1, lowest)]
+    return rates[1 + min(range(len(slopes)), key=slopes.__getitem__)] if slopes else rates[0]
+
+# %% ../nbs/07_schedules.ipynb #e6f4aa86
 def lr_find(
     task,                       # a `Task`; its model is left as it was
     groups: Sequence[str]=None, # the layer groups that learn; None: all
     lr_min: float=1e-6,         # the first rate
     lr_max: float=1.,           # the last
     steps: int=100,             # how many rates to try, on as many batches
-    smooth: float=0.9,          # of the running mean of the loss
-    seed: int=0,
+    smooth: float=0.9,          # of the running mean of the loss: 0 none, near 1 much
+    seed: int=0,                # of dropout
 ) -> tuple[list[float], list[float], float]:  # rates, smoothed losses, and the rate where the loss falls most steeply
-    "Learning-rate range test (Smith 2017): raise the rate step by step until the loss runs away."
-    from ulmfit_nb.training import Run, move
-    model = task.model
-    groups = list(model.layer_groups() if groups is None else groups)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    run = Run(task, False, seed, None, {})
-    run.start(Phase(groups, [1.] * len(groups)), 0.01)
-    rates, losses = _range_test(run, [lr_min * (lr_max / lr_min) ** (i / (steps - 1)) for i in range(steps)], smooth)
-    model.load_state_dict(before)
-    return rates, losses, steepest(rates, losses)
+    "Learning-rate range test (Smith 2017). Raises `KeyError` for a group the model hasn't got."
+    groups = list(task.model.layer_groups() if groups is None else groups)
+    rates = [lr_min * (lr_max / lr_min) ** (i / max(1, steps - 1)) for i in range(steps)]
+    with unharmed(task.model):
+        run = Run(task, False, seed, None, {})
+        run.start(Phase(groups, [1.] * len(groups)), 0.01)
+        losses = _range_test(run, rates, smooth)
+    return rates[:len(losses)], losses, steepest(rates[:len(losses)], losses)
 
-# %% ../nbs/07_schedules.ipynb #c90000be
-def _range_test(run, rates, smooth):
-    "Train a batch at each rate; stop when the loss is four times its best."
-    from ulmfit_nb.training import move
-    mean, losses, state, batches = 0., [], None, iter(())
-    run.model.train()
-    for i, lr in enumerate(rates):
-        batch = next(batches, None)
-        if batch is None: batches, state = run.task.train.epoch(i), None; batch = next(batches)
-        for g in run.opt.param_groups: g['lr'] = lr
-        step = run.task.step(run.model, move(batch, run.device), state)
-        step.objective.backward()
-        run.opt.step(); run.opt.zero_grad()
-        state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
-        losses.append(mean / (1 - smooth ** (i + 1)))
-        if not losses[-1] < 4 * min(losses): break
-    return rates[:len(losses)], losses
-
-# %% ../nbs/07_schedules.ipynb #f02c472d
-def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
-    "The rate at which the loss falls fastest per decade, before its minimum."
-    lowest = max(2, min(range(len(losses)), key=losses.__getitem__))
-    slopes = [losses[i + 1] - losses[i - 1] for i in range(1, lowest)]
-    return rates[1 + min(range(len(slopes)), key=slopes.__getitem__)] if slopes else rates[0]
-
-# %% ../nbs/07_schedules.ipynb #23cd6992
-def plot_lr_find(rates, losses, best, ax=None):
+# %% ../nbs/07_schedules.ipynb #5541b7b8
+def plot_lr_find(rates, losses, best, ax=None):  # what `lr_find` gave
     "The curve of a range test, with its suggestion."
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(5, 3))[1]

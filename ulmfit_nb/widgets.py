@@ -7,14 +7,14 @@ __all__ = ['STATIC', 'SCHEDULE_CAPTION', 'LAYERS_CAPTION', 'es_module', 'LRExplo
 
 # %% ../nbs/widgets.ipynb #ffe2143b
 import re
-from pathlib import Path
+from importlib.resources import files
 
 import anywidget
 import ipywidgets as ipw
 import traitlets
 
 # %% ../nbs/widgets.ipynb #49ca0276
-STATIC = Path(__file__).parent/'static' if '__file__' in globals() else Path('../ulmfit_nb/static')
+STATIC = files('ulmfit_nb')/'static'
 
 def es_module(
     *names: str,  # files in `static`, each after those it imports from
@@ -47,18 +47,18 @@ def slider(
     **settings,           # others of the slider: step, readout_format
 ) -> ipw.Widget:
     "A labelled slider linked to a trait in the browser, so that it works without Python as well."
-    made = kind(value=getattr(target, name), min=low, max=high, description=label, style={'description_width': '12em'},
-                layout={'width': '98%', 'max_width': '560px'}, **settings)
-    target.links = [*getattr(target, 'links', []), ipw.jslink((made, 'value'), (target, name))]
+    made = kind(value=getattr(target, name), min=low, max=high, description=label, style={'description_width': '14em'},
+                layout={'width': '98%', 'max_width': '600px'}, **settings)
+    ipw.jslink((made, 'value'), (target, name))
     return made
 
 # %% ../nbs/widgets.ipynb #9ad396a8
-SCHEDULE_CAPTION = """**How fast, when?** Raise `cut_frac`: the peak moves right, and the mean rate hardly changes, for a triangle has the same area wherever
-its tip is. Lower `ratio`: both ends rise. Then set `T` below 20: the rise is a step or two, and with `T` = 1 nothing
-but the lowest rate is left. *Which schedule spends most of its steps near the peak?*"""
+SCHEDULE_CAPTION = """**What to look for.** Raise `cut_frac`: the peak moves right, and the mean rate hardly changes, for a triangle has the
+same area wherever its tip is. Lower `ratio`: both ends rise. Then bring `T` below 60, where the steps become
+dots. *From how many steps on does a tenth of them make a rise of more than one step?*"""
 
-LAYERS_CAPTION = """**How fast, where?** Count the coloured cells of a row: a layer near the words learns for fewer epochs *and* more slowly.
-Set the factor to 1: all rows get one colour, and only the staircase is left. At 2.6, the paper's value, how many times slower than the head is the embedding?"""
+LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a layer near the words learns for fewer epochs *and* more slowly. Set `factor` to 1:
+all rows get one colour, and only the staircase is left. *At 2.6, the paper's value, how many times slower than the head is the embedding?*"""
 
 # %% ../nbs/widgets.ipynb #f9f76fed
 def caption(text: str) -> ipw.HTML:
@@ -71,11 +71,13 @@ def lr_explorer() -> ipw.VBox:  # its `schedule` and `layers` are the two pictur
     "The learning-rate explorer: four schedules over a phase, and discriminative rates with gradual unfreezing."
     schedule, layers = LRExplorer(), LRExplorer(view='layers')
     box = ipw.VBox([
-        slider(schedule, 'T', 'T (steps in the phase)', 1, 500),
+        caption('**One phase, step by step**'),
+        slider(schedule, 'T', 'T (steps in the phase)', 1, 300),
         slider(schedule, 'cut_frac', 'cut_frac (share that rises)', 0., 0.9, ipw.FloatSlider, step=0.01),
         slider(schedule, 'ratio', 'ratio (peak / lowest)', 1, 100),
         slider(schedule, 'lr_max', 'lr_max (peak rate)', -4, -1, ipw.FloatLogSlider, step=0.05, readout_format='.2g'),
-        schedule, caption(SCHEDULE_CAPTION), ipw.HTML('<hr>'),
+        schedule, caption(SCHEDULE_CAPTION),
+        caption('**A whole plan, layer group by epoch**'),
         slider(layers, 'lr', 'lr (peak rate of the head)', -4, -1, ipw.FloatLogSlider, step=0.05, readout_format='.2g'),
         slider(layers, 'factor', 'factor (between groups)', 1., 5., ipw.FloatSlider, step=0.1, readout_format='.1f'),
         slider(layers, 'epochs', 'epochs (all unfrozen)', 1, 6),

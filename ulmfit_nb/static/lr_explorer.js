@@ -18,7 +18,7 @@ function curves(get) {
 }
 
 function draw_schedule(svg, get) {
-  const [w, h, left, top, right, bottom] = [640, 320, 64, 14, 470, 270];
+  const [w, h, left, top, right, bottom] = [760, 340, 84, 14, 540, 288];
   const T = get('T'), lr_max = get('lr_max'), lines = curves(get), [high, tick] = nice(lr_max);
   const x = t => left + (right - left) * t / T, y = r => bottom - (bottom - top) * r / high;
   svg.setAttribute('viewBox', `0 0 ${w} ${h}`);
@@ -33,23 +33,27 @@ function draw_schedule(svg, get) {
   }
   el(svg, 'line', { x1: left, x2: right, y1: bottom, y2: bottom, class: 'axis' });
   el(svg, 'text', { x: (left + right) / 2, y: h - 8, 'text-anchor': 'middle' }, 'step of the phase (batches)');
-  el(svg, 'text', { transform: `translate(14 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' }, 'learning rate (per update)');
+  el(svg, 'text', { transform: `translate(20 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' }, 'learning rate (per update)');
   for (const line of lines) {
     el(svg, 'path', { d: path(line.steps.map(x), line.rates.map(y)), class: `line ${line.key}`, 'data-name': line.name });
     if (line.key === 'stlr' && T <= 60)
       for (const t of line.steps.slice(0, T)) el(svg, 'circle', { cx: x(t), cy: y(line.rates[t]), r: 3.5, class: 'stlr dot' });
   }
-  legend(svg, [...lines].reverse(), T, lr_max, right + 22, top + 12);
+  const cut = Math.max(1, Math.floor(T * get('cut_frac')));
+  const notes = [`up ${cut}, down ${T - cut} steps`, `lowest rate ${short(lr_max / get('ratio'))}`];
+  legend(svg, [...lines].reverse(), T, lr_max, notes, right + 26, top + 12);
 }
 
-function legend(svg, lines, T, lr_max, x, y) {
-  el(svg, 'text', { x, y, class: 'strong' }, 'mean rate');
-  lines.forEach(({ name, key, rates }, i) => {
-    const mean = rates.slice(0, T).reduce((a, b) => a + b, 0) / T, at = y + 26 + 40 * i;
-    el(svg, 'path', { d: `M${x},${at - 4}h34`, class: `line ${key}` });
-    el(svg, 'text', { x: x + 42, y: at, class: key === 'stlr' ? 'strong' : '' }, name);
-    el(svg, 'text', { x: x + 42, y: at + 16, class: 'faint' }, `${short(mean)}, ${Math.round(100 * mean / lr_max)} % of peak`);
-  });
+// Beside the curves: a sample of each line, its name, and its mean over the steps that train.
+function legend(svg, lines, T, lr_max, more, x, y) {
+  for (const { name, key, rates } of lines) {
+    const mean = rates.slice(0, T).reduce((a, b) => a + b, 0) / T;
+    const notes = [`mean ${Math.round(100 * mean / lr_max)} % of the peak`, ...(key === 'stlr' ? more : [])];
+    el(svg, 'path', { d: `M${x},${y - 4}h30`, class: `line ${key}` });
+    el(svg, 'text', { x: x + 38, y, class: key === 'stlr' ? 'strong' : '' }, name);
+    notes.forEach((text, i) => el(svg, 'text', { x: x + 38, y: y + 17 * (i + 1), class: 'faint' }, text));
+    y += 30 + 17 * notes.length;
+  }
 }
 
 const LOW = 1e-5, HIGH = 1e-1;   // the ends of the colour scale
@@ -57,7 +61,7 @@ const shade = rate => viridis(Math.log10(rate / LOW) / Math.log10(HIGH / LOW));
 
 function draw_layers(svg, get) {
   const grid = rate_grid(gradual_unfreezing(GROUPS, get('lr'), get('epochs'), get('factor')), GROUPS).reverse();
-  const [w, left, top, right, row] = [640, 88, 12, 470, 40], n = grid[0].length, col = (right - left) / n;
+  const [w, left, top, right, row] = [760, 84, 12, 540, 40], n = grid[0].length, col = (right - left) / n;
   const bottom = top + row * grid.length, h = bottom + 50;
   svg.setAttribute('viewBox', `0 0 ${w} ${h}`);
   grid.forEach((rates, i) => {
@@ -66,7 +70,7 @@ function draw_layers(svg, get) {
   });
   for (let j = 0; j < n; j++) el(svg, 'text', { x: left + col * (j + 0.5), y: bottom + 18, 'text-anchor': 'middle' }, j + 1);
   el(svg, 'text', { x: (left + right) / 2, y: h - 8, 'text-anchor': 'middle' }, 'epoch (pass over the labelled texts)');
-  scale(svg, right + 22, top + 12, row * grid.length - 12);
+  scale(svg, right + 26, top + 12, row * grid.length - 12);
 }
 
 function cell(svg, x, y, w, h, rate, what) {

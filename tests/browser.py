@@ -1,0 +1,110 @@
+"A JupyterLab and a Chromium to try notebooks in: what tests/test_browser.py stands on."
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TOKEN = 'ulmfit-test'
+DEBIAN = '/usr/bin/chromium'
+FLAGS = '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+
+# The notebook in front, once its kernel is there: asked for earlier, a run opens the Select Kernel dialog and hangs.
+READY = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget, session = panel?.sessionContext;
+    return !!panel?.context?.isReady && session?.isReady
+        && session.session?.kernel?.connectionStatus === 'connected' && session.session.kernel.status === 'idle';
+}"""
+RUN_ALL = """() => { window.ran = false; void jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ran = true }) }"""
+ERRORS = """() => jupyterapp.shell.currentWidget.context.model.toJSON().cells.flatMap(c => c.outputs ?? [])
+    .filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`)"""
+ASK = """async code => {
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const reply = await kernel.requestExecute({ code: '', silent: true, user_expressions: { it: code } }).done;
+    return reply.content.user_expressions.it.data?.['text/plain'] ?? JSON.stringify(reply.content.user_expressions.it);
+}"""
+
+
+def browser_path() -> str | None:
+    "Where a Chromium is: Debian's, else the one that `playwright install chromium` fetched."
+    from playwright.sync_api import sync_playwright
+    if Path(DEBIAN).exists(): return DEBIAN
+    with sync_playwright() as p: path = p.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def copy_notebook(name: str, to: Path, outputs=True) -> str:
+    "A notebook in a folder of its own, the recorded data where the notebook looks for it; signed, so that its outputs are shown."
+    import nbformat
+    from nbformat.sign import NotebookNotary
+    nb = nbformat.read(ROOT/f'nbs/{name}.ipynb', as_version=4)
+    if not outputs:
+        nb.metadata.pop('widgets', None)
+        for cell in nb.cells: cell.update({'outputs': []} if cell.cell_type == 'code' else {})
+    for folder in ('nbs', 'tests', '.jupyter/data'): (to/folder).mkdir(parents=True)
+    (to/'tests/golden').symlink_to(ROOT/'tests/golden')
+    nbformat.write(nb, to/f'nbs/{name}.ipynb')
+    NotebookNotary(data_dir=str(to/'.jupyter/data')).sign(nb)
+    return f'nbs/{name}.ipynb'
+
+
+def free_port() -> int:
+    with socket.socket() as s: s.bind(('127.0.0.1', 0)); return s.getsockname()[1]
+
+
+@contextmanager
+def jupyterlab(folder: Path, theme='JupyterLab Light'):
+    "The address of a JupyterLab that serves `folder` and has no settings, kernels or workspaces but its own."
+    port, own = free_port(), folder/'.jupyter'
+    places = {f'JUPYTER_{k}_DIR': str(own/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')}
+    places |= {f'JUPYTERLAB_{k}_DIR': str(own/k.lower()) for k in ('SETTINGS', 'WORKSPACES')} | {'IPYTHONDIR': str(own/'ipython')}
+    settings = own/'settings/@jupyterlab/apputils-extension'
+    settings.mkdir(parents=True)
+    (settings/'themes.jupyterlab-settings').write_text(json.dumps({'theme': theme}))
+    (settings/'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
+    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
+               f'--IdentityProvider.token={TOKEN}', f'--ServerApp.root_dir={folder}', '--LabApp.news_url=None', '--LabApp.expose_app_in_browser=True']
+    env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '2'}
+    with open(folder/'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
+        try:
+            address = f'http://127.0.0.1:{port}'
+            wait_for_server(server, address, folder/'lab.log')
+            yield address
+        finally: server.terminate()
+
+
+def wait_for_server(server, address: str, log: Path, seconds=60):
+    for _ in range(seconds * 5):
+        if server.poll() is not None: break
+        try: return urllib.request.urlopen(f'{address}/api?token={TOKEN}', timeout=5)
+        except OSError: time.sleep(0.2)
+    raise RuntimeError(f'JupyterLab did not start:\n{log.read_text()[-2000:]}')
+
+
+@contextmanager
+def chromium(path: str):
+    "The browser at `path`. One at a time: playwright allows no second."
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as p, p.chromium.launch(executable_path=path, args=FLAGS.split()) as browser: yield browser
+
+
+@contextmanager
+def open_notebook(browser, address: str, path: str, size=(1280, 1000)):
+    "A page with the notebook open and its kernel idle."
+    with browser.new_page(viewport={'width': size[0], 'height': size[1]}) as page:
+        page.set_default_timeout(60_000)
+        page.goto(f'{address}/lab/tree/{path}?reset&token={TOKEN}')
+        page.wait_for_function(READY)
+        yield page
+
+
+def run_all(page, seconds=240) -> list[str]:
+    "Run every cell; the errors there were."
+    page.evaluate(RUN_ALL)
+    page.wait_for_function('() => window.ran', timeout=seconds * 1000)
+    return page.evaluate(ERRORS)

@@ -1,0 +1,138 @@
+"The notebooks: they run, they are clean, they say what the modules say, and they keep to the form of a chapter."
+
+import ast
+import filecmp
+import shutil
+from pathlib import Path
+
+import notebooks
+import pytest
+from nbdev.clean import clean_nb
+from nbdev.export import nb_export
+from nbdev.test import test_nb as run_notebook
+from notebooks import CHAPTERS, NBS, ROOT, directives, is_export, module_of, read
+
+KNOWN = {'default_exp', 'export', 'exporti', 'exports', 'hide', 'eval', 'echo', 'output', 'slow', 'gpu', 'exec_doc', 'code-fold', 'warning',
+         'code-summary', 'fig-cap', 'fig-alt', 'label', 'hide_input', 'hide_output'}
+SECTIONS = ['See it work', 'Predict', 'Idea', 'Build', 'Break it', 'Equal to', 'Explore', 'Measure', 'Exercises', 'Recap']
+OPTIONAL = {'Explore', 'Exercises'}
+LESSONS = [p for p in CHAPTERS if p.name < '12']
+ids = {'ids': lambda p: p.stem}
+
+
+@pytest.fixture
+def against_module(monkeypatch):
+    "Let export cells take their names from the exported module."
+    import nbdev.test
+
+    class Swapped(nbdev.test.NBProcessor):
+        def __init__(self, fn, **kwargs):
+            super().__init__(fn, **kwargs)
+            module = module_of(read(fn))
+            for cell in self.nb.cells:
+                if module and is_export(cell):
+                    names = ("import importlib as _i; globals().update({k: v for k, v in "
+                             f"vars(_i.import_module('ulmfit_nb.{module}')).items() if not k.startswith('__')}})")
+                    cell.source = names
+                    cell.pop('parsed_', None)
+
+    monkeypatch.setattr(nbdev.test, 'NBProcessor', Swapped)
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_runs(path, against_module):
+    ok, seconds = run_notebook(path, skip_flags=['slow', 'gpu'])
+    assert ok, f'{path.name} fails; run it in JupyterLab to see where'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_is_clean(path, tmp_path):
+    copy = Path(shutil.copy(path, tmp_path))
+    nb = read(copy)
+    clean_nb(nb)
+    for cell, cleaned in zip(read(path).cells, nb.cells):
+        assert cell.metadata == cleaned.metadata, f'metadata in cell {cell.id}: run nbdev-clean'
+        if cell.cell_type == 'code': assert cell.execution_count == cleaned.execution_count, f'execution count in cell {cell.id}: run nbdev-clean'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_outputs_are_there_and_no_errors(path):
+    code = [c for c in read(path).cells if c.cell_type == 'code']
+    errors = [o for c in code for o in c.outputs if o.output_type == 'error']
+    assert not errors, f'{path.name} was saved with an error: {errors[0].ename}: {errors[0].evalue}'
+    ends_in_value = [c for c in code if not is_export(c) and not set(directives(c)) & {'hide', 'eval', 'default_exp'} and shows_something(c.source)]
+    silent = [c.id for c in ends_in_value if not c.outputs]
+    assert not silent, f'{path.name}: cells {silent} end in a value and have no output stored: run the notebook and save it'
+
+
+def shows_something(source: str) -> bool:
+    "Whether the last statement of a cell is an expression with a value worth storing: a name, a number, a tuple, a print."
+    try: body = ast.parse('\n'.join(line for line in source.splitlines() if not line.startswith(('%', '!')))).body
+    except SyntaxError: return False
+    if not body or not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(';'): return False
+    last = body[-1].value
+    return isinstance(last, ast.Tuple | ast.Name | ast.BinOp | ast.Subscript) or isinstance(last, ast.Call) and ast.unparse(last.func) == 'print'
+
+
+def test_modules_are_fresh(tmp_path):
+    "Exporting the notebooks anew gives exactly the modules that are committed, and no module is left over."
+    for path in NBS: nb_export(path, lib_path=tmp_path)
+    made = {p.name for p in tmp_path.glob('*.py')} - {'_modidx.py', '__init__.py'}
+    committed = {p.name for p in (ROOT / 'ulmfit_nb').glob('*.py')} - {'_modidx.py', '__init__.py'}
+    assert made == committed
+    stale = [n for n in sorted(made) if not filecmp.cmp(tmp_path / n, ROOT / 'ulmfit_nb' / n, shallow=False)]
+    assert not stale, f'{stale} are not what the notebooks say: run nbdev-export'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_directives(path):
+    for cell in read(path).cells:
+        if cell.cell_type != 'code': continue
+        unknown = set(directives(cell)) - KNOWN
+        assert not unknown, f'{path.name}, cell {cell.id}: no such directive: {unknown}'
+        below = [line for line in cell.source.splitlines()[len(directives(cell)):] if line.lstrip().startswith(('#|', '# |'))]
+        assert not below, f'{path.name}, cell {cell.id}: a directive must stand at the top of its cell: {below}'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_cells(path):
+    cells = [c for c in read(path).cells if c.cell_type == 'code']
+    for c in cells:
+        n = len([line for line in c.source.splitlines() if line.strip()])
+        assert n <= 30, f'{path.name}, cell {c.id}: {n} lines; 30 is the most, four is usual:\n{c.source[:200]}'
+        assert 'import *' not in c.source, f'{path.name}, cell {c.id}: name what you import'
+        if is_export(c):
+            tree = ast.parse(c.source)
+            imports = [isinstance(s, ast.Import | ast.ImportFrom) for s in tree.body]
+            assert all(imports) or not any(imports), f'{path.name}, cell {c.id}: keep imports in cells of their own'
+
+
+@pytest.mark.parametrize('path', LESSONS, **ids)
+def test_sections(path):
+    cells = read(path).cells
+    title = cells[0].source.splitlines()
+    assert title[0].startswith('# ') and any(line.startswith('> ') for line in title), 'the first cell is the title and the promise'
+    assert '**Time**' in cells[1].source and '**Exports**' in cells[1].source and '**Paper**' in cells[1].source, 'the second cell is the strip'
+    found = [line[3:].strip() for c in cells if c.cell_type == 'markdown' for line in c.source.splitlines() if line.startswith('## ')]
+    assert found == [s for s in SECTIONS if s in found], f'sections out of order, or not among {SECTIONS}: {found}'
+    missing = [s for s in SECTIONS if s not in found and s not in OPTIONAL]
+    assert not missing, f'{path.name} lacks {missing}'
+
+
+@pytest.mark.parametrize('path', LESSONS, **ids)
+def test_words_and_code(path):
+    cells = read(path).cells
+    words = sum(len(c.source.split()) for c in cells if c.cell_type == 'markdown')
+    lines = sum(len([x for x in c.source.splitlines() if x.strip()]) for c in cells if c.cell_type == 'code')
+    assert words / lines > 2, f'{path.name}: {words} words for {lines} lines of code; a lesson explains more'
+
+
+def test_quarto_link():
+    link = ROOT / 'nbs/_quarto.yml'
+    assert link.is_symlink() and link.resolve() == ROOT / '_quarto.yml'
+
+
+def test_lint_sees_a_misspelt_directive(tmp_path):
+    "The lint itself can fail."
+    nb = notebooks.nbformat.v4.new_notebook(cells=[notebooks.nbformat.v4.new_code_cell('#| exprot\nx = 1')])
+    assert set(directives(nb.cells[0])) - KNOWN == {'exprot'}
