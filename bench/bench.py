@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,8 +26,11 @@ SHARED = HERE.parents[1]/'shared/data'
 if SHARED.is_dir(): os.environ.setdefault('ULMFIT_NB_DATA', str(SHARED))
 
 import numpy as np  # noqa: E402
-import record  # noqa: E402
+import quiet  # noqa: E402
 import workload  # noqa: E402
+
+from ulmfit_nb.experiments import record as write_record  # noqa: E402
+from ulmfit_nb.training import peak_memory_mb  # noqa: E402
 
 CASES = {   # one measurement, several cases
     'check': [{}],
@@ -49,6 +53,7 @@ SMOKE = {   # the same, so small that only the plumbing is tested
 def load(label):
     "The implementation that a label names; what follows a hyphen (bf16, raw) is a variant of it."
     path = HERE/f'impl_{label.split("-")[0]}.py'
+    if not path.exists(): raise SystemExit(f'no implementation {label!r}: there is no {path}')
     spec = importlib.util.spec_from_file_location('impl_' + label.replace('-', '_'), path)
     module = importlib.util.module_from_spec(spec)
     try: spec.loader.exec_module(module)
@@ -76,7 +81,7 @@ def interleave(labels, repeats, once, work, unit):
         for l in labels:
             s, values[l] = once(l)
             seconds[l].append(s)
-    return record.summary(seconds, work, unit, values)
+    return quiet.summary(seconds, work, unit, values)
 
 
 def lm(labels, repeats, size, vocab, steps, bs=16, seq_len=72, warm_up=2):
@@ -138,8 +143,8 @@ def tokenize(labels, repeats, n, workers):
 
 def loader(labels, repeats, source, tokens):
     "Each in a process of its own, for its memory."
-    once = {l: lambda l=l: child('loader', label=l, source=source, tokens=tokens, repeats=repeats) for l in plain(labels)}
-    return interleave(list(once), 2, lambda l: (lambda r: (r.pop('seconds'), r))(once[l]()), tokens, 'tokens')
+    def once(label): return split(child('loader', label=label, source=source, tokens=tokens, repeats=repeats))
+    return interleave(plain(labels), 2, once, tokens, 'tokens')
 
 
 def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
@@ -147,7 +152,7 @@ def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
     if source == 'tokens':
         words = [f'w{i}' for i in range(30_000)]
         docs = [[words[i] for i in d] for d in docs]
-    before, start = record.rss_mb(), time.perf_counter()
+    before, start = quiet.rss_mb(), time.perf_counter()
     batches = (impl.lm_loader if source == 'ids' else impl.lm_pipeline)(docs, bs, seq_len)
     build, seconds = time.perf_counter() - start, []
     for _ in range(repeats):
@@ -155,19 +160,20 @@ def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
         for x, _ in batches: n += x.numel()
         seconds.append(time.perf_counter() - start)
     return {'seconds': float(np.median(seconds)), 'build_seconds': round(build, 3), 'tokens_given': n,
-            'data_mb': before, 'end_mb': record.rss_mb(), 'peak_mb': record.peak_mb()}
+            'data_mb': before, 'end_mb': quiet.rss_mb(), 'peak_mb': peak_memory_mb()}
 
 
 def imports(labels, repeats):
     modules = {'torch': 'torch'} | {l: {'fastai': 'fastai.text.all', 'ours': 'ulmfit_nb'}[l] for l in plain(labels)}
     for m in modules.values(): child('import', module=m)   # so that all files are in the page cache
-    return interleave(list(modules), 2 * repeats, lambda l: (lambda r: (r.pop('seconds'), r))(child('import', module=modules[l])), 1, 'imports')
+    return interleave(list(modules), 2 * repeats, lambda l: split(child('import', module=modules[l])), 1, 'imports')
 
 
 def child_import(module):
-    code = (f'import sys, time; start = time.perf_counter(); import {module}; seconds = time.perf_counter() - start; import json, resource; '
-            'print(json.dumps(dict(seconds=seconds, modules=len(sys.modules), peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)))')
-    return json.loads(subprocess.run([sys.executable, '-c', code], cwd=HERE.parent, capture_output=True, text=True, check=True).stdout)
+    code = (f'import sys, time; t = time.perf_counter(); import {module}; t = time.perf_counter() - t; from resource import *; '
+            'print(t, len(sys.modules), getrusage(RUSAGE_SELF).ru_maxrss >> 10)')
+    found = subprocess.run([sys.executable, '-c', code], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return {'seconds': float(found[0]), 'modules': int(found[1]), 'peak_mb': int(found[2])}
 
 
 def check(labels, repeats):
@@ -199,6 +205,11 @@ MEASURES = {'check': check, 'lm': lm, 'clas': clas, 'infer': infer, 'tokenize': 
 CHILDREN = {'loader': child_loader, 'import': child_import}
 
 
+def split(found):
+    "The seconds, and the rest, of what a process of its own found."
+    return found.pop('seconds'), found
+
+
 def child(name, **options):
     "What a process of its own finds."
     found = subprocess.run([sys.executable, __file__, 'child', name, json.dumps(options)], stdout=subprocess.PIPE, text=True)
@@ -208,19 +219,18 @@ def child(name, **options):
 
 def measure(name, args):
     "All cases of one measurement, then its record. Gives False if others disturbed it; what was recorded before then stays."
-    if not args.force: record.wait_for_quiet()
-    from ulmfit_nb.training import write_json
-    watch, start, cases = record.Watch(), time.time(), []
+    if not args.force: quiet.wait_for_quiet()
+    watch, start, cases = quiet.Watch(), time.time(), []
     for case in (SMOKE if args.smoke else CASES).get(name, CASES[name]):
         cases.append({'case': case} | MEASURES[name](args.impl.split(','), 1 if args.smoke else args.repeats, **case))
         show(name, cases[-1])
     others, command = watch.others(), f'python bench/bench.py {name} --impl {args.impl} --repeats {args.repeats}' + ' --smoke' * args.smoke
-    if not args.force and others is not None and others > record.QUIET:
+    if not args.force and others is not None and others > quiet.QUIET:
         print(f'{name}: other processes used {others} cores meanwhile; nothing is recorded')
         return False
-    origin = record.origin(command + ' --force' * args.force, int(THREADS))
-    write_json(Path(args.out)/f'bench_{name}.json', {'bench': name} | origin | {
-        'minutes': round((time.time() - start) / 60, 2), 'other_cpu': others, 'peak_mb': record.peak_mb(), 'cases': cases})
+    write_record(Path(args.out)/f'bench_{name}.json', command + ' --force' * args.force, {
+        'bench': name, 'threads': int(THREADS), 'fastai': version('fastai'), 'minutes': round((time.time() - start) / 60, 2),
+        'other_cpu': others, 'peak_mb': peak_memory_mb(), 'cases': cases})
     return True
 
 
@@ -238,10 +248,11 @@ def show(name, case):
 def run_all(args):
     "Every measurement in a process of its own; one that was disturbed gets a second chance."
     options = ['--impl', args.impl, '--repeats', str(args.repeats), '--out', args.out] + ['--smoke'] * args.smoke + ['--force'] * args.force
-    left, start = list(MEASURES), time.time()
-    for attempt in (1, 2):
-        left = [m for m in left if subprocess.run([sys.executable, __file__, m, *options]).returncode]
-        if not left or time.time() - start > 480: break
+    start = time.time()
+
+    def failed(name): return subprocess.run([sys.executable, __file__, name, *options]).returncode != 0
+    left = [m for m in MEASURES if failed(m)]
+    left = [m for m in left if time.time() - start > 600 or failed(m)]
     print(f'{(time.time() - start) / 60:.1f} minutes' + (f'; not recorded: {", ".join(left)}' if left else ''))
     return not left
 

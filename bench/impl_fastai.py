@@ -1,6 +1,6 @@
 """fastai behind the small interface that the benches use; another implementation offers the same names.
 
-lm_trainer(vocab, cfg, raw)                 .run(batches) -> seconds of each step, losses; batches: (ids, next ids), numpy int64 (bs, seq_len)
+lm_trainer(vocab, cfg, raw)         .run(batches) -> seconds of each step, losses; batches: (ids, next ids), numpy int64 (bs, seq_len)
 clas_trainer(vocab, cfg, n_class, bptt, max_len, raw, freeze_to)      .run_epoch(docs, labels, bs) -> seconds, mean loss
 clas_predictor(vocab, cfg, n_class, bptt, max_len, raw)               .predict(docs, bs) -> probabilities (n, n_class), in the order of docs
     each of the three: .weights() -> its parameters in one order that all implementations share, so that they can start alike

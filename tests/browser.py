@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TOKEN = 'ulmfit-test'
 DEBIAN = '/usr/bin/chromium'
-FLAGS = '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+         '--disable-component-update', '--disable-sync']
 
 # The notebook in front, once its kernel is there: asked for earlier, a run opens the Select Kernel dialog and hangs.
 READY = """() => {
@@ -67,8 +68,10 @@ def jupyterlab(folder: Path, theme='JupyterLab Light'):
     settings.mkdir(parents=True)
     (settings/'themes.jupyterlab-settings').write_text(json.dumps({'theme': theme}))
     (settings/'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
-    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-               f'--IdentityProvider.token={TOKEN}', f'--ServerApp.root_dir={folder}', '--LabApp.news_url=None', '--LabApp.expose_app_in_browser=True']
+    options = ['--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
+               f'--ServerApp.root_dir={folder}', f'--IdentityProvider.token={TOKEN}',
+               '--LabApp.news_url=None', '--LabApp.expose_app_in_browser=True']
+    command = [sys.executable, '-m', 'jupyterlab', *options]
     env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '2'}
     with open(folder/'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:
@@ -90,11 +93,11 @@ def wait_for_server(server, address: str, log: Path, seconds=60):
 def chromium(path: str):
     "The browser at `path`. One at a time: playwright allows no second."
     from playwright.sync_api import sync_playwright
-    with sync_playwright() as p, p.chromium.launch(executable_path=path, args=FLAGS.split()) as browser: yield browser
+    with sync_playwright() as p, p.chromium.launch(executable_path=path, args=FLAGS) as browser: yield browser
 
 
 @contextmanager
-def open_notebook(browser, address: str, path: str, size=(1280, 1000)):
+def open_notebook(browser, address: str, path: str, size=(1280, 1250)):
     "A page with the notebook open and its kernel idle."
     with browser.new_page(viewport={'width': size[0], 'height': size[1]}) as page:
         page.set_default_timeout(60_000)
@@ -103,7 +106,7 @@ def open_notebook(browser, address: str, path: str, size=(1280, 1000)):
         yield page
 
 
-def run_all(page, seconds=240) -> list[str]:
+def run_all(page, seconds=400) -> list[str]:
     "Run every cell; the errors there were."
     page.evaluate(RUN_ALL)
     page.wait_for_function('() => window.ran', timeout=seconds * 1000)

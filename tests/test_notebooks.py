@@ -136,3 +136,9 @@ def test_lint_sees_a_misspelt_directive(tmp_path):
     "The lint itself can fail."
     nb = notebooks.nbformat.v4.new_notebook(cells=[notebooks.nbformat.v4.new_code_cell('#| exprot\nx = 1')])
     assert set(directives(nb.cells[0])) - KNOWN == {'exprot'}
+
+
+def test_every_page_is_in_the_sidebar():
+    config = (ROOT / '_quarto.yml').read_text()
+    missing = [p.name for p in NBS if p.name not in config]
+    assert not missing, f'_quarto.yml does not list {missing}'

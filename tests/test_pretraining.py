@@ -16,27 +16,41 @@ import ulmfit_nb.training as training
 from ulmfit_nb.batching import TokenStream, open_stream
 from ulmfit_nb.data import DataError, TextData, TextSource
 from ulmfit_nb.pretraining import (
-    PRESETS, build_corpus, corpus_in, exchange, first_pass, generate, lm_batches, load_lm, pretrain, split_stream,
+    PRESETS,
+    build_corpus,
+    corpus_in,
+    exchange,
+    first_pass,
+    generate,
+    lm_batches,
+    load_lm,
+    pretrain,
+    split_stream,
 )
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
-TEXTS = [f'The {a} {b} went to the {c} and saw nothing.' for a in ('old', 'young') for b in ('fox', 'crow', 'owl') for c in ('sea', 'hill')] * 3
+TEXTS = [
+    f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")
+] * 3
 TINY = dict(emb_sz=8, n_hid=12, n_layers=2, min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
 
 
 class Blanks:
     "A tokenizer that only splits."
 
-    def map(self, texts, workers=0): return (t.split() for t in texts)
+    def map(self, texts, workers=0):
+        return (t.split() for t in texts)
 
 
 class Ids(Vocab):
     "A vocabulary that leaves ids as they are."
 
-    def decode(self, ids): return ids
+    def decode(self, ids):
+        return ids
 
 
-class Stop(Exception): pass
+class Stop(Exception):
+    pass
 
 
 def cut_at(monkeypatch, n):
@@ -44,94 +58,121 @@ def cut_at(monkeypatch, n):
     steps, real = iter(range(n)), training.set_schedule
 
     def set_schedule(*args, **kwargs):
-        if next(steps, None) is None: raise Stop
+        if next(steps, None) is None:
+            raise Stop
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(training, 'set_schedule', set_schedule)
+    monkeypatch.setattr(training, "set_schedule", set_schedule)
 
 
-def weights(path): return load_lm(path)[0].state_dict()
+def weights(path):
+    return load_lm(path)[0].state_dict()
 
 
-def same(a, b): return all(torch.equal(a[k], b[k]) for k in a.keys() | b.keys())
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a.keys() | b.keys())
 
 
 # --- from texts to ids
 
-words = st.text('abc', min_size=1, max_size=2)
-documents = st.lists(st.lists(words, min_size=1, max_size=8).map(' '.join), min_size=1, max_size=12)
+words = st.text("abc", min_size=1, max_size=2)
+documents = st.lists(st.lists(words, min_size=1, max_size=8).map(" ".join), min_size=1, max_size=12)
 
 
 @settings(deadline=None, max_examples=60)
-@given(texts=documents, min_freq=st.integers(1, 3), max_vocab=st.integers(10, 20), max_tokens=st.none() | st.integers(1, 30), given_vocab=st.booleans())
+@given(
+    texts=documents,
+    min_freq=st.integers(1, 3),
+    max_vocab=st.integers(10, 20),
+    max_tokens=st.none() | st.integers(1, 30),
+    given_vocab=st.booleans(),
+)
 def test_corpus_is_what_memory_would_give(tmp_path_factory, texts, min_freq, max_vocab, max_tokens, given_vocab):
-    vocab = Vocab(['xxunk', 'xxpad', 'b', 'a', 'cc']) if given_vocab else None
-    built, stream = build_corpus(texts, tmp_path_factory.mktemp('c')/'ids', Blanks(), vocab, min_freq, max_vocab, max_tokens)
+    vocab = Vocab(["xxunk", "xxpad", "b", "a", "cc"]) if given_vocab else None
+    built, stream = build_corpus(texts, tmp_path_factory.mktemp("c") / "ids", Blanks(), vocab, min_freq, max_vocab, max_tokens)
     lists = [t.split() for t in texts]
-    if max_tokens: lists = lists[:1 + next((i for i, n in enumerate(np.cumsum([len(t) for t in lists])) if n >= max_tokens), len(lists))]
+    if max_tokens:
+        lists = lists[: 1 + next((i for i, n in enumerate(np.cumsum([len(t) for t in lists])) if n >= max_tokens), len(lists))]
     expected = vocab or Vocab.build(lists, min_freq, max_vocab)
     assert built == expected
     assert [stream.doc(i).tolist() for i in range(stream.n_docs)] == [expected.numericalize(t).tolist() for t in lists]
 
 
 def test_corpus_with_the_real_tokenizer(tmp_path):
-    vocab, stream = build_corpus(TEXTS, tmp_path/'ids', Tokenizer(), min_freq=2)
-    lists = [Tokenizer()(t) for t in TEXTS]
+    vocab, stream = build_corpus(TEXTS, tmp_path / "ids", Tokenizer(), min_freq=2)
+    lists = list(Tokenizer().map(TEXTS))
     assert vocab == Vocab.build(lists, 2)
     assert stream.ids.tolist() == [i for t in lists for i in vocab.numericalize(t)]
     assert stream.ids.dtype == np.int32 and isinstance(stream.ids, np.memmap)
 
 
 def test_provisional_ids_are_in_order_of_arrival(tmp_path):
-    counts = first_pass(['b a b', 'c a'], tmp_path/'ids', Blanks())
-    assert list(counts.items()) == [('b', 2), ('a', 2), ('c', 1)] and open_stream(tmp_path/'ids').ids.tolist() == [0, 1, 0, 2, 1]
+    counts = first_pass(["b a b", "c a"], tmp_path / "ids", Blanks())
+    assert list(counts.items()) == [("b", 2), ("a", 2), ("c", 1)] and open_stream(tmp_path / "ids").ids.tolist() == [0, 1, 0, 2, 1]
 
 
-@pytest.mark.parametrize('n', [0, 1, 6, 7, 8, 14, 50])
+@pytest.mark.parametrize("n", [0, 1, 6, 7, 8, 14, 50])
 def test_exchange_over_block_borders(tmp_path, n):
     rng = np.random.default_rng(n)
     ids, table = rng.integers(0, 20, n).astype(np.int32), rng.permutation(20).astype(np.int32)
-    ids.tofile(tmp_path/'ids')
-    exchange(tmp_path/'ids', table, block=7)
-    assert np.fromfile(tmp_path/'ids', np.int32).tolist() == table[ids].tolist()
+    ids.tofile(tmp_path / "ids")
+    exchange(tmp_path / "ids", table, block=7)
+    assert np.fromfile(tmp_path / "ids", np.int32).tolist() == table[ids].tolist()
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
     class Many:
-        def __init__(self, n): self.n = n
-        def __iter__(self): return (' '.join(f'w{(i * 7 + j) % 500}' for j in range(100)) for i in range(self.n))
+        def __init__(self, n):
+            self.n = n
 
-    monkeypatch.setattr(pretraining, 'exchange', partial(exchange, block=1000))   # its blocks are the one thing as large as this corpus
+        def __iter__(self):
+            return (" ".join(f"w{(i * 7 + j) % 500}" for j in range(100)) for i in range(self.n))
+
+    monkeypatch.setattr(pretraining, "exchange", partial(exchange, block=1000))  # its blocks are the one thing as large as this corpus
 
     def peak(n):
         tracemalloc.start()
-        build_corpus(Many(n), tmp_path/'ids', Blanks())
-        try: return tracemalloc.get_traced_memory()[1]
-        finally: tracemalloc.stop()
+        build_corpus(Many(n), tmp_path / "ids", Blanks())
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
     peak(100)
     small, large = peak(200), peak(2000)
-    size = (tmp_path/'ids').stat().st_size
+    size = (tmp_path / "ids").stat().st_size
     assert size == 2000 * 100 * 4
-    assert large - small < size / 10, f'{small} bytes at their peak, {large} for ten times the corpus'
+    assert large - small < size / 10, f"{small} bytes at their peak, {large} for ten times the corpus"
 
 
 def test_nothing_is_left_of_a_corpus_that_failed(tmp_path):
     def broken():
-        yield 'a b'
-        raise OSError('the disc has gone')
+        yield "a b"
+        raise OSError("the disc has gone")
 
-    with pytest.raises(OSError, match='the disc has gone'): build_corpus(broken(), tmp_path/'ids', Blanks())
-    with pytest.raises(DataError, match='the source is empty'): build_corpus([], tmp_path/'ids', Blanks())
+    with pytest.raises(OSError, match="the disc has gone"):
+        build_corpus(broken(), tmp_path / "ids", Blanks())
+    with pytest.raises(DataError, match="the source is empty"):
+        build_corpus([], tmp_path / "ids", Blanks())
     assert not list(tmp_path.iterdir())
 
 
 # --- the split
 
-@pytest.mark.parametrize(('lengths', 'frac', 'docs'), [
-    ([10] * 100, 0.02, 2), ([10] * 10, 0.02, 1), ([10, 1000], 0.02, 1), ([1000, 10], 0.02, 1), ([5, 5], 0.9, 1),
-    ([10] * 10 + [1], 0.02, 1 + 1), ([100, 1, 1], 0.001, 2), ([10] * 10, 0.5, 5),
-])
+
+@pytest.mark.parametrize(
+    ("lengths", "frac", "docs"),
+    [
+        ([10] * 100, 0.02, 2),
+        ([10] * 10, 0.02, 1),
+        ([10, 1000], 0.02, 1),
+        ([1000, 10], 0.02, 1),
+        ([5, 5], 0.9, 1),
+        ([10] * 10 + [1], 0.02, 1 + 1),
+        ([100, 1, 1], 0.001, 2),
+        ([10] * 10, 0.5, 5),
+    ],
+)
 def test_split_stream(lengths, frac, docs):
     stream = TokenStream.of([np.full(n, i) for i, n in enumerate(lengths)])
     train, valid = split_stream(stream, frac)
@@ -140,75 +181,98 @@ def test_split_stream(lengths, frac, docs):
     assert all((valid.doc(i) == stream.doc(train.n_docs + i)).all() for i in range(docs))
 
 
-@pytest.mark.parametrize(('lengths', 'bs', 'message'), [
-    ([500], 2, 'at least two texts'), ([30, 5], 4, '30 tokens are too few for 4 rows: give more text, or set bs to 1'),
-    ([5, 5], 1, '5 tokens are too few for 1 rows: give more text.'), ([500, 1], 2, 'nothing to validate on'),
-])
+@pytest.mark.parametrize(
+    ("lengths", "bs", "message"),
+    [
+        ([500], 2, "at least two texts"),
+        ([30, 5], 4, "30 tokens are too few for 4 rows: give more text, or set bs to 1"),
+        ([5, 5], 1, "5 tokens are too few for 1 rows: give more text."),
+        ([500, 1], 2, "nothing to validate on"),
+    ],
+)
 def test_too_little_text(lengths, bs, message):
-    with pytest.raises(DataError, match=message): lm_batches(TokenStream.of([np.arange(n) for n in lengths]), bs, 10)
+    with pytest.raises(DataError, match=message):
+        lm_batches(TokenStream.of([np.arange(n) for n in lengths]), bs, 10)
 
 
 # --- a corpus that is there already
 
+
 def test_corpus_is_used_again_or_refused(tmp_path):
     options = dict(min_freq=1, max_vocab=50, max_tokens=None)
-    vocab, stream = corpus_in(tmp_path/'work', TEXTS, Blanks(), **options)
-    again, stream_again = corpus_in(tmp_path/'work', TEXTS, None, workers=2, **options)   # None can't tokenise
+    vocab, stream = corpus_in(tmp_path / "work", TEXTS, Blanks(), **options)
+    again, stream_again = corpus_in(tmp_path / "work", TEXTS, None, workers=2, **options)  # None can't tokenise
     assert again == vocab and np.array_equal(stream.ids, stream_again.ids) and np.array_equal(stream.offsets, stream_again.offsets)
-    for texts, other, name in ((TEXTS, {'min_freq': 2}, 'min_freq'), (TEXTS[1:], {}, 'texts'), (TEXTS, {'vocab': Vocab(['xxunk'])}, 'vocab')):
-        with pytest.raises(ValueError, match=rf'other settings \({name}'): corpus_in(tmp_path/'work', texts, Blanks(), **(options | other))
+    for texts, other, name in (
+        (TEXTS, {"min_freq": 2}, "min_freq"),
+        (TEXTS[1:], {}, "texts"),
+        (TEXTS, {"vocab": Vocab(["xxunk"])}, "vocab"),
+    ):
+        with pytest.raises(ValueError, match=rf"other settings \({name}"):
+            corpus_in(tmp_path / "work", texts, Blanks(), **(options | other))
 
 
-def remove(path): path.unlink()
+def remove(path):
+    path.unlink()
 
 
-def cut_short(path): path.write_bytes(path.read_bytes()[:-8])
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-8])
 
 
-@pytest.mark.parametrize(('name', 'damage'), [
-    ('corpus.json', remove), ('corpus.ids', remove), ('corpus.ids', cut_short), ('corpus.ids.offsets', remove), ('corpus.ids.offsets', cut_short),
-])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("corpus.json", remove),
+        ("corpus.ids", remove),
+        ("corpus.ids", cut_short),
+        ("corpus.ids.offsets", remove),
+        ("corpus.ids.offsets", cut_short),
+    ],
+)
 def test_an_incomplete_corpus_is_made_anew(tmp_path, name, damage):
     vocab, stream = corpus_in(tmp_path, TEXTS, Blanks(), min_freq=1)
     ids = stream.ids.tolist()
-    damage(tmp_path/name)
+    damage(tmp_path / name)
     again, stream = corpus_in(tmp_path, TEXTS, Blanks(), min_freq=1)
     assert again == vocab and stream.ids.tolist() == ids
 
 
 # --- stage 1
 
+
 def test_pretrain_from_texts_to_a_directory(tmp_path):
-    out = pretrain(TEXTS, tmp_path/'lm', epochs=2, **TINY)
-    assert sorted(p.name for p in out.iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
+    out = pretrain(TEXTS, tmp_path / "lm", epochs=2, **TINY)
+    assert sorted(p.name for p in out.iterdir()) == ["config.json", "history.json", "model.safetensors", "vocab.json"]
     model, vocab, config = load_lm(out)
-    history = json.loads((out/'history.json').read_text())
-    assert [h['epoch'] for h in history] == [1, 2] and history[1]['perplexity'] < history[0]['perplexity'] < len(vocab)
-    assert vocab == Vocab.build([Tokenizer()(t) for t in TEXTS], 1) and len(vocab) == model.config.vocab_sz
-    assert not config['backwards'] and config['settings']['lr'] == 0.01 and not model.training
+    history = json.loads((out / "history.json").read_text())
+    assert [h["epoch"] for h in history] == [1, 2] and history[1]["perplexity"] < history[0]["perplexity"] < len(vocab)
+    assert vocab == Vocab.build(list(Tokenizer().map(TEXTS)), 1) and len(vocab) == model.config.vocab_sz
+    assert not config["backwards"] and config["settings"]["lr"] == 0.01 and not model.training
 
 
 def test_a_finished_directory_is_handed_back_at_once(tmp_path, monkeypatch):
-    out = pretrain(TEXTS, tmp_path/'lm', **TINY)
+    out = pretrain(TEXTS, tmp_path / "lm", **TINY)
     cut_at(monkeypatch, 0)
     assert pretrain(TEXTS, out, **TINY) == out
-    with pytest.raises(ValueError, match=r'other settings \(lr: 0.01 there, 0.02 now'): pretrain(TEXTS, out, **(TINY | {'lr': 0.02}))
+    with pytest.raises(ValueError, match=r"other settings \(lr: 0.01 there, 0.02 now"):
+        pretrain(TEXTS, out, **(TINY | {"lr": 0.02}))
 
 
-@pytest.mark.parametrize('step', [2, 4, 10])   # before the first checkpoint, between two, later
+@pytest.mark.parametrize("step", [2, 4, 10])  # before the first checkpoint, between two, later
 def test_a_run_cut_short_ends_like_one_that_was_not(tmp_path, monkeypatch, step):
-    whole = pretrain(TEXTS, tmp_path/'whole', epochs=2, **TINY)
+    whole = pretrain(TEXTS, tmp_path / "whole", epochs=2, **TINY)
     with monkeypatch.context() as m, pytest.raises(Stop):
         cut_at(m, step)
-        pretrain(TEXTS, tmp_path/'cut', epochs=2, **TINY)
-    assert not (tmp_path/'cut/config.json').exists() and (tmp_path/'cut/work/checkpoint.safetensors').exists() == (step > 3)
-    cut = pretrain(TEXTS, tmp_path/'cut', epochs=2, **TINY)
-    assert same(weights(cut), weights(whole)) and not (cut/'work').exists()
+        pretrain(TEXTS, tmp_path / "cut", epochs=2, **TINY)
+    assert not (tmp_path / "cut/config.json").exists() and (tmp_path / "cut/work/checkpoint.safetensors").exists() == (step > 3)
+    cut = pretrain(TEXTS, tmp_path / "cut", epochs=2, **TINY)
+    assert same(weights(cut), weights(whole)) and not (cut / "work").exists()
 
 
 def test_backwards_reads_from_the_end(tmp_path):
-    forwards, backwards = (pretrain(TEXTS, tmp_path/str(b), backwards=b, **TINY) for b in (False, True))
-    assert load_lm(backwards)[2]['backwards'] and not same(weights(forwards), weights(backwards))
+    forwards, backwards = (pretrain(TEXTS, tmp_path / str(b), backwards=b, **TINY) for b in (False, True))
+    assert load_lm(backwards)[2]["backwards"] and not same(weights(forwards), weights(backwards))
     stream = TokenStream.of([np.arange(10 * i, 10 * i + 10) for i in range(12)])
     x, y = next(iter(lm_batches(stream, 2, 5, backwards=True)[1]))
     assert (y == x - 1).all()
@@ -217,52 +281,63 @@ def test_backwards_reads_from_the_end(tmp_path):
 def bad_texts():
     data = TextData(TEXTS)
     return [
-        ([], 'there are no texts'), (TEXTS[:1], 'at least two texts'), (['Two words.'] * 3, 'too few for 2 rows'), (['a', None], 'text 1 is missing'),
-        ('a text', 'Write \\[text\\]'), ((t for t in TEXTS), 'generator can be read only once. Write list'), (map(str, TEXTS), 'only once'),
-        (data, 'a TextData, where a list of strings is due. Give its .texts'), (None, 'NoneType, where a list'),
-        (TextSource('no-such-file.csv'), 'no such file'),
+        ([], "there are no texts"),
+        (TEXTS[:1], "at least two texts"),
+        (["Two words."] * 3, "too few for 2 rows"),
+        (["a", None], "text 1 is missing"),
+        ("a text", "Write \\[text\\]"),
+        ((t for t in TEXTS), "generator can be read only once. Write list"),
+        (map(str, TEXTS), "only once"),
+        (data, "a TextData, where a list of strings is due. Give its .texts"),
+        (None, "NoneType, where a list"),
+        (TextSource("no-such-file.csv"), "no such file"),
     ]
 
 
-@pytest.mark.parametrize(('texts', 'message'), bad_texts())
+@pytest.mark.parametrize(("texts", "message"), bad_texts())
 def test_texts_that_can_not_be_used_leave_nothing_behind(tmp_path, texts, message):
-    with pytest.raises(DataError, match=message): pretrain(texts, tmp_path/'a/lm', **TINY)
-    assert not list((tmp_path/'a').glob('*')), 'something was left behind'
+    with pytest.raises(DataError, match=message):
+        pretrain(texts, tmp_path / "a/lm", **TINY)
+    assert not list((tmp_path / "a").glob("*")), "something was left behind"
 
 
 def test_too_large_a_bs_does_not_cost_a_run_its_checkpoint(tmp_path, monkeypatch):
     with monkeypatch.context() as m, pytest.raises(Stop):
         cut_at(m, 5)
-        pretrain(TEXTS, tmp_path/'lm', **TINY)
-    with pytest.raises(DataError, match='too few for 500 rows'): pretrain(TEXTS, tmp_path/'lm', **(TINY | {'bs': 500}))
-    assert (tmp_path/'lm/work/checkpoint.safetensors').exists()
+        pretrain(TEXTS, tmp_path / "lm", **TINY)
+    with pytest.raises(DataError, match="too few for 500 rows"):
+        pretrain(TEXTS, tmp_path / "lm", **(TINY | {"bs": 500}))
+    assert (tmp_path / "lm/work/checkpoint.safetensors").exists()
 
 
 def test_a_corpus_larger_than_memory_comes_from_a_source(tmp_path):
-    (tmp_path/'t.csv').write_text('text\n' + '\n'.join(TEXTS))
-    out = pretrain(TextSource(tmp_path/'t.csv'), tmp_path/'lm', max_tokens=200, **TINY)
-    counts = Counter(t for text in TEXTS[:17] for t in Tokenizer()(text))
+    (tmp_path / "t.csv").write_text("text\n" + "\n".join(TEXTS))
+    out = pretrain(TextSource(tmp_path / "t.csv"), tmp_path / "lm", max_tokens=200, **TINY)
+    counts = Counter(t for tokens in Tokenizer().map(TEXTS[:17]) for t in tokens)
     assert set(load_lm(out)[1].words) <= set(Vocab.from_counts(counts, 1).words)
-    assert str(tmp_path/'t.csv') in load_lm(out)[2]['settings']['texts']
+    assert str(tmp_path / "t.csv") in load_lm(out)[2]["settings"]["texts"]
 
 
 # --- writing
 
+
 def test_generate(tmp_path):
-    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path/'lm', **TINY))
-    a = generate(model, vocab, 'The old fox', n=10)
-    assert a == generate(model, vocab, 'The old fox', n=10) and a.startswith('The old fox')
-    assert any(generate(model, vocab, 'The old fox', n=10, seed=s) != a for s in range(1, 5))
-    never = {i for i, w in enumerate(vocab.words) if w in ('xxunk', 'xxpad', 'xxfake')}
-    assert len(never) > 2 and not never & set(generate(model, Ids(vocab.words), 'The', n=300, temperature=50.0, top_k=10_000))
-    with pytest.raises(ValueError, match='temperature must be above 0'): generate(model, vocab, temperature=0)
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
+    a = generate(model, vocab, "The old fox", n=10)
+    assert a == generate(model, vocab, "The old fox", n=10) and a.startswith("The old fox")
+    assert any(generate(model, vocab, "The old fox", n=10, seed=s) != a for s in range(1, 5))
+    never = {i for i, w in enumerate(vocab.words) if w in ("xxunk", "xxpad", "xxfake")}
+    assert len(never) > 2 and not never & set(generate(model, Ids(vocab.words), "The", n=300, temperature=50.0, top_k=10_000))
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        generate(model, vocab, temperature=0)
 
 
 def test_presets_are_arguments(tmp_path):
     import inspect
 
     import ulmfit_nb
+
     for name, stages in PRESETS.items():
         for stage, given_values in stages.items():
             unknown = given_values.keys() - inspect.signature(getattr(ulmfit_nb, stage)).parameters.keys()
-            assert not unknown, f'{name}, {stage}: {unknown}'
+            assert not unknown, f"{name}, {stage}: {unknown}"

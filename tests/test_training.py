@@ -288,7 +288,10 @@ def test_checkpoint_of_another_plan(tmp_path):
 def files(folder): return sorted(f.name for f in Path(folder).iterdir())
 
 
-@pytest.mark.parametrize("code,message", [(errno.ENOSPC, "no space left.*Free some"), (errno.EDQUOT, "no space left"), (errno.EIO, "output")])
+FAILURES = [(errno.ENOSPC, "no space left.*Free some"), (errno.EDQUOT, "no space left"), (errno.EIO, "output")]
+
+
+@pytest.mark.parametrize("code,message", FAILURES)
 def test_a_write_that_fails_leaves_the_old_file(code, message, tmp_path, monkeypatch):
     write_tensors(tmp_path / "t", {"a": torch.ones(1000)})
     old = (tmp_path / "t").read_bytes()

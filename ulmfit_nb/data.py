@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'SHIPPED', 'NAMED', 'DataError', 'TextData', 'check_texts', 'check_present', 'check_labels', 'encode_labels',
            'read_table', 'join_fields', 'read_texts', 'from_table', 'from_folder', 'NamedSet', 'local_files',
-           'read_named', 'load_data', 'iter_texts', 'TextSource', 'fingerprint', 'split_data']
+           'read_named', 'split_parts', 'load_data', 'iter_texts', 'TextSource', 'fingerprint', 'split_data']
 
 # %% ../nbs/01_data.ipynb #27cdb888
 import hashlib, json, os
@@ -200,11 +200,12 @@ class NamedSet:
     config: str | None = None           # the configuration there
     label: str | None = 'label'         # the column of labels
     classes: list[str] | None = None    # the names of its labels, in the order of their numbers
+    unsup: bool = False                 # has a split of unlabelled texts, `unsup`
 
 NAMED = {
-    'reviews': NamedSet(None, classes=['neg', 'pos']),
+    'reviews': NamedSet(None, classes=['neg', 'pos'], unsup=True),
     'prose': NamedSet(None, label=None),
-    'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos']),
+    'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos'], unsup=True),
     'wikitext-2': NamedSet('Salesforce/wikitext', 'wikitext-2-v1', None),
     'wikitext-103': NamedSet('Salesforce/wikitext', 'wikitext-103-v1', None),
     'trec': NamedSet('CogComp/trec', None, 'coarse_label', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM']),
@@ -247,6 +248,17 @@ def _from_hub(name: str, known: NamedSet, split: str):
         raise DataError(f'{name}: could not be loaded from the hub ({type(e).__name__}: {e}). '
                         'Check the connection, or set ULMFIT_NB_DATA to a folder with its Parquet files.') from e
 
+# %% ../nbs/01_data.ipynb #a00c4613
+def split_parts(
+    source: str | Path,   # as in `load_data`
+    split: str,           # one split, or several: 'train+unsup'
+) -> list[str]:           # the splits to read; beside others, `unsup` only if there is one
+    "The parts of a split such as `train+unsup`."
+    parts = split.split('+')
+    known = NAMED.get(str(source))
+    has_unsup = known.unsup if known else (Path(source)/'unsup').is_dir()
+    return parts if has_unsup or len(parts) == 1 else [p for p in parts if p != 'unsup']
+
 # %% ../nbs/01_data.ipynb #a715537c
 def load_data(
     source: str | Path,   # a name in `NAMED`, a .csv/.tsv/.jsonl/.parquet file, or a folder with one folder a class
@@ -255,7 +267,7 @@ def load_data(
     label='label',        # the column of labels; in a named set, None or another column than the usual one
 ) -> TextData:            # raises `DataError` for anything that can't be used; several splits keep labels if all have them
     "Texts and labels from wherever they are."
-    parts = [_load_split(str(source), s, text, label) for s in split.split('+')]
+    parts = [_load_split(str(source), s, text, label) for s in split_parts(source, split)]
     if len(parts) == 1: return parts[0]
     texts = [t for p in parts for t in p.texts]
     if any(p.labels is None for p in parts): return TextData(texts)
@@ -286,7 +298,7 @@ def iter_texts(
     if str(source) not in NAMED:
         yield from load_data(source, split, text, None).texts
         return
-    for s in split.split('+'):
+    for s in split_parts(source, split):
         for frame in read_named(str(source), s): yield from read_texts(frame, 'text', str(source))
 
 # %% ../nbs/01_data.ipynb #f9c2ba2a

@@ -26,7 +26,7 @@ def match_rows(
 ) -> torch.Tensor:         # (new vocab_sz, ...); a word the old vocabulary hasn't got gets the mean of all rows
     "Move an embedding, or a bias, to another vocabulary. Raises `ValueError` if there isn't a row for each old word."
     if len(rows) != len(old): raise ValueError(f'{len(rows)} rows for {len(old)} words: the vocabulary belongs to another model.')
-    known = torch.tensor([-1 if w == 'xxfake' else old.index.get(w, -1) for w in new.words], device=rows.device)
+    known = torch.tensor([old.index.get(w, -1) for w in new.words], device=rows.device)
     moved = rows[known.clamp(min=0)]
     moved[known < 0] = rows.mean(0)
     return moved

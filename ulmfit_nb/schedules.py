@@ -142,7 +142,8 @@ def format_plan(plan: list[Phase], names: Sequence[str]) -> str:
     "A plan as text: a line for each group, the top first, a column for each epoch, a dot where it is frozen."
     width = max(map(len, names))
     rows = reversed(list(zip(names, rate_grid(plan, names))))
-    return '\n'.join(f'{name:>{width}} ' + ' '.join(f'{r:8.1e}' if r else f'{"·":>8}' for r in row) for name, row in rows)
+    entry = lambda rate: f'{rate:8.1e}' if rate else f'{"·":>8}'
+    return '\n'.join(f'{name:>{width}} ' + ' '.join(map(entry, row)) for name, row in rows)
 
 # %% ../nbs/07_schedules.ipynb #11c19231
 def plot_plan(plan: list[Phase], names: Sequence[str], ax=None):
@@ -154,8 +155,9 @@ def plot_plan(plan: list[Phase], names: Sequence[str], ax=None):
     ax = ax or plt.subplots(figsize=(1.6 + 0.6 * grid.shape[1], 0.8 + 0.4 * len(names)))[1]
     norm = LogNorm(grid[grid > 0].min() / 1.01, grid.max() * 1.01)
     shown = ax.pcolormesh(np.ma.masked_equal(grid, 0), norm=norm, cmap='viridis', edgecolors='white')
-    ax.set(facecolor='0.85', xlabel='epoch', xticks=np.arange(grid.shape[1]) + 0.5, xticklabels=np.arange(1, grid.shape[1] + 1),
-           yticks=np.arange(len(names)) + 0.5, yticklabels=names)
+    ax.set_xticks(np.arange(grid.shape[1]) + 0.5, np.arange(1, grid.shape[1] + 1))
+    ax.set_yticks(np.arange(len(names)) + 0.5, names)
+    ax.set(facecolor='0.85', xlabel='epoch')
     ax.figure.colorbar(shown, ax=ax, label='peak learning rate')
     return ax
 

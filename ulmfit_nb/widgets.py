@@ -53,18 +53,21 @@ def slider(
     return made
 
 # %% ../nbs/widgets.ipynb #9ad396a8
-SCHEDULE_CAPTION = """**What to look for.** Raise `cut_frac`: the peak moves right, and the mean rate hardly changes, for a triangle has the
-same area wherever its tip is. Lower `ratio`: both ends rise. Then bring `T` below 60, where the steps become
-dots. *From how many steps on does a tenth of them make a rise of more than one step?*"""
+SCHEDULE_CAPTION = """**What to look for.** Raise `cut_frac`: the peak moves right, and the mean rate hardly changes,
+for a triangle has the same area wherever its tip is. Lower `ratio`: both ends rise. Then bring `T` below 60, where the
+steps become dots. *From how many steps on does a tenth of them make a rise of more than one step?*"""
 
-LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a layer near the words learns for fewer epochs *and* more slowly. Set `factor` to 1:
-all rows get one colour, and only the staircase is left. *At 2.6, the paper's value, how many times slower than the head is the embedding?*"""
+LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a layer near the words learns for fewer epochs
+*and* more slowly. Set `factor` to 1: all rows get one colour, and only the staircase is left. *At 2.6, the paper's
+value, how many times slower than the head is the embedding?*"""
 
 # %% ../nbs/widgets.ipynb #f9f76fed
 def caption(text: str) -> ipw.HTML:
     "A line or two of text under a widget; `**`, `*` and backticks as in Markdown."
-    for mark, tag in ((r'\*\*', 'b'), (r'\*', 'i'), ('`', 'code')): text = re.sub(rf'{mark}(.+?){mark}', rf'<{tag}>\1</{tag}>', text, flags=re.DOTALL)
-    return ipw.HTML(f'<div style="max-width: 740px; line-height: 1.45; color: var(--jp-ui-font-color1, inherit)">{text}</div>')
+    for mark, tag in ((r'\*\*', 'b'), (r'\*', 'i'), ('`', 'code')):
+        text = re.sub(rf'{mark}(.+?){mark}', rf'<{tag}>\1</{tag}>', text, flags=re.DOTALL)
+    style = 'max-width: 740px; line-height: 1.45; color: var(--jp-ui-font-color1, inherit)'
+    return ipw.HTML(f'<div style="{style}">{text}</div>')
 
 # %% ../nbs/widgets.ipynb #667adf32
 def lr_explorer() -> ipw.VBox:  # its `schedule` and `layers` are the two pictures, an `LRExplorer` each

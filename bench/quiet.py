@@ -1,14 +1,9 @@
 "What a measurement leaves behind: medians, ratios, and how much other processes disturbed it."
 import os
-import platform
-import resource
 import statistics
-import subprocess
 import time
-from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 QUIET = 0.15   # cores that other processes may use while we measure
 
 
@@ -37,10 +32,7 @@ def wait_for_quiet(limit=60):
         time.sleep(3)
         others = watch.others()
         if others is None or others <= QUIET: return
-    raise SystemExit(f'other processes keep {others} cores busy, so timings would mean nothing. Stop them and run this again (or add --force).')
-
-
-def peak_mb(): return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    raise SystemExit(f'other processes keep {others} cores busy, so timings mean nothing: stop them and run this again, or add --force')
 
 
 def rss_mb():
@@ -62,19 +54,3 @@ def summary(seconds, work, unit, values):
     results = {k: {f'{unit}_per_s': float(f'{work / statistics.median(s):.4g}'), 'seconds': spread(s)} | values.get(k, {})
                for k, s in seconds.items()}
     return {'results': results, 'times_as_fast_as': first, 'ratios': ratios}
-
-
-def git(*args): return subprocess.run(['git', '-C', ROOT, *args], capture_output=True, text=True).stdout.strip()
-
-
-def origin(command, threads):
-    "How a record was made."
-    versions = {'python': platform.python_version()}
-    for name in ('torch', 'numpy', 'spacy', 'accelerate', 'fastai', 'ulmfit-nb'):
-        try: versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError: versions[name] = None
-    cpus = [l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')] if os.path.exists('/proc/cpuinfo') else []
-    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30
-    return {'command': command, 'commit': git('rev-parse', 'HEAD'), 'changed_since': bool(git('status', '--porcelain', 'ulmfit_nb', 'bench')),
-            'date': time.strftime('%Y-%m-%d'), 'versions': versions,
-            'hardware': {'cpu': cpus[0] if cpus else platform.processor(), 'cores': os.cpu_count(), 'threads': threads, 'memory_gb': round(memory)}}
