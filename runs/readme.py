@@ -9,23 +9,35 @@ ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)
 
 
+def accuracy_table(r: dict) -> str:
+    "A run of all three stages."
+    stages, saw = r['stages'], 'had' if r['lm_saw_test_texts'] else 'had not'
+    rows = [{'stage': '1 Wikipedia', 'validation': f'perplexity {stages["pretrain"]["history"][-1]["perplexity"]:.1f}'},
+            {'stage': '2 IMDb, unlabelled', 'validation': f'perplexity {stages["fine_tune"]["history"][-1]["perplexity"]:.1f}'}]
+    for h in stages['train_classifier']['history']:
+        rows.append({'stage': f'3 learning: {", ".join(h["groups"])}', 'validation': f'{100 * h["accuracy"]:.1f} %'})
+    rows.append({'stage': f'**test**, {r["test_texts"]:,} reviews', 'validation': f'**{100 * r["test_accuracy"]:.1f} %**'})
+    return (f'IMDb by `{r["command"]}`: {r["minutes"]:.0f} minutes on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB; the language model {saw} seen '
+            f'the test texts.\n\n' + markdown_table(rows))
+
+
+def speed_rows(r: dict) -> list[dict]:
+    "One measurement beside the peer: a row a case."
+    rows = []
+    for c in r['cases']:
+        if not c.get('ratios'): continue
+        what = ', '.join(str(v) if isinstance(v, str) else f'{k} {v}' for k, v in c['case'].items())
+        ratios = {label: c['ratios'].get(label) for label in ('ours', 'ours-bf16')}
+        rows.append({'measured': f'{r["bench"]} {what}'.strip(), **{k: f'{v["median"]:.2f}' if v else '' for k, v in ratios.items()}})
+    return rows
+
+
 def results() -> str:
     "The tables, in Markdown."
-    parts = []
-    for name, r in read_records(ROOT / 'results', 'laptop*').items():
-        stages = r['stages']
-        steps = ', '.join(f'{100 * h["accuracy"]:.1f} %' for h in stages['train_classifier']['history'])
-        saw = 'has' if r['lm_saw_test_texts'] else 'has not'
-        parts.append(
-            f'IMDb on {r["hardware"]}, by `{r["command"]}` ({r["minutes"]:.0f} minutes, {r["peak_mb"] / 1024:.1f} GB; the language model {saw} read the test texts):\n\n'
-            + markdown_table([{
-                'Wikipedia perplexity': f'{stages["pretrain"]["history"][-1]["perplexity"]:.1f}',
-                'IMDb perplexity': f'{stages["fine_tune"]["history"][-1]["perplexity"]:.1f}',
-                'validation accuracy by epoch of unfreezing': steps,
-                f'test accuracy ({r["test_texts"]:,} reviews)': f'**{100 * r["test_accuracy"]:.1f} %**',
-            }]))
-    speed = [{'measured': r['measures'], 'ulmfit_nb against fastai': r['ratio_text']} for r in read_records(ROOT / 'results', 'bench_*').values()]
-    if speed: parts.append('Speed beside fastai 2.8.12, both in one process on the same work (above 1: we are faster):\n\n' + markdown_table(speed))
+    parts = [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
+    benches = [r for r in read_records(ROOT / 'results', 'bench_*').values() if r['bench'] not in ('check', 'import')]
+    speed = [row for r in benches for row in speed_rows(r)]
+    if speed: parts.append(f'Times as fast as fastai {benches[0]["fastai"]} on the same work (`bench/README.md` says how):\n\n{markdown_table(speed)}')
     return '\n\n'.join(parts)
 
 

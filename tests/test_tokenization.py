@@ -104,7 +104,7 @@ WORDY = st.lists(st.tuples(BLANKS, PIECES | st.text(max_size=6)), max_size=8).ma
 
 
 def whole(text):
-    return [t.text.replace(' ', '▁') for t in WORDS.split(text)]
+    return [t.text.replace(' ', '▁') for t in WORDS.memo.split(text)]
 
 
 @settings(max_examples=150, deadline=None)

@@ -93,7 +93,7 @@ def even_lengths(
 def varied_lengths(
     row_len: int,                # tokens in a line
     bptt: int,                   # tokens in a row of a batch, about
-    rng: np.random.Generator,
+    rng: 'np.random.Generator',
 ) -> list[int]:                  # tokens in a row, for each batch; their sum is `row_len`
     "Lengths around `bptt`, sometimes around half of it (AWD-LSTM, section 4.1)."
     out, left = [], row_len
@@ -237,7 +237,7 @@ def join_lone(groups: list[np.ndarray]) -> list[np.ndarray]:
 def bucketed_batches(
     sizes: np.ndarray,            # (n_docs,) lengths of the documents
     bs: int,                      # documents in a batch
-    rng: np.random.Generator,
+    rng: 'np.random.Generator',
     pool: int=50,                 # batches that are sorted together
 ) -> list[np.ndarray]:            # indices of documents, batch by batch; the longest document is in the first
     "Documents of like length together, yet other batches each time."

@@ -335,6 +335,6 @@ def split_data(
         raise DataError(f'too few {"texts" if groups is None else "groups"} to split in two ({len(strata)}). Give more, or a part to validate on.')
     return data.select(np.flatnonzero(~second)), data.select(np.flatnonzero(second))
 
-def _draw(items: np.ndarray, frac: float, rng: np.random.Generator) -> np.ndarray:
+def _draw(items: np.ndarray, frac: float, rng: 'np.random.Generator') -> np.ndarray:
     "A random share of the items, at least one; but one stays behind."
     return rng.permutation(items)[:min(len(items) - 1, max(1, round(len(items) * frac)))]

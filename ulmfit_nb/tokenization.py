@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECIAL', 'FAKE', 'RULES', 'CAPITALS', 'SILENT',
            'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces', 'rm_useless_spaces', 'replace_all_caps',
-           'replace_maj', 'lowercase', 'SpacyWords', 'Tokenizer', 'undo_marks', 'join_tokens', 'WordTable',
+           'replace_maj', 'lowercase', 'Memo', 'SpacyWords', 'Tokenizer', 'undo_marks', 'join_tokens', 'WordTable',
            'choose_words', 'Vocab']
 
 # %% ../nbs/02_tokenization.ipynb #b10f131c
 import json, os, re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from html import unescape
 from html.entities import html5
 from itertools import islice
@@ -87,31 +88,41 @@ def lowercase(text: str) -> str:
 RULES = [fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces, replace_all_caps, replace_maj, lowercase]
 
 # %% ../nbs/02_tokenization.ipynb #5d98b71a
-_blank = re.compile(r'(\s+)')
+class Memo(dict):
+    "What spaCy made of each piece of text that holds no white space. A piece that is not known yet is cut and remembered."
+    def __init__(
+        self,
+        lang: str,   # of spaCy's blank tokenizer
+        size: int,   # pieces to remember; then it starts afresh
+    ):
+        import spacy
+        self.split, self.size = spacy.blank(lang).tokenizer, size
+        self.split.vocab.lex_attr_getters = {}   # shape, prefix and the like of every new word: nobody asks for them here
+        for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
+        self[''] = ()
+
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        if len(self) >= self.size: self.clear()
+        self[piece] = tuple(t.text for t in self.split(piece.encode('utf-8', 'replace').decode()))   # half a surrogate pair becomes ?
+        return self[piece]
+
+# %% ../nbs/02_tokenization.ipynb #ba7d5026
+_gap = re.compile(r'(^ (?=\S)|\s\s+|[^\S ])')   # white space that is more than one blank between two pieces
 
 class SpacyWords:
     "spaCy's tokenizer, with a memo for each piece between blanks."
     def __init__(
         self,
         lang='en',           # language of spaCy's blank tokenizer
-        memo_size=500_000,   # pieces to remember; then it starts afresh
+        memo_size=500_000,   # pieces to remember
     ):
-        import spacy
-        self.split, self.memo, self.memo_size = spacy.blank(lang).tokenizer, {}, memo_size
-        for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
-
-    def piece(self, piece: str) -> tuple[str, ...]:
-        "Tokens of a piece that holds no white space. (Half a surrogate pair, which UTF-8 can't hold, becomes `?`.)"
-        if piece not in self.memo:
-            if len(self.memo) >= self.memo_size: self.memo.clear()
-            self.memo[piece] = tuple(t.text for t in self.split(piece.encode('utf-8', 'replace').decode()))
-        return self.memo[piece]
+        self.memo = Memo(lang, memo_size)
 
     def __call__(self, text: str) -> list[str]:
         "Tokens of a text. A single blank between words is dropped; other white space is a token, with `▁` for each blank in it."
         out = []
-        for i, part in enumerate(_blank.split(text)):
-            if i % 2 == 0: out += self.piece(part) if part else ()
+        for i, part in enumerate(_gap.split(text)):
+            if i % 2 == 0: out += chain.from_iterable(map(self.memo.__getitem__, part.split(' ')))
             elif space := part[bool(out) and part[0] == ' ':]: out.append(space.replace(' ', '▁'))
         return out
 
