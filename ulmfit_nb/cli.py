@@ -105,13 +105,14 @@ def epoch_line(h: dict) -> str:
 # %% ../nbs/14_estimator.ipynb #02de87f4
 @app.command()
 def predict(model: Annotated[Path, typer.Option(help='Directory of a classifier.')], texts: Annotated[Optional[list[str]], typer.Argument(help='Texts.')]=None,
-            data: Annotated[Optional[str], typer.Option(help='A file or named set of texts instead.')]=None, split: Split='test', text: TextCol='text'):
+            data: Annotated[Optional[str], typer.Option(help='A file or named set of texts instead.')]=None,
+            split: Annotated[Optional[str], typer.Option(help='Split of a named set. Default: test.')]=None, text: TextCol='text'):
     "Label texts."
     with plain_errors():
         from ulmfit_nb import load_classifier
-        from ulmfit_nb.data import iter_texts
+        from ulmfit_nb.data import NAMED, iter_texts
         classifier = load_classifier(model)
-        if data: texts = list(iter_texts(data, split, text))
+        if data: texts = list(iter_texts(data, split or ('test' if data in NAMED else 'train'), text))
         elif not texts: texts = [line.rstrip('\n') for line in sys.stdin]
         for line, p in zip(texts, classifier.predict_proba(texts)):
             typer.echo(f'{classifier.classes[p.argmax()]}\t{p.max():.3f}\t{" ".join(line.split())[:80]}')
@@ -174,6 +175,3 @@ def lab(folder: Annotated[Path, typer.Option(help='The folder of the chapters.')
             raise FileNotFoundError(f'{folder} holds no chapters. Run this in a checkout of the project, or name the folder with --folder.')
         subprocess.run([sys.executable, '-m', 'jupyterlab', f'--port={port}', *([] if browser else ['--no-browser']),
                         '--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}'], check=False)
-
-# %% ../nbs/14_estimator.ipynb #7d240a17
-if __name__ == '__main__': app()

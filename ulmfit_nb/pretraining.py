@@ -159,9 +159,9 @@ def remove_work(out: Path):
 # %% ../nbs/08_pretraining.ipynb #397424a9
 PRESETS = {
     'tiny': {
-        'pretrain': dict(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=5, lr=0.005, drop_mult=0.5),
-        'fine_tune': dict(min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=6, lr=0.005, factor=1.3, drop_mult=0.5),
-        'train_classifier': dict(bs=16, epochs=10, lr=0.01, factor=1.3, drop_mult=0.5),
+        'pretrain': dict(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, drop_mult=0.5),
+        'fine_tune': dict(min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, factor=1.3, drop_mult=0.5),
+        'train_classifier': dict(bs=16, epochs=6, lr=0.01, factor=1.3, drop_mult=0.5),
     },
     'laptop': {
         'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),

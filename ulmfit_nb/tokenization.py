@@ -107,7 +107,7 @@ class Memo(dict):
         return self[piece]
 
 # %% ../nbs/02_tokenization.ipynb #ba7d5026
-_gap = re.compile(r'(^ (?=\S)|\s\s+|[^\S ])')   # white space that is more than one blank between two pieces
+_gap = re.compile(r'(\s\s+|^ |[^\S ])')   # white space, but for a single blank after a piece
 
 class SpacyWords:
     "spaCy's tokenizer, with a memo for each piece between blanks."
