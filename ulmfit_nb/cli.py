@@ -150,18 +150,20 @@ def show_demo(out: Path, classifier, test):
 # %% ../nbs/14_estimator.ipynb #b0c05493
 def plot_demo(out: Path) -> Path:
     "Perplexity through stages 1 and 2, accuracy through stage 3, as a picture in the run's directory."
-    import matplotlib
     from matplotlib.figure import Figure
     fig = Figure(figsize=(9, 3), layout='constrained')
     left, right = fig.subplots(1, 2)
     for folder, name in (('lm', '1 plain prose'), ('reviews-lm', '2 film reviews')):
         history = json.loads((out/folder/'history.json').read_text())
         left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], marker='o', label=name)
-    left.set(xlabel='epoch', ylabel='validation perplexity', title='language model'); left.legend()
+    left.set(xlabel='epoch', ylabel='validation perplexity', title='language models'); left.legend()
     history = json.loads((out/'classifier/history.json').read_text())
     right.plot(range(1, len(history) + 1), [h['accuracy'] for h in history], marker='o', color='tab:green')
     for i, h in enumerate(history, 1): right.annotate(f'{len(h["groups"])}', (i, h['accuracy']), textcoords='offset points', xytext=(0, 6), ha='center', fontsize=8)
-    right.set(xlabel='epoch (numbers: layer groups that learn)', ylabel='validation accuracy', title='classifier')
+    right.axhline(0.5, color='0.5', ls='--', lw=1)
+    right.annotate('chance', (1, 0.5), textcoords='offset points', xytext=(0, 4), color='0.4', fontsize=8)
+    right.set(xlabel='epoch (number: layer groups that learn)', ylabel='validation accuracy', title='3 classifier', ylim=(0.4, 1))
+    for ax in (left, right): ax.xaxis.get_major_locator().set_params(integer=True)
     fig.savefig(out/'demo.png', dpi=120)
     return out/'demo.png'
 
