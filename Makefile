@@ -20,6 +20,7 @@ demo: setup      ## all three stages on the data that ships, offline
 test: setup      ## lint, every chapter, parity, properties, the command line, a real browser
 	bash tests/install_browser.sh $(BIN)/python
 	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check -q
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 
 lab: setup       ## the course, in JupyterLab

@@ -1,4 +1,5 @@
 "Build the package from settings.ini, the one source of its metadata."
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -6,19 +7,28 @@ from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 config = ConfigParser(delimiters=['='])
-config.read(here/'settings.ini', encoding='utf-8')
+config.read(here / 'settings.ini', encoding='utf-8')
 s = config['DEFAULT']
 
 
-def lines(key): return [line for line in s[key].splitlines() if line.strip()]
+def lines(key):
+    return [line for line in s[key].splitlines() if line.strip()]
 
 
 setup(
-    name=s['dist_name'], version=s['version'], description=s['description'], keywords=s['keywords'].split(', '),
-    author=s['author'], license=s['license'], python_requires=f'>={s["min_python"]}',
-    long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    packages=find_packages(include=['ulmfit_nb', 'ulmfit_nb.*']), include_package_data=True,
+    name=s['dist_name'],
+    version=s['version'],
+    description=s['description'],
+    keywords=s['keywords'].split(', '),
+    author=s['author'],
+    license=s['license'],
+    python_requires=f'>={s["min_python"]}',
+    long_description=(here / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    packages=find_packages(include=['ulmfit_nb', 'ulmfit_nb.*']),
+    include_package_data=True,
     package_data={'ulmfit_nb': ['shipped/*', 'static/*']},
-    install_requires=lines('requirements'), extras_require={'dev': lines('dev_requirements')},
+    install_requires=lines('requirements'),
+    extras_require={'dev': lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['ulmfit_nb = ulmfit_nb._modidx:d']},
 )

@@ -1,6 +1,6 @@
 """Measure ulmfit_nb beside fastai: the same work, in one process, interleaved repeat by repeat. One record a measurement, in results/.
 
-python bench/bench.py all      everything below, in under twelve minutes on two quiet cores
+python bench/bench.py all      everything below, in about fourteen minutes on two quiet cores
                      check     that both compute the same: losses step by step without dropout, predictions, tokens
                      lm        (a) a training step of the language model
                      clas      (b) an epoch of the classifier, all of it learning, or its head alone
@@ -8,6 +8,7 @@ python bench/bench.py all      everything below, in under twelve minutes on two 
                      tokenize  (d) texts to tokens
                      loader    (e) an epoch of language-model batches, from ids and from tokens
                      import    (f) importing the package"""
+
 import argparse
 import importlib.util
 import json
@@ -22,8 +23,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 THREADS = os.environ.setdefault('BENCH_THREADS', '2')
 os.environ.setdefault('OMP_NUM_THREADS', THREADS)
-SHARED = HERE.parents[1]/'shared/data'
-if SHARED.is_dir(): os.environ.setdefault('ULMFIT_NB_DATA', str(SHARED))
+SHARED = HERE.parents[1] / 'shared/data'
+if SHARED.is_dir():
+    os.environ.setdefault('ULMFIT_NB_DATA', str(SHARED))
 
 import numpy as np  # noqa: E402
 import quiet  # noqa: E402
@@ -32,7 +34,7 @@ import workload  # noqa: E402
 from ulmfit_nb.experiments import record as write_record  # noqa: E402
 from ulmfit_nb.training import peak_memory_mb  # noqa: E402
 
-CASES = {   # one measurement, several cases
+CASES = {  # one measurement, several cases
     'check': [{}],
     'lm': [dict(size='small', vocab=5000, steps=20), dict(size='full', vocab=10_000, steps=3), dict(size='full', vocab=30_000, steps=3)],
     'clas': [dict(size=s, n=n, frozen=f) for s, n in (('small', 96), ('full', 32)) for f in (False, True)],
@@ -41,7 +43,7 @@ CASES = {   # one measurement, several cases
     'loader': [dict(source='ids', tokens=5_000_000), dict(source='tokens', tokens=2_000_000)],
     'import': [{}],
 }
-SMOKE = {   # the same, so small that only the plumbing is tested
+SMOKE = {  # the same, so small that only the plumbing is tested
     'lm': [dict(size='small', vocab=1000, steps=2)],
     'clas': [dict(size='small', n=8, frozen=f, vocab=1000, bs=4) for f in (False, True)],
     'infer': [dict(size='small', n=16, vocab=1000)],
@@ -52,25 +54,31 @@ SMOKE = {   # the same, so small that only the plumbing is tested
 
 def load(label):
     "The implementation that a label names; what follows a hyphen (bf16, raw) is a variant of it."
-    path = HERE/f'impl_{label.split("-")[0]}.py'
-    if not path.exists(): raise SystemExit(f'no implementation {label!r}: there is no {path}')
+    path = HERE / f'impl_{label.split("-")[0]}.py'
+    if not path.exists():
+        raise SystemExit(f'no implementation {label!r}: there is no {path}')
     spec = importlib.util.spec_from_file_location('impl_' + label.replace('-', '_'), path)
     module = importlib.util.module_from_spec(spec)
-    try: spec.loader.exec_module(module)
-    except ModuleNotFoundError as e: raise SystemExit(f'{label} needs {e.name}: make the environment as bench/README.md says.') from e
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as e:
+        raise SystemExit(f'{label} needs {e.name}: make the environment as bench/README.md says.') from e
     return module
 
 
-def plain(labels): return [l for l in labels if '-' not in l]   # where precision and loop play no part
+def plain(labels):
+    return [l for l in labels if '-' not in l]  # where precision and loop play no part
 
 
 def alike(models):
     "Give all the weights of the first, so that they start alike."
     import torch
+
     first, *others = [m.weights() for m in models.values()]
     with torch.no_grad():
         for weights in others:
-            for a, b in zip(first, weights, strict=True): b.copy_(a)
+            for a, b in zip(first, weights, strict=True):
+                b.copy_(a)
     return models
 
 
@@ -87,11 +95,13 @@ def interleave(labels, repeats, once, work, unit):
 def lm(labels, repeats, size, vocab, steps, bs=16, seq_len=72, warm_up=2):
     batches = workload.lm_batches(steps + warm_up, vocab, bs, seq_len)
     models = alike({l: load(l).lm_trainer(vocab, workload.SIZES[size], raw=l.endswith('-raw')) for l in labels})
-    for m in models.values(): m.run(batches[:warm_up])
+    for m in models.values():
+        m.run(batches[:warm_up])
 
     def once(label):
         seconds, losses = models[label].run(batches[warm_up:])
         return float(np.median(seconds)), {'last_loss': round(losses[-1], 3)}
+
     return interleave(labels, repeats, once, bs * seq_len, 'tokens')
 
 
@@ -100,18 +110,21 @@ def clas(labels, repeats, size, n, frozen, vocab=30_000, bs=16, seed=2):
     options = dict(freeze_to=1 + workload.SIZES[size]['n_layers']) if frozen else {}
     models = alike({l: load(l).clas_trainer(vocab, workload.SIZES[size], raw=l.endswith('-raw'), **options) for l in labels})
     warm, warm_y = workload.documents(bs, vocab, 50)
-    for m in models.values(): m.run_epoch(warm, warm_y, bs)
+    for m in models.values():
+        m.run_epoch(warm, warm_y, bs)
 
     def once(label):
         seconds, loss = models[label].run_epoch(docs, y, bs)
         return seconds, {'loss': round(loss, 3)}
+
     return interleave(labels, repeats, once, n, 'docs') | {'tokens': sum(map(len, docs))}
 
 
 def infer(labels, repeats, size, n, vocab=30_000, bs=64):
     docs, _ = workload.documents(n, vocab, 7)
     models = alike({l: load(l).clas_predictor(vocab, workload.SIZES[size], raw=l.endswith('-raw')) for l in labels})
-    for m in models.values(): m.predict(docs[:8], bs)
+    for m in models.values():
+        m.predict(docs[:8], bs)
     found = {}
 
     def once(label):
@@ -120,17 +133,20 @@ def infer(labels, repeats, size, n, vocab=30_000, bs=64):
         seconds = time.perf_counter() - start
         differ = np.abs(found[label] - found[labels[0]]).max(1)
         return seconds, {'docs_off_by_1e-4': int((differ > 1e-4).sum()), 'docs_off_by_1e-2': int((differ > 1e-2).sum())}
+
     return interleave(labels, repeats, once, n, 'docs') | {'tokens': sum(map(len, docs))}
 
 
 def tokenize(labels, repeats, n, workers):
     from ulmfit_nb.data import load_data, local_files
+
     source = 'imdb' if local_files('imdb', 'train') else 'reviews'
     texts = load_data(source).texts
-    texts = texts[::max(1, len(texts) // n)][:n]
+    texts = texts[:: max(1, len(texts) // n)][:n]
     labels, found = plain(labels), {}
     impls = {l: load(l) for l in labels}
-    for m in impls.values(): m.tokenize(texts[:20])
+    for m in impls.values():
+        m.tokenize(texts[:20])
 
     def once(label):
         start = time.perf_counter()
@@ -138,12 +154,16 @@ def tokenize(labels, repeats, n, workers):
         seconds = time.perf_counter() - start
         differ = sum(a != b for a, b in zip(found[label], found[labels[0]], strict=True))
         return seconds, {'tokens': sum(map(len, found[label])), 'docs_that_differ': differ}
+
     return interleave(labels, repeats, once, len(texts), 'docs') | {'source': source, 'words': sum(len(t.split()) for t in texts)}
 
 
 def loader(labels, repeats, source, tokens):
     "Each in a process of its own, for its memory."
-    def once(label): return split(child('loader', label=label, source=source, tokens=tokens, repeats=repeats))
+
+    def once(label):
+        return split(child('loader', label=label, source=source, tokens=tokens, repeats=repeats))
+
     return interleave(plain(labels), 2, once, tokens, 'tokens')
 
 
@@ -157,21 +177,31 @@ def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
     build, seconds = time.perf_counter() - start, []
     for _ in range(repeats):
         start, n = time.perf_counter(), 0
-        for x, _ in batches: n += x.numel()
+        for x, _ in batches:
+            n += x.numel()
         seconds.append(time.perf_counter() - start)
-    return {'seconds': float(np.median(seconds)), 'build_seconds': round(build, 3), 'tokens_given': n,
-            'data_mb': before, 'end_mb': quiet.rss_mb(), 'peak_mb': peak_memory_mb()}
+    return {
+        'seconds': float(np.median(seconds)),
+        'build_seconds': round(build, 3),
+        'tokens_given': n,
+        'data_mb': before,
+        'end_mb': quiet.rss_mb(),
+        'peak_mb': peak_memory_mb(),
+    }
 
 
 def imports(labels, repeats):
     modules = {'torch': 'torch'} | {l: {'fastai': 'fastai.text.all', 'ours': 'ulmfit_nb'}[l] for l in plain(labels)}
-    for m in modules.values(): child('import', module=m)   # so that all files are in the page cache
+    for m in modules.values():
+        child('import', module=m)  # so that all files are in the page cache
     return interleave(list(modules), 2 * repeats, lambda l: split(child('import', module=modules[l])), 1, 'imports')
 
 
 def child_import(module):
-    code = (f'import sys, time; t = time.perf_counter(); import {module}; t = time.perf_counter() - t; from resource import *; '
-            'print(t, len(sys.modules), getrusage(RUSAGE_SELF).ru_maxrss >> 10)')
+    code = (
+        f'import sys, time; t = time.perf_counter(); import {module}; t = time.perf_counter() - t; from resource import *; '
+        'print(t, len(sys.modules), getrusage(RUSAGE_SELF).ru_maxrss >> 10)'
+    )
     found = subprocess.run([sys.executable, '-c', code], cwd=HERE.parent, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     return {'seconds': float(found[0]), 'modules': int(found[1]), 'peak_mb': int(found[2])}
 
@@ -180,6 +210,7 @@ def check(labels, repeats):
     """All dropout off, equal weights, the same data: everything that can be equal must be. Raises SystemExit if it is not.
     (A multiplier of 1e-9 turns dropout off; at 0 the peer's weight dropout fails: it hands its parameter on undropped.)"""
     import torch
+
     labels = [l for l in labels if not l.endswith('-bf16')]
     impls, vocab, size, off = {l: load(l) for l in labels}, 500, workload.SIZES['small'], {}
     batches = workload.lm_batches(6, vocab, 8, 40)
@@ -188,8 +219,9 @@ def check(labels, repeats):
     trainers = alike({l: m.clas_trainer(vocab, size, raw=l.endswith('-raw'), drop_mult=1e-9) for l, m in impls.items()})
     for t in trainers.values():
         for m in t.model.modules():
-            if isinstance(m, torch.nn.Dropout): m.p = 0.
-    docs, y = workload.documents(8, vocab, 5, [70] * 8)   # one piece each: the peer cuts gradients between pieces, we don't
+            if isinstance(m, torch.nn.Dropout):
+                m.p = 0.0
+    docs, y = workload.documents(8, vocab, 5, [70] * 8)  # one piece each: the peer cuts gradients between pieces, we don't
     losses['clas_losses'] = {l: [t.run_epoch(docs, y, 8)[1] for _ in range(4)] for l, t in trainers.items()}
     docs, _ = workload.documents(8, vocab, 5, [200] * 8)
     predictors = alike({l: m.clas_predictor(vocab, size, raw=l.endswith('-raw')) for l, m in impls.items()})
@@ -197,7 +229,8 @@ def check(labels, repeats):
     for name, found in losses.items():
         off[name] = {l: float(np.abs(np.subtract(v, found[labels[0]])).max()) for l, v in found.items() if l != labels[0]}
         for l, d in off[name].items():
-            if not d < 1e-4: raise SystemExit(f'{name} of {l} are off by {d:.2g}: {found[l]} against {found[labels[0]]}')
+            if not d < 1e-4:
+                raise SystemExit(f'{name} of {l} are off by {d:.2g}: {found[l]} against {found[labels[0]]}')
     return {'greatest_difference': off, 'compared_with': labels[0], 'values': losses}
 
 
@@ -213,13 +246,15 @@ def split(found):
 def child(name, **options):
     "What a process of its own finds."
     found = subprocess.run([sys.executable, __file__, 'child', name, json.dumps(options)], stdout=subprocess.PIPE, text=True)
-    if found.returncode: raise SystemExit(f'{name} {options} failed in its own process; its message stands above.')
+    if found.returncode:
+        raise SystemExit(f'{name} {options} failed in its own process; its message stands above.')
     return json.loads(found.stdout.splitlines()[-1])
 
 
 def measure(name, args):
     "All cases of one measurement, then its record. Gives False if others disturbed it; what was recorded before then stays."
-    if not args.force: quiet.wait_for_quiet()
+    if not args.force:
+        quiet.wait_for_quiet()
     watch, start, cases = quiet.Watch(), time.time(), []
     for case in (SMOKE if args.smoke else CASES).get(name, CASES[name]):
         cases.append({'case': case} | MEASURES[name](args.impl.split(','), 1 if args.smoke else args.repeats, **case))
@@ -228,9 +263,19 @@ def measure(name, args):
     if not args.force and others is not None and others > quiet.QUIET:
         print(f'{name}: other processes used {others} cores meanwhile; nothing is recorded')
         return False
-    write_record(Path(args.out)/f'bench_{name}.json', command + ' --force' * args.force, {
-        'bench': name, 'threads': int(THREADS), 'fastai': version('fastai'), 'minutes': round((time.time() - start) / 60, 2),
-        'other_cpu': others, 'peak_mb': peak_memory_mb(), 'cases': cases})
+    write_record(
+        Path(args.out) / f'bench_{name}.json',
+        command + ' --force' * args.force,
+        {
+            'bench': name,
+            'threads': int(THREADS),
+            'fastai': version('fastai'),
+            'minutes': round((time.time() - start) / 60, 2),
+            'other_cpu': others,
+            'peak_mb': peak_memory_mb(),
+            'cases': cases,
+        },
+    )
     return True
 
 
@@ -242,7 +287,8 @@ def show(name, case):
         ratios = [f'{l} {r["median"]:.2f}x ({r["min"]:.2f} to {r["max"]:.2f})' for l, r in case['ratios'].items()]
         unit = next(iter(next(iter(case['results'].values())))).replace('_per_s', '/s')
         print(f'{name:9} {what}: {unit} {", ".join(rates)}; beside {case["times_as_fast_as"]}: {", ".join(ratios)}', flush=True)
-    else: print(f'{name:9} {json.dumps(case["greatest_difference"])}', flush=True)
+    else:
+        print(f'{name:9} {json.dumps(case["greatest_difference"])}', flush=True)
 
 
 def run_all(args):
@@ -250,7 +296,9 @@ def run_all(args):
     options = ['--impl', args.impl, '--repeats', str(args.repeats), '--out', args.out] + ['--smoke'] * args.smoke + ['--force'] * args.force
     start = time.time()
 
-    def failed(name): return subprocess.run([sys.executable, __file__, name, *options]).returncode != 0
+    def failed(name):
+        return subprocess.run([sys.executable, __file__, name, *options]).returncode != 0
+
     left = [m for m in MEASURES if failed(m)]
     left = [m for m in left if time.time() - start > 600 or failed(m)]
     print(f'{(time.time() - start) / 60:.1f} minutes' + (f'; not recorded: {", ".join(left)}' if left else ''))
@@ -265,11 +313,12 @@ def main():
     parser.add_argument('what', choices=['all', *MEASURES])
     parser.add_argument('--impl', default='fastai,ours,ours-bf16', help='also fastai-raw; ratios are taken to the first')
     parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--out', default=str(HERE.parent/'results'))
+    parser.add_argument('--out', default=str(HERE.parent / 'results'))
     parser.add_argument('--smoke', action='store_true', help='tiny sizes, to test the plumbing; give --out too')
     parser.add_argument('--force', action='store_true', help='measure, and record, on a busy machine')
     args = parser.parse_args()
     sys.exit(not (run_all(args) if args.what == 'all' else measure(args.what, args)))
 
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    main()

@@ -1,5 +1,6 @@
 """ulmfit_nb behind the interface that impl_fastai.py describes. Loaded as a module whose name ends in bf16 (the label
 'ours-bf16' does that), it computes in bfloat16. `raw` means nothing here."""
+
 import os
 import time
 
@@ -19,26 +20,34 @@ torch.set_num_threads(int(os.environ.get('BENCH_THREADS', '2')))
 
 class Given:
     "Batches that are there already, as the loop wants them."
+
     vary_bptt = False
 
     def __init__(self, batches):
         self.batches = Stopwatch([(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches])
         self.bptt = batches[0][0].shape[1]
 
-    def n_batches(self, epoch=0): return len(self.batches)
-    def epoch(self, epoch=0, start=0): return iter(self.batches)
+    def n_batches(self, epoch=0):
+        return len(self.batches)
+
+    def epoch(self, epoch=0, start=0):
+        return iter(self.batches)
 
 
 class Loop:
     "The library's own loop, an epoch at a time; it stands in for its task in order to keep the loss of each step."
+
     def __init__(self, task, groups, lr, clip):
         self.task, self.model, self.clip = task, task.model, clip
         self.phase, self.run = Phase(groups, [lr] * len(groups), 10**9), Run(self, BF16, 0, None, {})
         self.run.start(self.phase, wd=0.01)
 
     @property
-    def train(self): return self.task.train
-    def validate(self, model): return {}
+    def train(self):
+        return self.task.train
+
+    def validate(self, model):
+        return {}
 
     def step(self, model, batch, state):
         step = self.task.step(model, batch, state)
@@ -60,12 +69,13 @@ def encoder_weights(encoder):
 
 
 class lm_trainer:
-    def __init__(self, vocab, cfg, raw=False, drop_mult=1., lr=1e-3, clip=0.1):
+    def __init__(self, vocab, cfg, raw=False, drop_mult=1.0, lr=1e-3, clip=0.1):
         torch.manual_seed(0)
         self.model = LanguageModel(AWDLSTMConfig(vocab, **cfg).drop(drop_mult))
         self.loop = Loop(LMTask(self.model, None), list(self.model.layer_groups()), lr, clip)
 
-    def weights(self): return encoder_weights(self.model.encoder) + [self.model.decoder.bias]
+    def weights(self):
+        return encoder_weights(self.model.encoder) + [self.model.decoder.bias]
 
     def run(self, batches):
         given = Given(batches)
@@ -80,7 +90,8 @@ class clas_trainer:
         self.model = TextClassifierModel(config, n_class, bptt, max_len)
         self.loop = Loop(ClassifierTask(self.model, None), list(self.model.layer_groups())[freeze_to:], lr, clip=1e9)
 
-    def weights(self): return encoder_weights(self.model.encoder) + list(self.model.head.parameters())
+    def weights(self):
+        return encoder_weights(self.model.encoder) + list(self.model.head.parameters())
 
     def run_epoch(self, docs, labels, bs):
         seconds, losses = self.loop.epoch(DocBatches(docs, labels, bs, shuffle=True))
@@ -91,14 +102,17 @@ class clas_predictor:
     def __init__(self, vocab, cfg, n_class=2, bptt=72, max_len=1440, raw=False):
         self.trainer = clas_trainer(vocab, cfg, n_class, bptt, max_len)
 
-    def weights(self): return self.trainer.weights()
+    def weights(self):
+        return self.trainer.weights()
 
     def predict(self, docs, bs):
-        with torch.autocast('cpu', torch.bfloat16, enabled=BF16): logits = predict_logits(self.trainer.model, DocBatches(docs, bs=bs))
+        with torch.autocast('cpu', torch.bfloat16, enabled=BF16):
+            logits = predict_logits(self.trainer.model, DocBatches(docs, bs=bs))
         return logits.softmax(1).numpy()
 
 
-def tokenize(texts, n_workers=0): return list(Tokenizer().map(texts, n_workers))   # a new one each time: its memo is empty
+def tokenize(texts, n_workers=0):
+    return list(Tokenizer().map(texts, n_workers))  # a new one each time: its memo is empty
 
 
 def lm_loader(docs, bs=64, seq_len=72):

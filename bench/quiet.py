@@ -1,28 +1,34 @@
 "What a measurement leaves behind: medians, ratios, and how much other processes disturbed it."
+
 import os
 import statistics
 import time
 from pathlib import Path
 
-QUIET = 0.15   # cores that other processes may use while we measure
+QUIET = 0.15  # cores that other processes may use while we measure
 
 
 class Watch:
     "How many cores other processes have kept busy since it was made; None where there is no /proc."
-    def __init__(self): self.began = self.read()
+
+    def __init__(self):
+        self.began = self.read()
 
     def read(self):
         "Seconds by the clock, seconds of all cores together, and those of ours and our finished children."
-        try: f = [int(v) for v in Path('/proc/stat').read_text().splitlines()[0].split()[1:9]]
-        except OSError: return None
+        try:
+            f = [int(v) for v in Path('/proc/stat').read_text().splitlines()[0].split()[1:9]]
+        except OSError:
+            return None
         own = os.times()
-        busy = sum(f) - f[3] - f[4]   # all but idle and waiting; time that other machines stole counts
+        busy = sum(f) - f[3] - f[4]  # all but idle and waiting; time that other machines stole counts
         return time.time(), busy / os.sysconf('SC_CLK_TCK'), own.user + own.system + own.children_user + own.children_system
 
     def others(self):
-        if self.began is None: return None
+        if self.began is None:
+            return None
         clock, busy, own = (b - a for a, b in zip(self.began, self.read()))
-        return round(max(0., (busy - own) / clock), 2)
+        return round(max(0.0, (busy - own) / clock), 2)
 
 
 def wait_for_quiet(limit=60):
@@ -31,7 +37,8 @@ def wait_for_quiet(limit=60):
         watch = Watch()
         time.sleep(3)
         others = watch.others()
-        if others is None or others <= QUIET: return
+        if others is None or others <= QUIET:
+            return
     raise SystemExit(f'other processes keep {others} cores busy, so timings mean nothing: stop them and run this again, or add --force')
 
 
@@ -51,6 +58,5 @@ def summary(seconds, work, unit, values):
     repeat, where both ran under the same conditions. `seconds`, by implementation: those of each repeat; `work`: units in each."""
     first = next(iter(seconds))
     ratios = {k: spread([a / b for a, b in zip(seconds[first], s)]) for k, s in seconds.items() if k != first}
-    results = {k: {f'{unit}_per_s': float(f'{work / statistics.median(s):.4g}'), 'seconds': spread(s)} | values.get(k, {})
-               for k, s in seconds.items()}
+    results = {k: {f'{unit}_per_s': float(f'{work / statistics.median(s):.4g}'), 'seconds': spread(s)} | values.get(k, {}) for k, s in seconds.items()}
     return {'results': results, 'times_as_fast_as': first, 'ratios': ratios}

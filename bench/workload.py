@@ -1,11 +1,12 @@
 "The data that every implementation gets: made by numpy's PCG64 from fixed seeds, so the same on every machine."
+
 import time
 
 import numpy as np
 
-N_SPECIAL, BEGIN = 9, 2   # ids below the first are special tokens; the second opens a document
+N_SPECIAL, BEGIN = 9, 2  # ids below the first are special tokens; the second opens a document
 SIZES = {
-    'full': dict(emb_sz=400, n_hid=1152, n_layers=3),    # the paper's
+    'full': dict(emb_sz=400, n_hid=1152, n_layers=3),  # the paper's
     'small': dict(emb_sz=128, n_hid=256, n_layers=2),
 }
 
@@ -27,7 +28,8 @@ def documents(n, vocab, seed=2, lengths=None):
     "Documents as id arrays, and a label of two for each, drawn without regard to the text."
     lengths = doc_lengths(n, seed) if lengths is None else np.asarray(lengths)
     docs = [d.copy() for d in np.split(zipf_ids(int(lengths.sum()), vocab, seed + 1), np.cumsum(lengths)[:-1])]
-    for d in docs: d[0] = BEGIN
+    for d in docs:
+        d[0] = BEGIN
     return docs, np.random.default_rng(seed + 2).integers(0, 2, n)
 
 
@@ -41,13 +43,17 @@ def lm_batches(n, vocab, bs=16, seq_len=72, seed=3):
     "n batches of ids and the ids one place on, (bs, seq_len) each; row i goes on in the next batch."
     rows = zipf_ids(bs * (n * seq_len + 1), vocab, seed).reshape(bs, -1)
     cuts = range(0, n * seq_len, seq_len)
-    return [(rows[:, i:i + seq_len].copy(), rows[:, i + 1:i + seq_len + 1].copy()) for i in cuts]
+    return [(rows[:, i : i + seq_len].copy(), rows[:, i + 1 : i + seq_len + 1].copy()) for i in cuts]
 
 
 class Stopwatch:
     "Batches that note how long the loop around them takes over each: from handing it out until the next is asked for."
-    def __init__(self, batches): self.batches, self.seconds = batches, []
-    def __len__(self): return len(self.batches)
+
+    def __init__(self, batches):
+        self.batches, self.seconds = batches, []
+
+    def __len__(self):
+        return len(self.batches)
 
     def __iter__(self):
         self.seconds = []

@@ -1,4 +1,5 @@
 "Write the results in README.md from the records in results/. `--check` only says whether they are up to date."
+
 import re
 import sys
 from pathlib import Path
@@ -12,23 +13,44 @@ MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)
 def accuracy_table(r: dict) -> str:
     "A run of all three stages."
     stages, saw = r['stages'], 'had' if r['lm_saw_test_texts'] else 'had not'
-    rows = [{'stage': '1 Wikipedia', 'validation': f'perplexity {stages["pretrain"]["history"][-1]["perplexity"]:.1f}'},
-            {'stage': '2 IMDb, unlabelled', 'validation': f'perplexity {stages["fine_tune"]["history"][-1]["perplexity"]:.1f}'}]
+    rows = [
+        {'stage': '1 Wikipedia', 'validation': f'perplexity {stages["pretrain"]["history"][-1]["perplexity"]:.1f}'},
+        {'stage': '2 IMDb, unlabelled', 'validation': f'perplexity {stages["fine_tune"]["history"][-1]["perplexity"]:.1f}'},
+    ]
     for h in stages['train_classifier']['history']:
         rows.append({'stage': f'3 learning: {", ".join(h["groups"])}', 'validation': f'{100 * h["accuracy"]:.1f} %'})
     rows.append({'stage': f'**test**, {r["test_texts"]:,} reviews', 'validation': f'**{100 * r["test_accuracy"]:.1f} %**'})
-    return (f'IMDb by `{r["command"]}`: {r["minutes"]:.0f} minutes on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB; the language model {saw} seen '
-            f'the test texts.\n\n' + markdown_table(rows))
+    return (
+        f'IMDb by `{r["command"]}`: {r["minutes"]:.0f} minutes on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB; the language model {saw} seen '
+        f'the test texts.\n\n' + markdown_table(rows)
+    )
+
+
+WORK = {
+    'lm': 'language model, training step',
+    'clas': 'classifier, training epoch',
+    'infer': 'predictions',
+    'tokenize': 'tokenising',
+    'loader': 'batches for the language model',
+}
+
+
+def case_words(case: dict) -> str:
+    "What sets one case of a measurement apart."
+    size = {'small': '128/256/2', 'full': '400/1152/3'}.get(case.get('size'), '')
+    words = [size, f'{case["vocab"]:,} words' if 'vocab' in case else '', 'head only' if case.get('frozen') else '']
+    words += [f'from {case["source"]}' if 'source' in case else '', f'{case["workers"]} workers' if case.get('workers') else '']
+    return ', '.join(w for w in words if w)
 
 
 def speed_rows(r: dict) -> list[dict]:
     "One measurement beside the peer: a row a case."
     rows = []
     for c in r['cases']:
-        if not c.get('ratios'): continue
-        what = ', '.join(str(v) if isinstance(v, str) else f'{k} {v}' for k, v in c['case'].items())
+        if not c.get('ratios'):
+            continue
         ratios = {label: c['ratios'].get(label) for label in ('ours', 'ours-bf16')}
-        rows.append({'measured': f'{r["bench"]} {what}'.strip(), **{k: f'{v["median"]:.2f}' if v else '' for k, v in ratios.items()}})
+        rows.append({'work': WORK[r['bench']], 'case': case_words(c['case']), **{k: f'{v["median"]:.2f}' if v else '' for k, v in ratios.items()}})
     return rows
 
 
@@ -37,8 +59,9 @@ def results() -> str:
     parts = [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
     benches = [r for r in read_records(ROOT / 'results', 'bench_*').values() if r['bench'] not in ('check', 'import')]
     speed = [row for r in benches for row in speed_rows(r)]
-    if speed: parts.append(f'Times as fast as fastai {benches[0]["fastai"]} on the same work (`bench/README.md` says how):\n\n{markdown_table(speed)}')
-    return '\n\n'.join(parts)
+    if speed:
+        parts.append(f'Times as fast as fastai {benches[0]["fastai"]} on the same work (`bench/README.md` says how):\n\n{markdown_table(speed)}')
+    return '\n\n'.join(parts) or 'None recorded yet.'
 
 
 def main():
@@ -46,8 +69,10 @@ def main():
     text = path.read_text(encoding='utf-8')
     body = results()
     new = MARKED.sub(lambda m: m[1] + (f'\n{body}\n\n' if body else '') + m[2], text)
-    if '--check' in sys.argv: sys.exit('README.md is not what results/ says: run make readme' if new != text else 0)
+    if '--check' in sys.argv:
+        sys.exit('README.md is not what results/ says: run make readme' if new != text else 0)
     path.write_text(new, encoding='utf-8')
 
 
-if __name__ == '__main__': main()
+if __name__ == '__main__':
+    main()

@@ -1,4 +1,5 @@
 "Gather what a run of the three stages left behind, read the test split once, and write results/NAME.json."
+
 import argparse
 import json
 from pathlib import Path
@@ -16,8 +17,11 @@ def stage_record(folder: Path) -> dict:
     config, history = (json.loads((folder / f).read_text()) for f in ('config.json', 'history.json'))
     settings = {k: v for k, v in config['settings'].items() if k != 'before'}
     return {
-        'settings': settings, 'architecture': config['architecture'], 'minutes': history[-1]['minutes'],
-        'peak_mb': max(h['peak_mb'] for h in history), 'history': history,
+        'settings': settings,
+        'architecture': config['architecture'],
+        'minutes': history[-1]['minutes'],
+        'peak_mb': max(h['peak_mb'] for h in history),
+        'history': history,
     }
 
 
@@ -32,8 +36,11 @@ def main():
     predicted = classifier.predict(test.texts)
     right = sum(p == test.classes[y] for p, y in zip(predicted, test.labels))
     figures = {
-        'stages': stages, 'lm_saw_test_texts': 'test' in stages['fine_tune']['settings']['texts'].split(':')[1],
-        'test_texts': len(test), 'test_accuracy': right / len(test), 'minutes': round(sum(s['minutes'] for s in stages.values()), 1),
+        'stages': stages,
+        'lm_saw_test_texts': 'test' in stages['fine_tune']['settings']['texts'].split(':')[1],
+        'test_texts': len(test),
+        'test_accuracy': right / len(test),
+        'minutes': round(sum(s['minutes'] for s in stages.values()), 1),
         'peak_mb': max([s['peak_mb'] for s in stages.values()] + [peak_memory_mb()]),
     }
     record(Path('results') / f'{args.name}.json', f'bash runs/{args.name}.sh', figures)

@@ -1,4 +1,5 @@
 "A JupyterLab and a Chromium to try notebooks in: what tests/test_browser.py stands on."
+
 import json
 import os
 import socket
@@ -12,8 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TOKEN = 'ulmfit-test'
 DEBIAN = '/usr/bin/chromium'
-FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync']
+FLAGS = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+]
 
 # The notebook in front, once its kernel is there: asked for earlier, a run opens the Select Kernel dialog and hangs.
 READY = """() => {
@@ -34,8 +43,11 @@ ASK = """async code => {
 def browser_path() -> str | None:
     "Where a Chromium is: Debian's, else the one that `playwright install chromium` fetched."
     from playwright.sync_api import sync_playwright
-    if Path(DEBIAN).exists(): return DEBIAN
-    with sync_playwright() as p: path = p.chromium.executable_path
+
+    if Path(DEBIAN).exists():
+        return DEBIAN
+    with sync_playwright() as p:
+        path = p.chromium.executable_path
     return path if Path(path).exists() else None
 
 
@@ -43,49 +55,66 @@ def copy_notebook(name: str, to: Path, outputs=True) -> str:
     "A notebook in a folder of its own, the recorded data where the notebook looks for it; signed, so that its outputs are shown."
     import nbformat
     from nbformat.sign import NotebookNotary
-    nb = nbformat.read(ROOT/f'nbs/{name}.ipynb', as_version=4)
+
+    nb = nbformat.read(ROOT / f'nbs/{name}.ipynb', as_version=4)
     if not outputs:
         nb.metadata.pop('widgets', None)
-        for cell in nb.cells: cell.update({'outputs': []} if cell.cell_type == 'code' else {})
-    for folder in ('nbs', 'tests', '.jupyter/data'): (to/folder).mkdir(parents=True)
-    (to/'tests/golden').symlink_to(ROOT/'tests/golden')
-    nbformat.write(nb, to/f'nbs/{name}.ipynb')
-    NotebookNotary(data_dir=str(to/'.jupyter/data')).sign(nb)
+        for cell in nb.cells:
+            cell.update({'outputs': []} if cell.cell_type == 'code' else {})
+    for folder in ('nbs', 'tests', '.jupyter/data'):
+        (to / folder).mkdir(parents=True)
+    (to / 'tests/golden').symlink_to(ROOT / 'tests/golden')
+    nbformat.write(nb, to / f'nbs/{name}.ipynb')
+    NotebookNotary(data_dir=str(to / '.jupyter/data')).sign(nb)
     return f'nbs/{name}.ipynb'
 
 
 def free_port() -> int:
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); return s.getsockname()[1]
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
 
 
 @contextmanager
 def jupyterlab(folder: Path, theme='JupyterLab Light'):
     "The address of a JupyterLab that serves `folder` and has no settings, kernels or workspaces but its own."
-    port, own = free_port(), folder/'.jupyter'
-    places = {f'JUPYTER_{k}_DIR': str(own/k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')}
-    places |= {f'JUPYTERLAB_{k}_DIR': str(own/k.lower()) for k in ('SETTINGS', 'WORKSPACES')} | {'IPYTHONDIR': str(own/'ipython')}
-    settings = own/'settings/@jupyterlab/apputils-extension'
+    port, own = free_port(), folder / '.jupyter'
+    places = {f'JUPYTER_{k}_DIR': str(own / k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')}
+    places |= {f'JUPYTERLAB_{k}_DIR': str(own / k.lower()) for k in ('SETTINGS', 'WORKSPACES')} | {'IPYTHONDIR': str(own / 'ipython')}
+    settings = own / 'settings/@jupyterlab/apputils-extension'
     settings.mkdir(parents=True)
-    (settings/'themes.jupyterlab-settings').write_text(json.dumps({'theme': theme}))
-    (settings/'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
-    options = ['--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-               f'--ServerApp.root_dir={folder}', f'--IdentityProvider.token={TOKEN}',
-               '--LabApp.news_url=None', '--LabApp.expose_app_in_browser=True']
+    (settings / 'themes.jupyterlab-settings').write_text(json.dumps({'theme': theme}))
+    (settings / 'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
+    options = [
+        '--no-browser',
+        '--allow-root',
+        '--ip=127.0.0.1',
+        f'--port={port}',
+        '--ServerApp.port_retries=0',
+        f'--ServerApp.root_dir={folder}',
+        f'--IdentityProvider.token={TOKEN}',
+        '--LabApp.news_url=None',
+        '--LabApp.expose_app_in_browser=True',
+    ]
     command = [sys.executable, '-m', 'jupyterlab', *options]
     env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '2'}
-    with open(folder/'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
+    with open(folder / 'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:
             address = f'http://127.0.0.1:{port}'
-            wait_for_server(server, address, folder/'lab.log')
+            wait_for_server(server, address, folder / 'lab.log')
             yield address
-        finally: server.terminate()
+        finally:
+            server.terminate()
 
 
 def wait_for_server(server, address: str, log: Path, seconds=60):
     for _ in range(seconds * 5):
-        if server.poll() is not None: break
-        try: return urllib.request.urlopen(f'{address}/api?token={TOKEN}', timeout=5)
-        except OSError: time.sleep(0.2)
+        if server.poll() is not None:
+            break
+        try:
+            return urllib.request.urlopen(f'{address}/api?token={TOKEN}', timeout=5)
+        except OSError:
+            time.sleep(0.2)
     raise RuntimeError(f'JupyterLab did not start:\n{log.read_text()[-2000:]}')
 
 
@@ -93,7 +122,9 @@ def wait_for_server(server, address: str, log: Path, seconds=60):
 def chromium(path: str):
     "The browser at `path`. One at a time: playwright allows no second."
     from playwright.sync_api import sync_playwright
-    with sync_playwright() as p, p.chromium.launch(executable_path=path, args=FLAGS) as browser: yield browser
+
+    with sync_playwright() as p, p.chromium.launch(executable_path=path, args=FLAGS) as browser:
+        yield browser
 
 
 @contextmanager

@@ -11,7 +11,8 @@ CHAPTERS = [p for p in NBS if re.match(r'\d\d_', p.name) and not p.name.startswi
 EXPORTS = ('export', 'exporti', 'exports')
 
 
-def read(path): return nbformat.read(path, as_version=4)
+def read(path):
+    return nbformat.read(path, as_version=4)
 
 
 def directives(cell) -> list[str]:
@@ -26,10 +27,9 @@ def module_of(nb) -> str | None:
     for cell in nb.cells:
         if cell.cell_type == 'code':
             found = re.search(r'^#\| default_exp (\S+)', cell.source, re.M)
-            if found: return found[1]
+            if found:
+                return found[1]
 
 
 def is_export(cell) -> bool:
     return cell.cell_type == 'code' and any(d in EXPORTS for d in directives(cell))
-
-

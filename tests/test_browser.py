@@ -1,21 +1,26 @@
 "A real JupyterLab in a real browser: the chapter runs without an error, and its widget moves when a slider does."
+
 import os
 
 import pytest
 from browser import ASK, browser_path, chromium, copy_notebook, jupyterlab, open_notebook, run_all
 
 CHAPTER = '07_schedules'
-SCREENSHOTS = os.environ.get('ULMFIT_NB_SCREENSHOTS')   # a folder for pictures, in the dark theme too; for people, not for the tests
+SCREENSHOTS = os.environ.get('ULMFIT_NB_SCREENSHOTS')  # a folder for pictures, in the dark theme too; for people, not for the tests
 THEMES = ['JupyterLab Light'] + ['JupyterLab Dark'] * bool(SCREENSHOTS)
 
 
 @pytest.fixture(scope='module')
 def browser():
     "Without a browser there is nothing to see: a failure in CI, a skip elsewhere."
-    try: path, why = browser_path(), 'no /usr/bin/chromium, and `playwright install chromium` has not been run'
-    except ImportError as e: path, why = None, str(e)
-    if path is None: (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)(f'no browser to test in: {why}')
-    with chromium(path) as browser: yield browser
+    try:
+        path, why = browser_path(), 'no /usr/bin/chromium, and `playwright install chromium` has not been run'
+    except ImportError as e:
+        path, why = None, str(e)
+    if path is None:
+        (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)(f'no browser to test in: {why}')
+    with chromium(path) as browser:
+        yield browser
 
 
 @pytest.fixture(scope='module', params=THEMES)
@@ -26,32 +31,38 @@ def page(request, browser, tmp_path_factory):
     with jupyterlab(folder, request.param) as address, open_notebook(browser, address, path) as page:
         page.errors = run_all(page)
         yield page
-        if SCREENSHOTS: take_pictures(page, f'{SCREENSHOTS}/{CHAPTER}_{request.param.split()[-1].lower()}')
+        if SCREENSHOTS:
+            take_pictures(page, f'{SCREENSHOTS}/{CHAPTER}_{request.param.split()[-1].lower()}')
 
 
 def take_pictures(page, name: str):
-    for part in ('.widget-vbox', '.jp-Notebook'): page.locator(part).last.screenshot(path=f'{name}{part}.png')
+    for part in ('.widget-vbox', '.jp-Notebook'):
+        page.locator(part).last.screenshot(path=f'{name}{part}.png')
 
 
 def press_right(page, label: str, times: int):
     "Focus the slider with this label, as Tab does, and press an arrow key."
     handle = page.locator('.widget-slider', has_text=label).locator('.noUi-handle')
     handle.focus()
-    for _ in range(times): handle.press('ArrowRight')
+    for _ in range(times):
+        handle.press('ArrowRight')
 
 
-def stlr_curve(page): return page.locator('.ulmfit-nb path.stlr[data-name]')
+def stlr_curve(page):
+    return page.locator('.ulmfit-nb path.stlr[data-name]')
 
 
 def sees_change(locator, attribute: str, before: str):
     from playwright.sync_api import expect
+
     expect(locator).not_to_have_attribute(attribute, before)
 
 
 def python_says(page, code: str, value: str):
     "The kernel's answer becomes `value` in time: a slider's move is on its way for some milliseconds."
     for _ in range(100):
-        if (answer := page.evaluate(ASK, code)) == value: return
+        if (answer := page.evaluate(ASK, code)) == value:
+            return
         page.wait_for_timeout(50)
     assert answer == value
 
@@ -60,8 +71,9 @@ def test_every_cell_runs(page):
     assert page.errors == []
 
 
-@pytest.mark.parametrize('label, name, moved', [
-    ('cut_frac', 'cut_frac', '0.15'), ('ratio', 'ratio', '37.0'), ('T (steps', 'T', '205'), ('lr_max', 'lr_max', '0.017783')])
+@pytest.mark.parametrize(
+    'label, name, moved', [('cut_frac', 'cut_frac', '0.15'), ('ratio', 'ratio', '37.0'), ('T (steps', 'T', '205'), ('lr_max', 'lr_max', '0.017783')]
+)
 def test_a_slider_moves_the_curve_and_python_follows(page, label, name, moved):
     before = stlr_curve(page).get_attribute('d')
     press_right(page, label, times=5)
@@ -71,7 +83,7 @@ def test_a_slider_moves_the_curve_and_python_follows(page, label, name, moved):
 
 @pytest.mark.parametrize('label, name, moved', [('factor', 'factor', '2.8'), ('lr (peak', 'lr', '0.012589')])
 def test_a_slider_recolours_the_grid_and_python_follows(page, label, name, moved):
-    cell = page.locator('.ulmfit-nb rect.cell:not(.frozen)').last   # the embedding, in the last epoch
+    cell = page.locator('.ulmfit-nb rect.cell:not(.frozen)').last  # the embedding, in the last epoch
     before = cell.get_attribute('data-rate')
     press_right(page, label, times=2)
     sees_change(cell, 'data-rate', before)

@@ -44,7 +44,8 @@ def our_name(name):
     if name.startswith('1.'):
         _, _, block, layer, rest = name.split('.')
         return f'head.layers.{4 * int(block) + int(layer)}.{rest}'
-    if 'rnns' not in name: return 'encoder.embedding.emb.weight'
+    if 'rnns' not in name:
+        return 'encoder.embedding.emb.weight'
     return f'encoder.lstms.{name.split(".")[3]}.lstm.{name.split(".")[-1].removesuffix("_raw")}'
 
 
@@ -61,7 +62,8 @@ def documents(tensors, case):
 def read(model, docs):
     "Logits and pooled features in the order of `docs`."
     batch = collate(docs)
-    with torch.no_grad(): o = model(batch.ids, batch.lengths)
+    with torch.no_grad():
+        o = model(batch.ids, batch.lengths)
     place = np.argsort(batch.index)
     return o.logits[place], o.pooled[place]
 
@@ -81,7 +83,8 @@ def test_with_max_len_equal_where_the_peer_kept_the_whole_document(golden, case)
     short = [len(d) <= 24 for d in docs]
     torch.testing.assert_close(logits[short], alone[short], atol=1e-5, rtol=0)
     torch.testing.assert_close(logits, read(peer_model(tensors), docs)[0], atol=1e-6, rtol=0)
-    for i in np.flatnonzero(~np.array(short)): assert (logits[i] - alone[i]).abs().max() > 1e-3, 'the peer kept everything after all'
+    for i in np.flatnonzero(~np.array(short)):
+        assert (logits[i] - alone[i]).abs().max() > 1e-3, 'the peer kept everything after all'
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -104,7 +107,8 @@ def test_training_step_of_the_peer_is_equal_from_the_pooled_features_up(golden):
     tensors, docs = golden[0], documents(golden[0], 'sorted')
     model = peer_model(tensors)
     for layer in model.head.layers:
-        if isinstance(layer, torch.nn.Dropout): layer.p = 0.0
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
     model.head.train()
     _, pooled = read(model, docs)
     theirs = tensors['sorted.maxlen24.pooled']
@@ -133,7 +137,8 @@ def by_loop(out, lengths):
 @given(lengths_lists, st.integers(0, 9), st.sampled_from([0.0, 1e9, -1e9, torch.inf, torch.nan]))
 def test_concat_pool_is_the_formula_whatever_the_padding(lengths, seed, rubbish):
     out, n = torch.randn(len(lengths), lengths[0] + 2, 3, generator=torch.Generator().manual_seed(seed)), torch.tensor(lengths)
-    for row, size in zip(out, lengths): row[size:] = rubbish
+    for row, size in zip(out, lengths):
+        row[size:] = rubbish
     torch.testing.assert_close(concat_pool(out, n), by_loop(out, lengths))
 
 
@@ -142,7 +147,8 @@ def test_concat_pool_is_the_formula_whatever_the_padding(lengths, seed, rubbish)
 def test_running_pool_equals_concat_pool(lengths, width, seed):
     out, n = torch.randn(len(lengths), lengths[0], 3, generator=torch.Generator().manual_seed(seed)), torch.tensor(lengths)
     pool = RunningPool(n)
-    for start in range(0, lengths[0], width): pool.add(out[n > start, start : start + width])
+    for start in range(0, lengths[0], width):
+        pool.add(out[n > start, start : start + width])
     torch.testing.assert_close(pool.result(), concat_pool(out, n))
 
 
@@ -158,7 +164,8 @@ def test_width_of_the_papers_head(tied, width):
 
 
 def test_head_refuses_dropouts_that_do_not_fit():
-    with pytest.raises(ValueError, match='2 blocks need as many dropouts, and there are 3'): PoolingHead(6, 2, ps=(0.1, 0.1, 0.1))
+    with pytest.raises(ValueError, match='2 blocks need as many dropouts, and there are 3'):
+        PoolingHead(6, 2, ps=(0.1, 0.1, 0.1))
 
 
 # --- a prediction depends on its document alone -----------------------------------------------------------------------------------
@@ -189,8 +196,10 @@ def test_padding_never_changes_a_prediction(docs, extra, seed):
     model, batch = model_of(), collate([np.array(d, int) for d in docs])
     rng = np.random.default_rng(seed)
     ids = torch.from_numpy(rng.integers(0, 30, (len(docs), batch.ids.shape[1] + extra)))
-    for row, doc, n in zip(ids, batch.ids, batch.lengths): row[:n] = doc[:n]
-    with torch.no_grad(): want, got = model(batch.ids, batch.lengths), model(ids, batch.lengths)
+    for row, doc, n in zip(ids, batch.ids, batch.lengths):
+        row[:n] = doc[:n]
+    with torch.no_grad():
+        want, got = model(batch.ids, batch.lengths), model(ids, batch.lengths)
     torch.testing.assert_close(got.logits, want.logits, atol=1e-5, rtol=0)
     torch.testing.assert_close(got.pooled, want.pooled, atol=1e-5, rtol=0)
 
@@ -207,8 +216,10 @@ def test_awkward_lengths_are_finite_in_training_too(sizes, max_len):
 
 def test_a_batch_out_of_order_is_refused_not_misread():
     ids = torch.full((2, 6), 5)
-    with pytest.raises(ValueError, match='longest document comes first'): model_of()(ids, torch.tensor([2, 6]))
-    with pytest.raises(ValueError, match='7 tokens in a batch of 6 columns'): model_of()(ids, torch.tensor([7, 6]))
+    with pytest.raises(ValueError, match='longest document comes first'):
+        model_of()(ids, torch.tensor([2, 6]))
+    with pytest.raises(ValueError, match='7 tokens in a batch of 6 columns'):
+        model_of()(ids, torch.tensor([7, 6]))
 
 
 # --- gradients --------------------------------------------------------------------------------------------------------------------
@@ -219,7 +230,8 @@ def token_gradients(model, batch):
     sizes, seen = torch.zeros(batch.ids.shape), []
 
     def keep(module, args, out):
-        if out.requires_grad: out.retain_grad()
+        if out.requires_grad:
+            out.retain_grad()
         seen.append((args[0], out))
 
     hook = model.encoder.embedding.register_forward_hook(keep)
@@ -228,7 +240,8 @@ def token_gradients(model, batch):
     for ids, out in seen:
         if out.grad is not None:  # every id of these batches occurs once, so it tells the place
             for id_, g in zip(ids.flatten(), out.grad.norm(dim=2).flatten()):
-                if id_ != model.encoder.config.pad: sizes[batch.ids == id_] = g
+                if id_ != model.encoder.config.pad:
+                    sizes[batch.ids == id_] = g
     return sizes
 
 
@@ -247,7 +260,8 @@ def test_gradients_reach_the_last_max_len_tokens_in_whole_pieces(sizes, bptt, ma
 def plain(model, ids):
     "Features of one document through whole nn.LSTM layers, pooled: no pieces, no padding."
     x = model.encoder.embedding.emb(torch.as_tensor(ids, dtype=torch.int64))[None]
-    for layer in model.encoder.lstms: x, _ = layer.lstm(x)
+    for layer in model.encoder.lstms:
+        x, _ = layer.lstm(x)
     return x[0], torch.cat([x[0, -1], x[0].max(0).values, x[0].mean(0)])
 
 
@@ -270,7 +284,8 @@ def test_logits_gradients_ar_and_tar_equal_a_plain_lstm(sizes, bptt, tied):
     torch.testing.assert_close(o.logits, want[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(o.ar, want[1])
     slow, fast = gradients(*want), gradients(o.logits, o.ar)
-    for k in slow: torch.testing.assert_close(fast[k], slow[k], atol=1e-5, rtol=1e-4, msg=k)
+    for k in slow:
+        torch.testing.assert_close(fast[k], slow[k], atol=1e-5, rtol=1e-4, msg=k)
 
 
 def test_tar_counts_the_changes_within_pieces():
@@ -310,9 +325,13 @@ def test_load_encoder_names_the_words_that_differ(tmp_path):
     save_stage(tmp_path, 'language model', lm, vocab, {}, [])
     model = model_of(seed=5)
     assert load_encoder(model, tmp_path, Vocab(vocab.words)) == vocab
-    for ours, theirs in zip(model.encoder.parameters(), lm.encoder.parameters()): assert torch.equal(ours, theirs)
+    for ours, theirs in zip(model.encoder.parameters(), lm.encoder.parameters()):
+        assert torch.equal(ours, theirs)
     swapped = [*vocab.words[:-2], vocab.words[-1], vocab.words[-2]]
-    with pytest.raises(StageError, match="'w19' against 'w20' at 28"): load_encoder(model, tmp_path, Vocab(swapped))
-    with pytest.raises(StageError, match='30 words against 29'): load_encoder(model, tmp_path, Vocab(vocab.words[:-1]))
-    with pytest.raises(ValueError, match='belongs to another model'): load_encoder(model_of(n_hid=8), tmp_path)
+    with pytest.raises(StageError, match="'w19' against 'w20' at 28"):
+        load_encoder(model, tmp_path, Vocab(swapped))
+    with pytest.raises(StageError, match='30 words against 29'):
+        load_encoder(model, tmp_path, Vocab(vocab.words[:-1]))
+    with pytest.raises(ValueError, match='belongs to another model'):
+        load_encoder(model_of(n_hid=8), tmp_path)
     assert words_that_differ(vocab, Vocab(swapped), n=1).count('against') == 1

@@ -90,7 +90,9 @@ def test_errors_are_one_sentence(case, made):
 def test_the_demo(tmp_path):
     "What `make demo` runs: the table by stage, the test accuracy, three typed reviews, a picture, a classifier."
     env = {**os.environ, 'HF_HUB_OFFLINE': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    done = subprocess.run([sys.executable, '-c', 'from ulmfit_nb.cli import app; app()', 'demo', '--out', tmp_path / 'demo'], capture_output=True, text=True, env=env, timeout=600)
+    done = subprocess.run(
+        [sys.executable, '-c', 'from ulmfit_nb.cli import app; app()', 'demo', '--out', tmp_path / 'demo'], capture_output=True, text=True, env=env, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     assert all(w in done.stdout for w in ('perplexity', 'accuracy', 'minutes', 'test reviews', 'predict --model'))
     assert (tmp_path / 'demo/demo.png').read_bytes()[:4] == b'\x89PNG'

@@ -54,7 +54,8 @@ def parquet(tmp_path, monkeypatch):
     write('trec', 'train.parquet', text=['p', 'q', 'r', 's'], coarse_label=[5, 3, 5, 3], fine_label=[40, 2, 40, 2])
     write('ag_news', 'train_subset.parquet', text=['h', 'i', 'j', 'k'], label=[3, 3, 0, 0])
     write('wikitext-2-v1', 'train.parquet', text=['', ' = Title = '])
-    for i in range(2): write('enwiki2015', f'train-0000{i}-of-00002.parquet', title=['t'], text=[f'article {i}'])
+    for i in range(2):
+        write('enwiki2015', f'train-0000{i}-of-00002.parquet', title=['t'], text=[f'article {i}'])
     monkeypatch.setenv('ULMFIT_NB_DATA', str(tmp_path))
     return tmp_path
 
@@ -151,7 +152,8 @@ def test_sources_are_known_again():
 def test_split_keeps_every_text_and_the_mixture(labels, frac, seed):
     data = TextData([f't{i}' for i in range(len(labels))], labels, list('abcd'))
     counts = Counter(labels)
-    if all(n == 1 for n in counts.values()): return
+    if all(n == 1 for n in counts.values()):
+        return
     first, second = split_data(data, frac, seed)
     assert sorted(first.texts + second.texts) == sorted(data.texts)
     for part in (first, second):
@@ -248,7 +250,8 @@ def refuse(*parts):
     ],
 )
 def test_texts_that_are_none(texts, cause, mend):
-    with refuse('my texts', cause, mend): check_texts(texts, 'my texts')
+    with refuse('my texts', cause, mend):
+        check_texts(texts, 'my texts')
 
 
 @pytest.mark.parametrize(
@@ -264,16 +267,19 @@ def test_texts_that_are_none(texts, cause, mend):
     ],
 )
 def test_labels_that_nothing_can_be_learnt_from(labels, n, cause, mend):
-    with refuse('my labels', cause, mend): check_labels(labels, n, 'my labels')
+    with refuse('my labels', cause, mend):
+        check_labels(labels, n, 'my labels')
 
 
 def test_a_label_that_training_has_not_seen():
-    with refuse("label 'meh'", '(neg, pos)', 'train again'): encode_labels(['pos', 'meh'], ['neg', 'pos'])
+    with refuse("label 'meh'", '(neg, pos)', 'train again'):
+        encode_labels(['pos', 'meh'], ['neg', 'pos'])
 
 
 def test_labels_of_a_named_set_out_of_range(parquet):
     pd.DataFrame({'text': ['a'], 'label': [7]}).to_parquet(parquet / 'imdb' / 'test.parquet')
-    with refuse("label '7'", 'Correct the label'): load_data('imdb', 'test')
+    with refuse("label '7'", 'Correct the label'):
+        load_data('imdb', 'test')
 
 
 @pytest.mark.parametrize(
@@ -303,23 +309,28 @@ def test_labels_of_a_named_set_out_of_range(parquet):
 )
 def test_files_that_can_not_be_used(tmp_path, name, content, cause, mend):
     path = tmp_path / name
-    if content is not None: path.write_bytes(content)
-    with refuse(name, cause, mend): load_data(path)
+    if content is not None:
+        path.write_bytes(content)
+    with refuse(name, cause, mend):
+        load_data(path)
 
 
 def test_a_table_that_is_not_there():
-    with refuse('gone.csv', 'no such file', 'Check the path'): D.read_table('gone.csv')
+    with refuse('gone.csv', 'no such file', 'Check the path'):
+        D.read_table('gone.csv')
 
 
 def test_a_column_of_labels_asked_for_by_name(tmp_path):
     (tmp_path / 'x.csv').write_text('text,stars\nfine,5\n')
-    with refuse('x.csv', "no column 'star'; it has text, stars", 'Name the column of labels'): load_data(tmp_path / 'x.csv', label='star')
+    with refuse('x.csv', "no column 'star'; it has text, stars", 'Name the column of labels'):
+        load_data(tmp_path / 'x.csv', label='star')
 
 
 def test_a_file_has_no_other_split(tmp_path):
     (tmp_path / 'x.csv').write_text('text\nfine\n')
     for split in ('test', 'unsup', 'train+test'):
-        with refuse('x.csv', 'there is no split', 'give the path'): load_data(tmp_path / 'x.csv', split)
+        with refuse('x.csv', 'there is no split', 'give the path'):
+            load_data(tmp_path / 'x.csv', split)
 
 
 def test_unlabelled_texts_are_an_extra(tmp_path, parquet):
@@ -332,11 +343,14 @@ def test_unlabelled_texts_are_an_extra(tmp_path, parquet):
 
 
 def test_folders_that_can_not_be_used(tmp_path):
-    with refuse(tmp_path.name, 'no text files', 'a folder for each class'): load_data(tmp_path)
+    with refuse(tmp_path.name, 'no text files', 'a folder for each class'):
+        load_data(tmp_path)
     (tmp_path / 'pos').mkdir()
     (tmp_path / 'pos' / '1.txt').write_bytes('café'.encode('latin-1'))
-    with refuse('1.txt', 'not UTF-8', 'Save it as UTF-8'): load_data(tmp_path)
-    with refuse(tmp_path.name, "no split 'test'", 'give the path'): load_data(tmp_path, 'test')
+    with refuse('1.txt', 'not UTF-8', 'Save it as UTF-8'):
+        load_data(tmp_path)
+    with refuse(tmp_path.name, "no split 'test'", 'give the path'):
+        load_data(tmp_path, 'test')
 
 
 def test_named_sets_that_can_not_be_had(monkeypatch):
@@ -347,34 +361,44 @@ def test_named_sets_that_can_not_be_had(monkeypatch):
 
     monkeypatch.delenv('ULMFIT_NB_DATA', raising=False)
     monkeypatch.setattr(datasets, 'load_dataset', unreachable)
-    with refuse('reviews', "no split 'dev'", 'test, train, unsup, validation', 'Name one'): load_data('reviews', 'dev')
-    with refuse('enwiki2015', 'on no hub', 'Set ULMFIT_NB_DATA'): load_data('enwiki2015')
-    with refuse('imdb', 'ConnectionError: no route', 'Check the connection'): load_data('imdb')
+    with refuse('reviews', "no split 'dev'", 'test, train, unsup, validation', 'Name one'):
+        load_data('reviews', 'dev')
+    with refuse('enwiki2015', 'on no hub', 'Set ULMFIT_NB_DATA'):
+        load_data('enwiki2015')
+    with refuse('imdb', 'ConnectionError: no route', 'Check the connection'):
+        load_data('imdb')
 
 
 def test_named_sets_with_bad_files(parquet):
     pd.DataFrame({'review': ['a']}).to_parquet(parquet / 'imdb' / 'train.parquet')
-    with refuse('imdb', "no column 'text'; it has review", 'Name the column'): next(iter_texts('imdb'))
+    with refuse('imdb', "no column 'text'; it has review", 'Name the column'):
+        next(iter_texts('imdb'))
     (parquet / 'imdb' / 'test.parquet').write_bytes(b'PAR1 and no more')
-    with refuse('test.parquet', 'not a readable', 'Is it whole'): load_data('imdb', 'test')
+    with refuse('test.parquet', 'not a readable', 'Is it whole'):
+        load_data('imdb', 'test')
 
 
 @pytest.mark.parametrize('frac', [0, 1, -0.1, 2.5])
 def test_shares_that_are_none(frac):
-    with refuse(f'frac is {frac}', 'between 0 and 1'): split_data(TextData(['a', 'b']), frac)
+    with refuse(f'frac is {frac}', 'between 0 and 1'):
+        split_data(TextData(['a', 'b']), frac)
 
 
 def test_splits_of_too_little():
-    with refuse('too few texts', 'Give more'): split_data(TextData(['a']))
-    with refuse('too few texts', 'Give more'): split_data(TextData(['a', 'b'], [0, 1], ['x', 'y']))
-    with refuse('3 groups for 2 texts', 'Give one group'): split_data(TextData(['a', 'b']), groups=[1, 2, 3])
+    with refuse('too few texts', 'Give more'):
+        split_data(TextData(['a']))
+    with refuse('too few texts', 'Give more'):
+        split_data(TextData(['a', 'b'], [0, 1], ['x', 'y']))
+    with refuse('3 groups for 2 texts', 'Give one group'):
+        split_data(TextData(['a', 'b']), groups=[1, 2, 3])
 
 
 @pytest.mark.parametrize('name', NAMED)
 def test_every_named_set_says_what_its_labels_mean(name):
     known = NAMED[name]
     assert (known.label is None) == (known.classes is None)
-    if name in ('reviews', 'prose'): assert next(read_named(name, 'train')).columns[-1] in ('text', 'label')
+    if name in ('reviews', 'prose'):
+        assert next(read_named(name, 'train')).columns[-1] in ('text', 'label')
 
 
 def test_shipped_files_are_json_lines_of_the_columns_in_the_card():

@@ -17,9 +17,7 @@ from ulmfit_nb.tokenization import Vocab
 from ulmfit_nb.training import StageError, save_stage
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/match_embeds.json").read_text())
-PROSE = [
-    f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")
-] * 3
+PROSE = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3
 REVIEWS = [f"The film was {a} and the {b} went {c}." for a in ("good", "dull", "long") for b in ("actor", "fox") for c in ("on", "off")] * 4
 TINY = dict(min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
 
@@ -109,9 +107,7 @@ def test_rates_are_slanted_triangles_one_a_group(lm, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "set_schedule", set_schedule)
     fine_tune(lm, REVIEWS, tmp_path / "ft", **TINY)
     for t, T, rates in seen:
-        assert rates == pytest.approx(
-            {"lstm 1": stlr(t, T, 0.01 / 2.6**2), "lstm 2": stlr(t, T, 0.01 / 2.6), "embedding": stlr(t, T, 0.01)}
-        )
+        assert rates == pytest.approx({"lstm 1": stlr(t, T, 0.01 / 2.6**2), "lstm 2": stlr(t, T, 0.01 / 2.6), "embedding": stlr(t, T, 0.01)})
     assert [t for t, _, _ in seen] == list(range(seen[0][1]))
 
 

@@ -44,15 +44,18 @@ def peer(tensors: dict, config=TINY) -> LanguageModel:
     return model
 
 
-def close(a, b, tol=1e-6): torch.testing.assert_close(a.detach(), b, atol=tol, rtol=tol)
+def close(a, b, tol=1e-6):
+    torch.testing.assert_close(a.detach(), b, atol=tol, rtol=tol)
 
 
 @pytest.fixture(scope="module")
-def evaluated(): return load_file(GOLDEN / "lm_eval.safetensors")
+def evaluated():
+    return load_file(GOLDEN / "lm_eval.safetensors")
 
 
 @pytest.fixture(scope="module")
-def trained(): return load_file(GOLDEN / "lm_train_nodrop.safetensors"), json.loads((GOLDEN / "lm_train_nodrop.json").read_text())
+def trained():
+    return load_file(GOLDEN / "lm_train_nodrop.safetensors"), json.loads((GOLDEN / "lm_train_nodrop.json").read_text())
 
 
 def test_logits_and_state_while_rows_shrink_and_grow(evaluated):
@@ -92,7 +95,8 @@ def test_five_optimiser_steps(trained):
         assert (step.loss.item(), step.objective.item()) == pytest.approx((said["losses"][i], said["loss_grads"][i]), rel=1e-5)
         step.objective.backward()
         if i == 0:
-            for name, grad in section(tensors, "grad0.").items(): close(model.get_parameter(name).grad, grad)
+            for name, grad in section(tensors, "grad0.").items():
+                close(model.get_parameter(name).grad, grad)
         nn.utils.clip_grad_norm_(model.parameters(), said["opt"]["clip"])
         norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm().item()
         assert norm == pytest.approx(said["grad_norm_after_clip"][i], rel=1e-5)
@@ -102,7 +106,8 @@ def test_five_optimiser_steps(trained):
         state = step.state
     after = section(tensors, "after5.")
     assert len(after) == len(list(model.parameters()))
-    for name, weight in after.items(): close(model.get_parameter(name), weight, 2e-6)
+    for name, weight in after.items():
+        close(model.get_parameter(name), weight, 2e-6)
 
 
 def test_parameter_groups():
@@ -125,7 +130,8 @@ def test_default_dropouts(dropout):
 @pytest.mark.parametrize("tied,features", [(True, 1200), (False, 3450)])
 def test_pooled_features(tied, features):
     config = AWDLSTMConfig(8, 400, 1150, tie_weights=tied)
-    with torch.device("meta"): model = LanguageModel(config)
+    with torch.device("meta"):
+        model = LanguageModel(config)
     assert 3 * model.encoder(torch.zeros(1, 2, dtype=torch.long, device="meta"))[0].shape[2] == 3 * config.n_out == features
 
 
@@ -161,16 +167,19 @@ def test_linear_cross_entropy(chunk, frozen):
     torch.manual_seed(0)
     tensors = {"x": torch.randn(4, 10, 6), "weight": torch.randn(9, 6), "bias": torch.randn(9)}
     y = torch.randint(9, (4, 10))
-    for name, t in tensors.items(): t.requires_grad_(name not in frozen)
+    for name, t in tensors.items():
+        t.requires_grad_(name not in frozen)
     learning = [t for t in tensors.values() if t.requires_grad]
     ours, usual = linear_cross_entropy(*tensors.values(), y, chunk), F.cross_entropy(F.linear(*tensors.values()).flatten(0, 1), y.flatten())
     torch.testing.assert_close(ours, usual)
-    for a, b in zip(torch.autograd.grad(3 * ours, learning), torch.autograd.grad(3 * usual, learning)): torch.testing.assert_close(a, b)
+    for a, b in zip(torch.autograd.grad(3 * ours, learning), torch.autograd.grad(3 * usual, learning)):
+        torch.testing.assert_close(a, b)
 
 
 def test_linear_cross_entropy_without_gradients():
     x, w, b, y = torch.randn(5, 3), torch.randn(4, 3, requires_grad=True), torch.zeros(4), torch.tensor([0, 1, 2, 3, 0])
-    with torch.no_grad(): loss = linear_cross_entropy(x, w, b, y)
+    with torch.no_grad():
+        loss = linear_cross_entropy(x, w, b, y)
     assert not loss.requires_grad and loss.item() == pytest.approx(F.cross_entropy(F.linear(x, w, b), y).item(), rel=1e-6)
 
 
@@ -179,7 +188,8 @@ def test_linear_cross_entropy_in_bfloat16_stays_near():
     x, w, b = torch.randn(50, 32), torch.randn(40, 32, requires_grad=True), torch.zeros(40, requires_grad=True)
     y = torch.randint(40, (50,))
     usual = torch.autograd.grad(F.cross_entropy(F.linear(x, w, b), y), w)[0]
-    with torch.autocast("cpu", torch.bfloat16): loss = linear_cross_entropy(x, w, b, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(x, w, b, y)
     ours = torch.autograd.grad(loss, w)[0]
     assert loss.dtype == ours.dtype == torch.float32
     assert (ours - usual).norm() < 0.02 * usual.norm()

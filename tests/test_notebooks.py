@@ -12,8 +12,27 @@ from nbdev.export import nb_export
 from nbdev.test import test_nb as run_notebook
 from notebooks import CHAPTERS, NBS, ROOT, directives, is_export, module_of, read
 
-KNOWN = {'default_exp', 'export', 'exporti', 'exports', 'hide', 'eval', 'echo', 'output', 'slow', 'gpu', 'exec_doc', 'code-fold', 'warning',
-         'code-summary', 'fig-cap', 'fig-alt', 'label', 'hide_input', 'hide_output'}
+KNOWN = {
+    'default_exp',
+    'export',
+    'exporti',
+    'exports',
+    'hide',
+    'eval',
+    'echo',
+    'output',
+    'slow',
+    'gpu',
+    'exec_doc',
+    'code-fold',
+    'warning',
+    'code-summary',
+    'fig-cap',
+    'fig-alt',
+    'label',
+    'hide_input',
+    'hide_output',
+}
 SECTIONS = ['See it work', 'Predict', 'Idea', 'Build', 'Break it', 'Equal to', 'Explore', 'Measure', 'Exercises', 'Recap']
 OPTIONAL = {'Explore', 'Exercises'}
 LESSONS = [p for p in CHAPTERS if p.name < '12']
@@ -31,8 +50,10 @@ def against_module(monkeypatch):
             module = module_of(read(fn))
             for cell in self.nb.cells:
                 if module and is_export(cell):
-                    names = ("import importlib as _i; globals().update({k: v for k, v in "
-                             f"vars(_i.import_module('ulmfit_nb.{module}')).items() if not k.startswith('__')}})")
+                    names = (
+                        "import importlib as _i; globals().update({k: v for k, v in "
+                        f"vars(_i.import_module('ulmfit_nb.{module}')).items() if not k.startswith('__')}})"
+                    )
                     cell.source = names
                     cell.pop('parsed_', None)
 
@@ -52,7 +73,8 @@ def test_is_clean(path, tmp_path):
     clean_nb(nb)
     for cell, cleaned in zip(read(path).cells, nb.cells):
         assert cell.metadata == cleaned.metadata, f'metadata in cell {cell.id}: run nbdev-clean'
-        if cell.cell_type == 'code': assert cell.execution_count == cleaned.execution_count, f'execution count in cell {cell.id}: run nbdev-clean'
+        if cell.cell_type == 'code':
+            assert cell.execution_count == cleaned.execution_count, f'execution count in cell {cell.id}: run nbdev-clean'
 
 
 @pytest.mark.parametrize('path', NBS, **ids)
@@ -67,9 +89,12 @@ def test_outputs_are_there_and_no_errors(path):
 
 def shows_something(source: str) -> bool:
     "Whether the last statement of a cell is an expression with a value worth storing: a name, a number, a tuple, a print."
-    try: body = ast.parse('\n'.join(line for line in source.splitlines() if not line.startswith(('%', '!')))).body
-    except SyntaxError: return False
-    if not body or not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(';'): return False
+    try:
+        body = ast.parse('\n'.join(line for line in source.splitlines() if not line.startswith(('%', '!')))).body
+    except SyntaxError:
+        return False
+    if not body or not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(';'):
+        return False
     last = body[-1].value
     return isinstance(last, ast.Tuple | ast.Name | ast.BinOp | ast.Subscript) or isinstance(last, ast.Call) and ast.unparse(last.func) == 'print'
 
@@ -77,7 +102,8 @@ def shows_something(source: str) -> bool:
 def test_modules_are_fresh(tmp_path):
     "Exporting the notebooks anew gives exactly the modules that are committed, and no module is left over."
     shutil.copytree(ROOT / 'nbs', tmp_path / 'nbs', symlinks=True, ignore=shutil.ignore_patterns('_*', '.*'))
-    for path in NBS: nb_export(tmp_path / 'nbs' / path.name, lib_path=tmp_path / 'ulmfit_nb')
+    for path in NBS:
+        nb_export(tmp_path / 'nbs' / path.name, lib_path=tmp_path / 'ulmfit_nb')
     made = {p.name for p in (tmp_path / 'ulmfit_nb').glob('[a-z]*.py')}
     assert made == {p.name for p in (ROOT / 'ulmfit_nb').glob('[a-z]*.py')}
     stale = [n for n in sorted(made) if not filecmp.cmp(tmp_path / 'ulmfit_nb' / n, ROOT / 'ulmfit_nb' / n, shallow=False)]
@@ -87,10 +113,11 @@ def test_modules_are_fresh(tmp_path):
 @pytest.mark.parametrize('path', NBS, **ids)
 def test_directives(path):
     for cell in read(path).cells:
-        if cell.cell_type != 'code': continue
+        if cell.cell_type != 'code':
+            continue
         unknown = set(directives(cell)) - KNOWN
         assert not unknown, f'{path.name}, cell {cell.id}: no such directive: {unknown}'
-        below = [line for line in cell.source.splitlines()[len(directives(cell)):] if line.lstrip().startswith(('#|', '# |'))]
+        below = [line for line in cell.source.splitlines()[len(directives(cell)) :] if line.lstrip().startswith(('#|', '# |'))]
         assert not below, f'{path.name}, cell {cell.id}: a directive must stand at the top of its cell: {below}'
 
 

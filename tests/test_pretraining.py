@@ -29,9 +29,7 @@ from ulmfit_nb.pretraining import (
 )
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
-TEXTS = [
-    f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")
-] * 3
+TEXTS = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3
 TINY = dict(emb_sz=8, n_hid=12, n_layers=2, min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
 
 

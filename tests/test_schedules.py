@@ -1,4 +1,5 @@
 "Rates: the paper's formula, the peer's numbers, what an optimizer was really given, and JavaScript's opinion."
+
 import json
 import math
 import os
@@ -38,7 +39,7 @@ from ulmfit_nb.schedules import (
 )
 from ulmfit_nb.training import LMTask, Phase, fit, freeze
 
-GOLDEN = Path(__file__).parent/'golden'
+GOLDEN = Path(__file__).parent / 'golden'
 NAMES = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head']
 
 
@@ -51,10 +52,12 @@ def one_thread():
     torch.set_num_threads(n)
 
 
-def golden(name): return json.loads((GOLDEN/f'{name}.json').read_text())
+def golden(name):
+    return json.loads((GOLDEN / f'{name}.json').read_text())
 
 
 # Slanted triangles
+
 
 def as_printed(t, T, lr_max, cut_frac, ratio):
     "Equation 3 of the paper, to the letter."
@@ -63,12 +66,20 @@ def as_printed(t, T, lr_max, cut_frac, ratio):
     return lr_max * (1 + p * (ratio - 1)) / ratio
 
 
-@pytest.mark.parametrize('cut, one_in, lr_max, ratio', [
-    (1, 10, 0.01, 32), (20, 10, 0.01, 32), (7, 4, 0.004, 10), (50, 2, 1, 100), (3, 100, 0.02, 2),
-])
+@pytest.mark.parametrize(
+    'cut, one_in, lr_max, ratio',
+    [
+        (1, 10, 0.01, 32),
+        (20, 10, 0.01, 32),
+        (7, 4, 0.004, 10),
+        (50, 2, 1, 100),
+        (3, 100, 0.02, 2),
+    ],
+)
 def test_stlr_is_the_papers_formula(cut, one_in, lr_max, ratio):
     T, cut_frac = cut * one_in, 1 / one_in
-    for t in range(T + 1): assert stlr(t, T, lr_max, cut_frac, ratio) == pytest.approx(as_printed(t, T, lr_max, cut_frac, ratio), rel=1e-9)
+    for t in range(T + 1):
+        assert stlr(t, T, lr_max, cut_frac, ratio) == pytest.approx(as_printed(t, T, lr_max, cut_frac, ratio), rel=1e-9)
 
 
 @given(T=st.integers(10, 100_000), where=st.floats(0, 1))
@@ -89,8 +100,9 @@ def test_stlr_rises_to_one_peak_and_falls(T, cut_frac, ratio):
     rates = np.array([stlr(t, T, 0.01, cut_frac, ratio) for t in range(T)])
     cut = max(1, math.floor(T * cut_frac))
     assert rates.min() >= 0.01 / ratio * (1 - 1e-9) and rates.max() <= 0.01 * (1 + 1e-9)
-    assert (np.diff(rates[:cut + 1]) >= 0).all() and (np.diff(rates[cut:]) <= 0).all()
-    if cut < T: assert rates[cut] == rates.max() == pytest.approx(0.01)
+    assert (np.diff(rates[: cut + 1]) >= 0).all() and (np.diff(rates[cut:]) <= 0).all()
+    if cut < T:
+        assert rates[cut] == rates.max() == pytest.approx(0.01)
     assert rates[0] == pytest.approx(0.01 / ratio)
 
 
@@ -98,7 +110,8 @@ def test_stlr_rises_to_one_peak_and_falls(T, cut_frac, ratio):
 def test_very_short_runs_peak_at_their_second_step(T):
     rates = [stlr(t, T) for t in range(T)]
     assert rates[0] == 0.01 / 32
-    if T > 1: assert rates[1] == 0.01 == max(rates) and rates == sorted(rates[:1]) + sorted(rates[1:], reverse=True)
+    if T > 1:
+        assert rates[1] == 0.01 == max(rates) and rates == sorted(rates[:1]) + sorted(rates[1:], reverse=True)
 
 
 # The peer
@@ -111,7 +124,7 @@ def test_one_cycle_is_the_peers_step_by_step(name):
     steps = ONE_CYCLES[name]
     peaks = spread(WIDE if 'slice' in name else 1e-2, 5)
     ours = np.array([[one_cycle(t, len(steps), lr) for lr in peaks] for t in range(len(steps))])
-    np.testing.assert_allclose(ours / peaks, np.array([s['lr'] for s in steps]) / peaks, atol=1e-7, rtol=0)   # the peer reckons in fp32
+    np.testing.assert_allclose(ours / peaks, np.array([s['lr'] for s in steps]) / peaks, atol=1e-7, rtol=0)  # the peer reckons in fp32
     momenta = [one_cycle_momentum(t, len(steps)) for t in range(len(steps))]
     np.testing.assert_allclose(momenta, [s['mom'] for s in steps], atol=1e-7, rtol=0)
 
@@ -119,15 +132,18 @@ def test_one_cycle_is_the_peers_step_by_step(name):
 WIDE = slice(1e-2 / 2.6**4, 1e-2)
 
 
-@pytest.mark.parametrize('name, lrs, n', [
-    ('1e-2', 1e-2, 5),
-    ('slice(1e-2)', slice(1e-2), 5),
-    ('slice(lr/(2.6**4),lr)', WIDE, 5),
-    ('slice(1e-2/(2.6**4),1e-2)', WIDE, 5),
-    ('slice(1e-4,1e-2)', slice(1e-4, 1e-2), 5),
-    ('lm:slice(lr/(2.6**4),lr)', WIDE, 4),
-    ('lm:slice(1e-2)', slice(1e-2), 4),
-])
+@pytest.mark.parametrize(
+    'name, lrs, n',
+    [
+        ('1e-2', 1e-2, 5),
+        ('slice(1e-2)', slice(1e-2), 5),
+        ('slice(lr/(2.6**4),lr)', WIDE, 5),
+        ('slice(1e-2/(2.6**4),1e-2)', WIDE, 5),
+        ('slice(1e-4,1e-2)', slice(1e-4, 1e-2), 5),
+        ('lm:slice(lr/(2.6**4),lr)', WIDE, 4),
+        ('lm:slice(1e-2)', slice(1e-2), 4),
+    ],
+)
 def test_slices_are_the_peers(name, lrs, n):
     assert len(golden('lrs')[name]) == n
     np.testing.assert_allclose(spread(lrs, n), golden('lrs')[name], rtol=1e-12)
@@ -137,7 +153,8 @@ def test_discriminative_rates_are_the_peers_slice_for_five_groups():
     np.testing.assert_allclose(discriminative(1e-2, 5), golden('lrs')['slice(lr/(2.6**4),lr)'], rtol=1e-12)
 
 
-def test_one_group_gets_the_high_end(): assert spread(slice(1e-4, 1e-2), 1) == spread(slice(1e-2), 1) == discriminative(1e-2, 1) == [1e-2]
+def test_one_group_gets_the_high_end():
+    assert spread(slice(1e-4, 1e-2), 1) == spread(slice(1e-2), 1) == discriminative(1e-2, 1) == [1e-2]
 
 
 def classifier():
@@ -166,17 +183,20 @@ def test_freezing_is_the_peers(n):
 
 @pytest.mark.parametrize('n', [5, -6])
 def test_no_such_group(n):
-    with pytest.raises(IndexError, match='5 layer groups'): freeze_to(NAMES, n)
+    with pytest.raises(IndexError, match='5 layer groups'):
+        freeze_to(NAMES, n)
 
 
 # Plans
+
 
 def test_gradual_unfreezing_is_the_papers():
     "The last layer first, one more after each epoch, all of them at the end; the rates never change on the way."
     plan, lrs = gradual_unfreezing(NAMES, lr=0.01, epochs=3), dict(zip(NAMES, discriminative(0.01, 5)))
     assert [p.groups for p in plan] == [NAMES[-k:] for k in (1, 2, 3, 4, 5)]
     assert [p.epochs for p in plan] == [1, 1, 1, 1, 3]
-    for p in plan: assert p.lrs == [lrs[g] for g in p.groups]
+    for p in plan:
+        assert p.lrs == [lrs[g] for g in p.groups]
 
 
 def test_plans_with_fewer_steps():
@@ -189,10 +209,13 @@ def test_grid_and_text_say_what_the_plan_says():
     plan = [Phase(['head'], [0.5], 2), Phase(['lstm', 'head'], [0.1, 0.2], 1)]
     assert rate_grid(plan, ['lstm', 'head']) == [[0, 0, 0.1], [0.5, 0.5, 0.2]]
     assert [line.split() for line in format_plan(plan, ['lstm', 'head']).splitlines()] == [
-        ['head', '5.0e-01', '5.0e-01', '2.0e-01'], ['lstm', '·', '·', '1.0e-01']]
+        ['head', '5.0e-01', '5.0e-01', '2.0e-01'],
+        ['lstm', '·', '·', '1.0e-01'],
+    ]
 
 
 # What the optimizer was given
+
 
 def lm_task():
     torch.manual_seed(0)
@@ -210,8 +233,10 @@ def test_the_rates_carried_out_are_those_of_plan_and_schedule(make, schedule, mo
     task, seen = make(), []
     plan = gradual_unfreezing(list(task.model.layer_groups()), lr=0.01, epochs=2)
     hook = register_optimizer_step_pre_hook(lambda opt, *_: seen.append({g['name']: (g['lr'], g['betas'][0]) for g in opt.param_groups}))
-    try: fit(task, plan, schedule, momentum, progress_bar=False)
-    finally: hook.remove()
+    try:
+        fit(task, plan, schedule, momentum, progress_bar=False)
+    finally:
+        hook.remove()
     due, epoch = [], 0
     for p in plan:
         T = sum(task.train.n_batches(epoch + e) for e in range(p.epochs))
@@ -230,6 +255,7 @@ def test_frozen_groups_stay_as_they_were():
 
 # Range test
 
+
 def test_range_test_leaves_no_trace():
     task = clas_task()
     freeze(task.model, ['head'])
@@ -245,17 +271,26 @@ def test_range_test_leaves_no_trace():
 
 def test_range_test_stops_when_the_loss_runs_away():
     rates, losses, _ = lr_find(lm_task(), lr_min=1e-3, lr_max=1e6, steps=100)
-    ran_away = [not l < 4 * min(losses[:i + 1]) for i, l in enumerate(losses)]
+    ran_away = [not l < 4 * min(losses[: i + 1]) for i, l in enumerate(losses)]
     assert len(rates) < 100 and ran_away == [False] * (len(rates) - 1) + [True]
 
 
-@pytest.mark.parametrize('losses, best', [
-    ([5], 1), ([5, math.nan], 1), ([5, 4, 1], 2), ([5, 4.9, 3, 2.95, 9, 9], 2), ([5, 5, 4.9, 3, 2, 9], 8),
-])
-def test_steepest(losses, best): assert steepest([1, 2, 4, 8, 16, 32][:len(losses)], losses) == best
+@pytest.mark.parametrize(
+    'losses, best',
+    [
+        ([5], 1),
+        ([5, math.nan], 1),
+        ([5, 4, 1], 2),
+        ([5, 4.9, 3, 2.95, 9, 9], 2),
+        ([5, 5, 4.9, 3, 2, 9], 8),
+    ],
+)
+def test_steepest(losses, best):
+    assert steepest([1, 2, 4, 8, 16, 32][: len(losses)], losses) == best
 
 
 # JavaScript
+
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
@@ -263,6 +298,7 @@ def javascript(calls: list) -> list:
         missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
         missing('node is not installed, so the JavaScript of the widget cannot be run')
     from ulmfit_nb.widgets import es_module
+
     code = es_module('schedules.js', 'svg.js', 'lr_explorer.js')
     names = ', '.join(sorted(set(re.findall(r'^export function (\w+)', code, re.MULTILINE))))
     code += f'\nconst known = {{ {names} }};\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
@@ -274,7 +310,7 @@ def javascript(calls: list) -> list:
 LENGTHS = [1, 2, 3, 5, 9, 10, 19, 20, 29, 57, 100, 200, 300]
 STEPS = [(t, T) for T in LENGTHS for t in {0, 1, T // 10, T // 4, T // 3, T // 2, T - 1, T}]
 JS_CASES = {
-    stlr: [(t, T, lr, f, r) for (t, T), lr, f, r in product(STEPS, (1e-4, 0.01, 0.1), (0., 0.01, 0.1, 0.29, 0.57, 0.9), (1, 32, 100))],
+    stlr: [(t, T, lr, f, r) for (t, T), lr, f, r in product(STEPS, (1e-4, 0.01, 0.1), (0.0, 0.01, 0.1, 0.29, 0.57, 0.9), (1, 32, 100))],
     one_cycle: [(t, T, lr, *rest) for (t, T), lr, rest in product(STEPS, (1e-4, 0.01, 0.1), ((), (0.1,), (0.3, 10, 1e3)))],
     cosine: list(product((0, 0.1, 0.5, 0.99, 1), (0, 1, -2.5), (0, 3.5))),
     cosine_annealing: [(t, T, lr) for (t, T), lr in product(STEPS, (1e-4, 0.01, 0.1))],
@@ -297,20 +333,24 @@ def test_javascript_has_the_same_defaults(f):
 
 
 def test_javascript_makes_the_same_plans_and_grids():
-    cases = [(NAMES[:n], lr, epochs, factor, each, steps) for n, lr, epochs, factor, each, steps in
-             product((1, 2, 5), (1e-4, 0.1), (1, 6), (1, 2.6, 5), (1, 2), (None, 0, 2))] + [(NAMES,)]
+    cases = [
+        (NAMES[:n], lr, epochs, factor, each, steps)
+        for n, lr, epochs, factor, each, steps in product((1, 2, 5), (1e-4, 0.1), (1, 6), (1, 2.6, 5), (1, 2), (None, 0, 2))
+    ] + [(NAMES,)]
     ours = [gradual_unfreezing(*args) for args in cases]
     theirs = javascript([('gradual_unfreezing', args) for args in cases])
     for a, b in zip(ours, theirs, strict=True):
         assert [(p.groups, p.epochs) for p in a] == [(p['groups'], p['epochs']) for p in b]
-        for p, q in zip(a, b): np.testing.assert_allclose(p.lrs, q['lrs'], rtol=1e-12)
+        for p, q in zip(a, b):
+            np.testing.assert_allclose(p.lrs, q['lrs'], rtol=1e-12)
     grids = javascript([('rate_grid', (plan, NAMES)) for plan in theirs])
-    for a, b in zip(ours, grids): np.testing.assert_allclose(b, rate_grid(a, NAMES), rtol=1e-12)
+    for a, b in zip(ours, grids):
+        np.testing.assert_allclose(b, rate_grid(a, NAMES), rtol=1e-12)
 
 
 def test_the_library_does_without_widgets():
     code = 'import sys, ulmfit_nb, ulmfit_nb.schedules; print(*sys.modules)'
     loaded = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.split()
     assert {'ulmfit_nb.widgets', 'ipywidgets', 'anywidget', 'matplotlib'}.isdisjoint(loaded)
-    others = {p for p in (Path(__file__).parents[1]/'ulmfit_nb').glob('*.py') if p.name not in ('widgets.py', '_modidx.py')}
+    others = {p for p in (Path(__file__).parents[1] / 'ulmfit_nb').glob('*.py') if p.name not in ('widgets.py', '_modidx.py')}
     assert [p.name for p in others if re.search(r'(from|import) \S*widgets', p.read_text(encoding='utf-8'))] == []

@@ -64,7 +64,8 @@ def test_predictions_do_not_depend_on_batch_or_order(classifier):
     loaded, texts = load_classifier(classifier), [*TEXTS[:5], '', 'unheard-of words only', 'long ' * 60]
     one_by_one = [loaded.predict_proba([t])[0] for t in texts]
     for bs in (1, 3, 64):
-        for got, want in zip(loaded.predict_proba(texts[::-1], bs=bs)[::-1], one_by_one): assert got == pytest.approx(want, abs=1e-5)
+        for got, want in zip(loaded.predict_proba(texts[::-1], bs=bs)[::-1], one_by_one):
+            assert got == pytest.approx(want, abs=1e-5)
 
 
 def test_backwards_language_model_gives_a_backwards_classifier(tmp_path):
@@ -103,7 +104,8 @@ def test_other_validation_data_are_another_run(lm, tmp_path):
     options = OPTIONS | {'epochs': 1}
     train_classifier(lm, REVIEWS, tmp_path, valid=FEWER, **options)
     assert train_classifier(lm, REVIEWS, tmp_path, valid=FEWER, **options) == tmp_path
-    with pytest.raises(ValueError, match=r'other settings \(valid: '): train_classifier(lm, REVIEWS, tmp_path, valid=REVIEWS, **options)
+    with pytest.raises(ValueError, match=r'other settings \(valid: '):
+        train_classifier(lm, REVIEWS, tmp_path, valid=REVIEWS, **options)
 
 
 KILLED = """
@@ -132,14 +134,17 @@ def test_killed_run_goes_on_to_the_same_classifier(lm, classifier, tmp_path, sav
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert (out / 'work/checkpoint.safetensors').exists()
-    with pytest.raises(StageError, match='cut short'): load_classifier(out)
-    with pytest.raises(ValueError, match='lr: 0.05 there, 0.04 now'): train_classifier(lm, REVIEWS, out, **OPTIONS | {'lr': 0.04})
+    with pytest.raises(StageError, match='cut short'):
+        load_classifier(out)
+    with pytest.raises(ValueError, match='lr: 0.05 there, 0.04 now'):
+        train_classifier(lm, REVIEWS, out, **OPTIONS | {'lr': 0.04})
     started = time.perf_counter()
     train_classifier(lm, REVIEWS, out, every=2, **OPTIONS)
     assert not (out / 'work').exists() and time.perf_counter() - started < 60
     ours, theirs = load_file(out / 'model.safetensors'), load_file(classifier / 'model.safetensors')
     assert ours.keys() == theirs.keys()
-    for k in ours: assert ours[k].equal(theirs[k]), k
+    for k in ours:
+        assert ours[k].equal(theirs[k]), k
     assert history(out) == history(classifier)
 
 
@@ -160,7 +165,8 @@ BAD_DATA = {
 
 @pytest.mark.parametrize('message', BAD_DATA)
 def test_data_that_cannot_be_learnt_from(lm, tmp_path, message):
-    with pytest.raises(DataError, match=message): train_classifier(lm, BAD_DATA[message], tmp_path / 'out', **OPTIONS)
+    with pytest.raises(DataError, match=message):
+        train_classifier(lm, BAD_DATA[message], tmp_path / 'out', **OPTIONS)
     assert not (tmp_path / 'out').exists()
 
 
@@ -173,7 +179,8 @@ BAD_VALID = {
 
 @pytest.mark.parametrize('message', BAD_VALID)
 def test_validation_data_that_cannot_be_used(lm, tmp_path, message):
-    with pytest.raises(DataError, match=message): train_classifier(lm, REVIEWS, tmp_path / 'out', valid=BAD_VALID[message], **OPTIONS)
+    with pytest.raises(DataError, match=message):
+        train_classifier(lm, REVIEWS, tmp_path / 'out', valid=BAD_VALID[message], **OPTIONS)
     assert not (tmp_path / 'out').exists()
 
 
@@ -212,10 +219,13 @@ def test_a_handful_of_examples_is_enough(lm, tmp_path, n):
 def test_directories_of_the_wrong_stage(lm, classifier, tmp_path):
     with pytest.raises(StageError, match='holds a classifier, where a language model is due: give .* pretrain or fine_tune'):
         train_classifier(classifier, REVIEWS, tmp_path / 'out', **OPTIONS)
-    with pytest.raises(StageError, match='holds a language model, where a classifier is due'): load_classifier(lm)
-    with pytest.raises(StageError, match='no such directory'): train_classifier(tmp_path / 'nowhere', REVIEWS, tmp_path / 'out', **OPTIONS)
+    with pytest.raises(StageError, match='holds a language model, where a classifier is due'):
+        load_classifier(lm)
+    with pytest.raises(StageError, match='no such directory'):
+        train_classifier(tmp_path / 'nowhere', REVIEWS, tmp_path / 'out', **OPTIONS)
     before = snapshot(lm)
-    with pytest.raises(ValueError, match='other settings'): train_classifier(lm, REVIEWS, lm, **OPTIONS)
+    with pytest.raises(ValueError, match='other settings'):
+        train_classifier(lm, REVIEWS, lm, **OPTIONS)
     assert snapshot(lm) == before and not (tmp_path / 'out').exists()
 
 
@@ -226,4 +236,5 @@ def test_directories_of_the_wrong_stage(lm, classifier, tmp_path):
      (None, 'missing'), (7, '7')],
 )  # fmt: skip
 def test_predict_refuses_what_is_not_a_list_of_texts(classifier, texts, message):
-    with pytest.raises(DataError, match=message): load_classifier(classifier).predict(texts)
+    with pytest.raises(DataError, match=message):
+        load_classifier(classifier).predict(texts)

@@ -66,7 +66,8 @@ def test_each_rule_alone_on_the_peers_own_input(rule):
     at, compared = RULES.index(rule), 0
     for case in CASES:
         stages = [case['text'], *case['stages'].values()]
-        if rule.__name__ in ('fix_html', 'replace_wrep') and case['text'] in DIFFERENT: continue
+        if rule.__name__ in ('fix_html', 'replace_wrep') and case['text'] in DIFFERENT:
+            continue
         assert rule(stages[at]) == stages[at + 1], case['text']
         compared += 1
     assert compared >= 279

@@ -48,7 +48,8 @@ class Cut(LMBatches):
 
     def epoch(self, epoch=0, start=0):
         for i, batch in enumerate(super().epoch(epoch, start), start):
-            if (epoch, i) == self.cut: self.how()
+            if (epoch, i) == self.cut:
+                self.how()
             yield batch
 
 
@@ -66,27 +67,34 @@ def train(cut=None, checkpoint=None, plan=PLAN, every=3, model=None, how=None, *
     "Weights and history of a run (None if it was cut), each run with a new model and new data, as in a new process."
     batches, model = data(Cut, shuffle=True, vary_bptt=True), model or lm()
     batches.cut = cut
-    if how: batches.how = how
+    if how:
+        batches.how = how
     task = LMTask(model, batches, data())
-    try: history = fit(task, plan, one_cycle, one_cycle_momentum, checkpoint=checkpoint, every=every, progress_bar=False, **kw)
-    except KeyboardInterrupt: return None
+    try:
+        history = fit(task, plan, one_cycle, one_cycle_momentum, checkpoint=checkpoint, every=every, progress_bar=False, **kw)
+    except KeyboardInterrupt:
+        return None
     return {k: v.detach().clone() for k, v in model_tensors(model).items()}, timeless(history)
 
 
-def timeless(history): return [{k: v for k, v in h.items() if k not in ("minutes", "peak_mb")} for h in history]
+def timeless(history):
+    return [{k: v for k, v in h.items() if k not in ("minutes", "peak_mb")} for h in history]
 
 
-def same(a, b): return a[1] == b[1] and a[0].keys() == b[0].keys() and all(torch.equal(v, b[0][k]) for k, v in a[0].items())
+def same(a, b):
+    return a[1] == b[1] and a[0].keys() == b[0].keys() and all(torch.equal(v, b[0][k]) for k, v in a[0].items())
 
 
 @pytest.fixture(scope="module")
-def undisturbed(): return train()
+def undisturbed():
+    return train()
 
 
 # --- resume
 
 
-def test_the_plan_has_several_batches_an_epoch(): assert min(data(vary_bptt=True).n_batches(e) for e in range(4)) > 5
+def test_the_plan_has_several_batches_an_epoch():
+    assert min(data(vary_bptt=True).n_batches(e) for e in range(4)) > 5
 
 
 @pytest.mark.parametrize("cut", [(0, 1), (0, 5), (1, 0), (1, 4), (2, 0), (3, 5)], ids=lambda c: f"epoch {c[0]} batch {c[1]}")
@@ -96,7 +104,8 @@ def test_resume_equals_no_interruption(cut, undisturbed, tmp_path):
 
 
 def test_cut_again_and_again(undisturbed, tmp_path):
-    for cut in [(0, 4), (0, 5), (1, 4), (2, 3), (2, 5), (3, 1)]: assert train(cut, tmp_path / "c", every=1) is None
+    for cut in [(0, 4), (0, 5), (1, 4), (2, 3), (2, 5), (3, 1)]:
+        assert train(cut, tmp_path / "c", every=1) is None
     assert same(train(None, tmp_path / "c", every=1), undisturbed)
 
 
@@ -130,7 +139,8 @@ def test_resume_a_classifier(cut, tmp_path):
     class CutDocs(DocBatches):
         def epoch(self, epoch=0, start=0):
             for i, batch in enumerate(super().epoch(epoch, start), start):
-                if (epoch, i) == self.cut: raise KeyboardInterrupt
+                if (epoch, i) == self.cut:
+                    raise KeyboardInterrupt
                 yield batch
 
     def run(cut, checkpoint):
@@ -139,8 +149,10 @@ def test_resume_a_classifier(cut, tmp_path):
         torch.manual_seed(0)
         docs.cut, model = cut, TextClassifierModel(CONFIG, 2, bptt=5, max_len=10)
         plan = [Phase(["head"], [0.01]), Phase(["lstm 2", "head"], [0.005, 0.01])]
-        try: history = fit(ClassifierTask(model, docs, docs), plan, checkpoint=checkpoint, every=2, progress_bar=False)
-        except KeyboardInterrupt: return None
+        try:
+            history = fit(ClassifierTask(model, docs, docs), plan, checkpoint=checkpoint, every=2, progress_bar=False)
+        except KeyboardInterrupt:
+            return None
         return model_tensors(model), timeless(history)
 
     assert run(cut, tmp_path / "c") is None
@@ -162,7 +174,8 @@ def test_bf16_is_close_to_fp32(undisturbed):
     assert all(v.dtype == torch.float32 for v in half[0].values())
 
 
-def test_it_learns_something(): assert (losses := [h["train_loss"] for h in train(plan=[Phase(ALL, [0.02] * 3, 3)])[1]])[-1] < losses[0]
+def test_it_learns_something():
+    assert (losses := [h["train_loss"] for h in train(plan=[Phase(ALL, [0.02] * 3, 3)])[1]])[-1] < losses[0]
 
 
 def test_frozen_groups_stay_and_all_learn_afterwards():
@@ -173,7 +186,8 @@ def test_frozen_groups_stay_and_all_learn_afterwards():
 
 
 def test_unknown_group():
-    with pytest.raises(KeyError, match="head.*lstm 1, lstm 2, embedding"): train(plan=[Phase(["head"], [0.1])])
+    with pytest.raises(KeyError, match="head.*lstm 1, lstm 2, embedding"):
+        train(plan=[Phase(["head"], [0.1])])
 
 
 def test_a_phase_of_no_epochs_is_left_out():
@@ -197,7 +211,8 @@ def test_perplexity_counts_every_token_the_same():
 # --- tied weights
 
 
-def is_tied(model): return model.decoder.weight is model.encoder.embedding.emb.weight
+def is_tied(model):
+    return model.decoder.weight is model.encoder.embedding.emb.weight
 
 
 def test_tied_weights_stay_tied(tmp_path):
@@ -222,14 +237,16 @@ def test_tied_weights_stay_tied(tmp_path):
 def test_weights_of_another_model(wrong, message):
     model = lm()
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    with pytest.raises(ValueError, match=message): load_weights(model, wrong, "file")
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, wrong, "file")
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
 # --- when the loss is no number
 
 
-def blow_up(step): return lambda t, T, lr_max: math.inf if t == step else lr_max
+def blow_up(step):
+    return lambda t, T, lr_max: math.inf if t == step else lr_max
 
 
 @pytest.mark.parametrize("step,why", [(3, "the loss is nan"), (5, "weights that are not numbers")])
@@ -263,29 +280,34 @@ def test_damaged_checkpoint(spoil, tmp_path):
     path = tmp_path / "c"
     train((0, 5), path)
     path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(ValueError, match="c is damaged.*Delete it"): train(None, path)
+    with pytest.raises(ValueError, match="c is damaged.*Delete it"):
+        train(None, path)
 
 
 def test_not_a_checkpoint(tmp_path):
     write_tensors(tmp_path / "c", model_tensors(lm()))
-    with pytest.raises(ValueError, match="not written by a run"): train(None, tmp_path / "c")
+    with pytest.raises(ValueError, match="not written by a run"):
+        train(None, tmp_path / "c")
 
 
 def test_checkpoint_of_another_model(tmp_path):
     train((0, 5), tmp_path / "c")
     larger = LanguageModel(AWDLSTMConfig(40, 8, 16, 2))
-    with pytest.raises(ValueError, match="belongs to another model"): train(None, tmp_path / "c", model=larger)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        train(None, tmp_path / "c", model=larger)
 
 
 def test_checkpoint_of_another_plan(tmp_path):
     train((0, 5), tmp_path / "c", plan=[Phase(ALL, [0.01] * 3)])
-    with pytest.raises(ValueError, match="other layer groups"): train(None, tmp_path / "c", plan=[Phase(["embedding"], [0.01])])
+    with pytest.raises(ValueError, match="other layer groups"):
+        train(None, tmp_path / "c", plan=[Phase(["embedding"], [0.01])])
 
 
 # --- atomic writes
 
 
-def files(folder): return sorted(f.name for f in Path(folder).iterdir())
+def files(folder):
+    return sorted(f.name for f in Path(folder).iterdir())
 
 
 FAILURES = [(errno.ENOSPC, "no space left.*Free some"), (errno.EDQUOT, "no space left"), (errno.EIO, "output")]
@@ -297,11 +319,13 @@ def test_a_write_that_fails_leaves_the_old_file(code, message, tmp_path, monkeyp
     old = (tmp_path / "t").read_bytes()
 
     def half(self, content):
-        with open(self, "wb") as f: f.write(content[: len(content) // 2])
+        with open(self, "wb") as f:
+            f.write(content[: len(content) // 2])
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(OSError, match=message) as e: write_tensors(tmp_path / "t", {"a": torch.zeros(1000)})
+    with pytest.raises(OSError, match=message) as e:
+        write_tensors(tmp_path / "t", {"a": torch.zeros(1000)})
     assert e.value.errno == code and (tmp_path / "t").read_bytes() == old and files(tmp_path) == ["t"]
 
 
@@ -309,10 +333,12 @@ def test_a_write_that_fails_leaves_the_old_file(code, message, tmp_path, monkeyp
 def test_a_failing_system_call_leaves_the_old_file(name, tmp_path, monkeypatch):
     write_json(tmp_path / "j", 1)
 
-    def full(*args): raise OSError(errno.ENOSPC, "full")
+    def full(*args):
+        raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(os, name, full)
-    with pytest.raises(OSError, match="no space left"): write_json(tmp_path / "j", 2)
+    with pytest.raises(OSError, match="no space left"):
+        write_json(tmp_path / "j", 2)
     assert json.loads((tmp_path / "j").read_text()) == 1 and files(tmp_path) == ["j"]
 
 
@@ -321,12 +347,14 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(undisturbed, tmp_path, monkey
 
     def fills_up(self, content):
         calls.append(self)
-        if len(calls) > 3: raise OSError(errno.ENOSPC, "full")
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, "full")
         return write(self, content)
 
     with monkeypatch.context() as m:
         m.setattr(Path, "write_bytes", fills_up)
-        with pytest.raises(OSError, match="goes on from its last checkpoint"): train(None, tmp_path / "c")
+        with pytest.raises(OSError, match="goes on from its last checkpoint"):
+            train(None, tmp_path / "c")
     assert files(tmp_path) == ["c"]
     assert same(train(None, tmp_path / "c"), undisturbed)
 
@@ -348,8 +376,10 @@ def test_a_real_limit(tmp_path):
 
 
 def test_leftovers_of_a_killed_write_are_swept_up(tmp_path):
-    for name in (".[x].1.part", ".other.1.part"): (tmp_path / name).write_text("half")
-    with atomic(tmp_path / "[x]") as temp: temp.write_text("whole")
+    for name in (".[x].1.part", ".other.1.part"):
+        (tmp_path / name).write_text("half")
+    with atomic(tmp_path / "[x]") as temp:
+        temp.write_text("whole")
     assert files(tmp_path) == [".other.1.part", "[x]"]
 
 
@@ -377,13 +407,24 @@ def test_a_stage_comes_back(stage):
     assert all(torch.equal(v, tensors[k]) for k, v in model_tensors(lm()).items())
 
 
-def cut_short(name): return lambda d: (d / name).write_bytes((d / name).read_bytes()[:-30])
-def remove(name): return lambda d: (d / name).unlink()
-def exchange(name): return lambda d: (d / name).write_bytes((d.parent / "other" / name).read_bytes())
-def write(name, content): return lambda d: (d / name).write_bytes(content)
+def cut_short(name):
+    return lambda d: (d / name).write_bytes((d / name).read_bytes()[:-30])
 
 
-def rename(d): d.rename(d.parent / "elsewhere")
+def remove(name):
+    return lambda d: (d / name).unlink()
+
+
+def exchange(name):
+    return lambda d: (d / name).write_bytes((d.parent / "other" / name).read_bytes())
+
+
+def write(name, content):
+    return lambda d: (d / name).write_bytes(content)
+
+
+def rename(d):
+    d.rename(d.parent / "elsewhere")
 
 
 def unfinished(d):
@@ -417,18 +458,21 @@ BAD = {
 def test_bad_directory(what, stage):
     spoil, message = BAD[what]
     spoil(stage)
-    with pytest.raises(StageError, match=message) as e: load_stage(stage, "language model")
+    with pytest.raises(StageError, match=message) as e:
+        load_stage(stage, "language model")
     assert str(stage) in str(e.value)
 
 
 def test_wrong_stage(stage):
     message = "holds a language model, where a classifier is due.*train_classifier"
-    with pytest.raises(StageError, match=message): load_stage(stage, "classifier")
+    with pytest.raises(StageError, match=message):
+        load_stage(stage, "classifier")
 
 
 def test_finished_or_not(stage, tmp_path):
     assert is_finished(stage, {"lr": 0.01}) and not is_finished(tmp_path / "new", {"lr": 0.01})
-    with pytest.raises(ValueError, match=r"other settings \(lr: 0.01 there, 0.1 now\)"): is_finished(stage, {"lr": 0.1})
+    with pytest.raises(ValueError, match=r"other settings \(lr: 0.01 there, 0.1 now\)"):
+        is_finished(stage, {"lr": 0.1})
     remove("config.json")(stage)
     assert not is_finished(stage, {"lr": 0.01})
 
@@ -439,15 +483,18 @@ def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
     done, replace = [], os.replace
 
     def dies(a, b):
-        if len(done) == survivors: raise KeyboardInterrupt
+        if len(done) == survivors:
+            raise KeyboardInterrupt
         done.append(b)
         replace(a, b)
 
     save = lambda: save_stage(tmp_path, "language model", lm(), Vocab(["a"]), {"settings": {}}, [])  # noqa: E731
     with monkeypatch.context() as m:
         m.setattr(os, "replace", dies)
-        with pytest.raises(KeyboardInterrupt): save()
+        with pytest.raises(KeyboardInterrupt):
+            save()
     assert not is_finished(tmp_path, {})
-    with pytest.raises(StageError, match="no config.json"): load_stage(tmp_path, "language model")
+    with pytest.raises(StageError, match="no config.json"):
+        load_stage(tmp_path, "language model")
     save()
     assert load_stage(tmp_path, "language model")[1].words == ["a"]

@@ -22,7 +22,7 @@ class AWDLSTMConfig:
     "The shape of an AWD-LSTM and its five dropouts (those of the paper's code for a language model)."
     vocab_sz: int              # words
     emb_sz: int = 400          # features of a word
-    n_hid: int = 1152          # features of the inner LSTM layers (1150 in the paper, 1152 in the authors' code)
+    n_hid: int = 1152          # features of the inner LSTM layers (1150 in the paper, 1152 in fastai)
     n_layers: int = 3          # LSTM layers
     tie_weights: bool = True   # decoder and embedding share their weights; the last layer then has emb_sz features
     pad: int = 1               # id of the padding

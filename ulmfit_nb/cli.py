@@ -8,7 +8,7 @@ __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol',
            'demo', 'show_demo', 'plot_demo', 'lab']
 
 # %% ../nbs/14_estimator.ipynb #4bd798e0
-import json, sys, time
+import json, os, sys, time
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -28,7 +28,7 @@ Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, 
 Split = Annotated[str, typer.Option(help='Split of a named set; several with a plus sign: train+unsup.')]
 Out = Annotated[Path, typer.Option(help='Directory to write. A run that was cut short goes on from here.')]
 From = Annotated[Path, typer.Option('--lm', help='Directory of the language model to start from.')]
-Size = Annotated[Preset, typer.Option(help='tiny: seconds. laptop: about two hours for IMDb on 2 cores. paper: for a GPU.')]
+Size = Annotated[Preset, typer.Option(help='tiny: for trying out. laptop: for 2 processor cores. paper: for a GPU.')]
 TextCol = Annotated[str, typer.Option(help='Column of texts in a file.')]
 LabelCol = Annotated[str, typer.Option(help='Column of labels in a file.')]
 Epochs = Annotated[Optional[int], typer.Option(help='Passes over the data. Default: what the preset says.')]
@@ -124,7 +124,7 @@ TYPED = ['I laughed once, at the credits. Two hours of my life went into this an
 
 @app.command()
 def demo(out: Out=Path('demo'), seed: Seed=0):
-    "All three stages on the reviews that ship: about a minute, offline."
+    "All three stages on the reviews that ship, offline."
     with plain_errors():
         from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
         from ulmfit_nb.data import TextSource, load_data
@@ -156,12 +156,12 @@ def plot_demo(out: Path) -> Path:
     for folder, name in (('lm', '1 plain prose'), ('reviews-lm', '2 film reviews')):
         history = json.loads((out/folder/'history.json').read_text())
         left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], marker='o', label=name)
-    left.set(xlabel='epoch', ylabel='validation perplexity', title='language models'); left.legend()
+    left.set(xlabel='epoch', ylabel='validation perplexity', title='language models (compare within a line)'); left.legend()
     history = json.loads((out/'classifier/history.json').read_text())
     right.plot(range(1, len(history) + 1), [h['accuracy'] for h in history], marker='o', color='tab:green')
     for i, h in enumerate(history, 1): right.annotate(f'{len(h["groups"])}', (i, h['accuracy']), textcoords='offset points', xytext=(0, 6), ha='center', fontsize=8)
     right.axhline(0.5, color='0.5', ls='--', lw=1)
-    right.annotate('chance', (1, 0.5), textcoords='offset points', xytext=(0, 4), color='0.4', fontsize=8)
+    right.annotate('chance', (len(history), 0.5), textcoords='offset points', xytext=(0, -10), ha='right', color='0.4', fontsize=8)
     right.set(xlabel='epoch (number: layer groups that learn)', ylabel='validation accuracy', title='3 classifier', ylim=(0.4, 1))
     for ax in (left, right): ax.xaxis.get_major_locator().set_params(integer=True)
     fig.savefig(out/'demo.png', dpi=120)
@@ -175,5 +175,6 @@ def lab(folder: Annotated[Path, typer.Option(help='The folder of the chapters.')
     with plain_errors():
         if not (folder/'index.ipynb').exists():
             raise FileNotFoundError(f'{folder} holds no chapters. Run this in a checkout of the project, or name the folder with --folder.')
-        subprocess.run([sys.executable, '-m', 'jupyterlab', f'--port={port}', *([] if browser else ['--no-browser']),
+        root = ['--allow-root'] if getattr(os, 'geteuid', lambda: 1)() == 0 else []   # in a container one often is
+        subprocess.run([sys.executable, '-m', 'jupyterlab', f'--port={port}', *([] if browser else ['--no-browser']), *root,
                         '--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}'], check=False)

@@ -24,10 +24,11 @@ def git_commit() -> str:
 def hardware() -> str:
     "Processor, cores in use, and GPU if there is one."
     import torch
-    if torch.cuda.is_available(): return torch.cuda.get_device_name()
     info = Path('/proc/cpuinfo')
     names = [l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')] if info.exists() else []
-    return f'{names[0] if names else platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()} cores'
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    return f'{cpu}, {cores} cores' + (f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else '')
 
 # %% ../nbs/12_results.ipynb #5192004b
 def circumstances() -> dict:

@@ -12,10 +12,9 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECI
 import json, os, re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from html import unescape
 from html.entities import html5
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +184,7 @@ def _capitals(token: str, rest: Iterator[str]) -> str:
     while token in CAPITALS: change, token = CAPITALS[token], next(rest, '')
     return change(token)
 
-def _same_kind(a: str, b: str) -> bool: return a.isalpha() and b.isalpha() or a.isdecimal() and b.isdecimal()
+def _same_kind(a: str, b: str) -> bool: return a[-1:].isalpha() and b.isalpha() or a[-1:].isdecimal() and b.isdecimal()
 
 # %% ../nbs/02_tokenization.ipynb #5d96a7e7
 def undo_marks(tokens: Iterable[str]) -> list[str]:

@@ -69,7 +69,7 @@ def activation_reg(
     out: torch.Tensor,     # (bs, seq_len, n_out) features after dropout
     alpha: float=2.,       # weight of the term
 ) -> torch.Tensor:         # a number
-    "AR: activations, after dropout, should be small (Merity et al. 2017, section 4)."
+    "AR: activations, after dropout, should be small (Merity et al. 2017, section 4.6)."
     return alpha * out.float().pow(2).mean()
 
 def temporal_activation_reg(
