@@ -20,10 +20,8 @@ def accuracy_table(r: dict) -> str:
     for h in stages['train_classifier']['history']:
         rows.append({'stage': f'3 learning: {", ".join(h["groups"])}', 'validation': f'{100 * h["accuracy"]:.1f} %'})
     rows.append({'stage': f'**test**, {r["test_texts"]:,} reviews', 'validation': f'**{100 * r["test_accuracy"]:.1f} %**'})
-    return (
-        f'IMDb by `{r["command"]}`: {r["minutes"]:.0f} minutes on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB; the language model {saw} seen '
-        f'the test texts.\n\n' + markdown_table(rows)
-    )
+    cost = f'{r["minutes"]:.0f} minutes of training and validation on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB'
+    return f'IMDb by `{r["command"]}`: {cost}; the language model {saw} seen the test texts.\n\n' + markdown_table(rows)
 
 
 WORK = {

@@ -498,3 +498,14 @@ def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
         load_stage(tmp_path, "language model")
     save()
     assert load_stage(tmp_path, "language model")[1].words == ["a"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocab.json"])
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_a_damaged_directory_is_not_finished(stage, name, harm):
+    """The mend that load_stage names, to run the stage again, must not be answered with 'there is nothing to do'."""
+    path = stage / name
+    path.write_bytes(path.read_bytes()[:-5])
+    if harm == "gone":
+        path.unlink()
+    assert not is_finished(stage, {"lr": 0.01})

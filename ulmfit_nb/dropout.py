@@ -66,11 +66,12 @@ def run_lstm(
     weights,           # of one layer, as `WeightDropout.weights` gives them
 ):                     # features (bs, seq_len, n_out), and the new (h, c)
     "One LSTM layer, one direction, as a function of its weights."
-    if x.device.type == 'cpu' and torch.is_autocast_enabled('cpu'):
-        dtype = torch.get_autocast_dtype('cpu')
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
         x, state, weights = x.to(dtype), [s.to(dtype) for s in state], [w.to(dtype) for w in weights]
     learning = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
-    out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
+    with torch.autocast(kind, enabled=False): out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
     return out, (h, c)
 
 # %% ../nbs/04_dropout.ipynb #93d52a79

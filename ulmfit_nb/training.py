@@ -451,8 +451,9 @@ def load_stage(
 def is_finished(
     out: str | Path,    # directory of a stage
     settings: dict,     # of the run about to start
-) -> bool:              # True: the stage was carried out there with these settings; raises `ValueError` if with others
+) -> bool:              # True: the stage was carried out there with these settings, and its files are whole; raises `ValueError` if with other settings
     "Whether there is anything left to do."
     if not (Path(out)/'config.json').exists(): return False
-    same_settings(read_config(out).get('settings', {}), settings, out)
-    return True
+    config = read_config(out)
+    same_settings(config.get('settings', {}), settings, out)
+    return all((Path(out)/f).exists() and sha256(Path(out)/f) == config['sha256'].get(f) for f in HASHED)
