@@ -1,5 +1,6 @@
 "Stage 1: the corpus on disc, the split, and a run from texts to a directory, cut short or not."
 
+import errno
 import json
 import tracemalloc
 from collections import Counter
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import ulmfit_nb.pretraining as pretraining
 import ulmfit_nb.training as training
-from ulmfit_nb.batching import TokenStream, open_stream
+from ulmfit_nb.batching import StreamWriter, TokenStream, open_stream
 from ulmfit_nb.data import DataError, TextData, TextSource
 from ulmfit_nb.pretraining import (
     PRESETS,
@@ -339,3 +340,16 @@ def test_presets_are_arguments(tmp_path):
         for stage, given_values in stages.items():
             unknown = given_values.keys() - inspect.signature(getattr(ulmfit_nb, stage)).parameters.keys()
             assert not unknown, f"{name}, {stage}: {unknown}"
+
+
+@pytest.mark.parametrize('where', ['add', 'close'])
+def test_a_full_disk_is_named_and_leaves_nothing(where, tmp_path, monkeypatch):
+    "Whether a document finds no room, or the last buffer."
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(StreamWriter, where, full)
+    with pytest.raises(OSError, match='(?s)no space left to write .*corpus.ids.*Free some'):
+        pretrain(TEXTS, tmp_path / "lm", **TINY)
+    assert not list(tmp_path.rglob('*.part'))

@@ -11,6 +11,7 @@ __all__ = ['offsets_from', 'TokenStream', 'StreamWriter', 'open_stream', 'row_le
 import os
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +51,11 @@ class StreamWriter:
         self.file.write(np.ascontiguousarray(ids, np.int32).tobytes())
         self.lengths.append(len(ids))
         self.n_tokens += len(ids)
+
+    def abort(self):
+        "Give up: close the file and remove what was written."
+        with suppress(OSError): self.file.close()   # on a full disk, closing fails too
+        for name in (f'{self.path}.part', f'{self.path}.offsets.part'): Path(name).unlink(missing_ok=True)
 
     def close(self) -> TokenStream:
         "Finish the files, and open the stream."

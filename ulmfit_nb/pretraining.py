@@ -21,7 +21,7 @@ from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .data import DataError, fingerprint
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .tokenization import Tokenizer, Vocab
-from .training import LMTask, fit, is_finished, load_stage, load_weights, same_settings, save_stage, write_json
+from .training import LMTask, fit, is_finished, load_stage, load_weights, room_for, same_settings, save_stage, write_json
 
 # %% ../nbs/08_pretraining.ipynb #e80570a7
 def first_pass(
@@ -39,10 +39,10 @@ def first_pass(
             counts.update(tokens)
             if max_tokens and writer.n_tokens >= max_tokens: break
         if not counts: raise DataError('there are no texts to learn from: the source is empty.')
+        writer.close()
     except BaseException:
-        writer.file.close(); Path(f'{path}.part').unlink(missing_ok=True)
+        writer.abort()
         raise
-    writer.close()
     return counts
 
 # %% ../nbs/08_pretraining.ipynb #9571670f
@@ -110,7 +110,8 @@ def corpus_in(
         known = json.loads((folder/'corpus.json').read_text(encoding='utf-8'))
         same_settings(known['made'], made, folder/'corpus.json')
         if is_whole(folder/'corpus.ids'): return Vocab(known['words']), open_stream(folder/'corpus.ids')
-    with new_folder(folder): vocab, stream = build_corpus(texts, folder/'corpus.ids', tokenizer, **options)
+    (folder/'corpus.json').unlink(missing_ok=True)   # until the new ids are whole, none are known
+    with new_folder(folder), room_for(folder/'corpus.ids'): vocab, stream = build_corpus(texts, folder/'corpus.ids', tokenizer, **options)
     write_json(folder/'corpus.json', {'made': made, 'words': vocab.words})
     return vocab, stream
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NO_SPACE', 'STAGES', 'HASHED', 'Phase', 'freeze', 'make_optimizer', 'constant', 'set_schedule', 'activation_reg',
-           'temporal_activation_reg', 'Step', 'Task', 'evaluate_lm', 'LMTask', 'atomic', 'write_json', 'write_tensors',
-           'model_tensors', 'load_weights', 'flatten_optimizer', 'restore_optimizer', 'random_state',
+           'temporal_activation_reg', 'Step', 'Task', 'evaluate_lm', 'LMTask', 'room_for', 'atomic', 'write_json',
+           'write_tensors', 'model_tensors', 'load_weights', 'flatten_optimizer', 'restore_optimizer', 'random_state',
            'set_random_state', 'flatten_state', 'restore_state', 'Progress', 'same_settings', 'read_checkpoint',
            'snapshot', 'restore', 'part', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch',
            'fit', 'StageError', 'sha256', 'save_stage', 'read_config', 'load_stage', 'is_finished']
@@ -138,19 +138,26 @@ NO_SPACE = ('no space left to write {}; what was there before is untouched. '
             'Free some space and run the same command again: it goes on from its last checkpoint')
 
 @contextmanager
+def room_for(path: str | Path):  # what is being written
+    "Raises an `OSError` that names the file and the mend when the disk is full."
+    try: yield
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT): raise OSError(e.errno, NO_SPACE.format(path)) from e
+        raise
+
+# %% ../nbs/06_training.ipynb #5b3040c0
+@contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     "A temporary path to write to; it takes the place of `path` when all went well, and is removed when not."
     path = Path(path)
     temp = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f'.{glob.escape(path.name)}.*.part'): left.unlink(missing_ok=True)
-        yield temp
-        with open(temp, 'rb+') as f: os.fsync(f.fileno())
-        os.replace(temp, path)
-    except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EDQUOT): raise OSError(e.errno, NO_SPACE.format(path)) from e
-        raise
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f'.{glob.escape(path.name)}.*.part'): left.unlink(missing_ok=True)
+            yield temp
+            with open(temp, 'rb+') as f: os.fsync(f.fileno())
+            os.replace(temp, path)
     finally: temp.unlink(missing_ok=True)
 
 # %% ../nbs/06_training.ipynb #1cd779dc
