@@ -6,6 +6,8 @@
 __all__ = ['check_p', 'dropout_mask', 'RNNDropout', 'EmbeddingDropout', 'run_lstm', 'WeightDropout']
 
 # %% ../nbs/04_dropout.ipynb #48b7304b
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 import torch.nn.functional as F
@@ -67,11 +69,12 @@ def run_lstm(
 ):                     # features (bs, seq_len, n_out), and the new (h, c)
     "One LSTM layer, one direction, as a function of its weights."
     kind = x.device.type
-    if torch.is_autocast_enabled(kind):
+    low = kind != 'meta' and torch.is_autocast_enabled(kind)
+    if low:
         dtype = torch.get_autocast_dtype(kind)
         x, state, weights = x.to(dtype), [s.to(dtype) for s in state], [w.to(dtype) for w in weights]
     learning = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
-    with torch.autocast(kind, enabled=False): out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
+    with torch.autocast(kind, enabled=False) if low else nullcontext(): out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
     return out, (h, c)
 
 # %% ../nbs/04_dropout.ipynb #93d52a79
