@@ -69,9 +69,10 @@ def fine_tune(
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
     progress_bar: bool=True,
+    watch=None,               # called after each step, as in `fit`
 ) -> Path:                    # `out`; if its training is finished already, at once. Raises `StageError` or `DataError` for bad input
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on where it was when called again."
-    settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar')}
+    settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, (source, old, config) = Path(out), load_lm(lm_dir)
     settings |= {'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
@@ -80,4 +81,4 @@ def fine_tune(
     torch.manual_seed(seed)
     model = change_vocab(source, old, vocab, replace(source.config, vocab_sz=len(vocab)).drop(drop_mult, **LM_DROPOUTS))
     plan = all_at_once(list(model.layer_groups()), lr, epochs, factor)
-    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], bf16, seed, every, progress_bar, stlr, None)
+    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], bf16, seed, every, progress_bar, watch, stlr, None)

@@ -124,9 +124,10 @@ def train_classifier(
     seed: int=0,               # of the split, the head, dropout and the order of the data
     every: int=200,            # steps between checkpoints
     progress_bar: bool=True,
+    watch=None,                # called after each step, as in `fit`
 ) -> Path:                     # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
-    options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar')}
+    options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
     config, vocab, _ = load_stage(lm_dir, 'language model')
     out, (train, held) = Path(out), prepare(data, valid, seed)
     settings = run_settings(options, config, data, valid)
@@ -136,5 +137,5 @@ def train_classifier(
     batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (held, False))]
     plan = gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor)
     history = fit(ClassifierTask(model, *batches), plan, stlr, bf16=bf16, seed=seed, checkpoint=out/'work/checkpoint.safetensors',
-                  every=every, settings=settings, progress_bar=progress_bar)
+                  every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, model, vocab, train.classes, config, settings, history)

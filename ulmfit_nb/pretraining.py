@@ -136,7 +136,7 @@ def train_lm(
     model: LanguageModel, vocab: Vocab, stream: TokenStream,
     plan: list,                # what to train, as in `fit`
     out: Path, settings: dict, # where to, and what goes into config.json
-    bs: int, bptt: int, backwards: bool, bf16: bool, seed: int, every: int, progress_bar: bool,  # as in `pretrain`
+    bs: int, bptt: int, backwards: bool, bf16: bool, seed: int, every: int, progress_bar: bool, watch,  # as in `pretrain`
     schedule=one_cycle, momentum=one_cycle_momentum,   # as in `fit`
 ) -> Path:                     # `out`
     "Train a language model on a stream and write its directory: what stages 1 and 2 have in common."
@@ -146,7 +146,7 @@ def train_lm(
         if not checkpoint.exists(): remove_work(out)
         raise
     history = fit(task, plan, schedule, momentum, bf16=bf16, seed=seed, checkpoint=checkpoint,
-                  every=every, settings=settings, progress_bar=progress_bar)
+                  every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     config = {'architecture': asdict(model.config), 'tokenizer': {'lang': 'en'}, 'backwards': backwards, 'settings': settings}
     save_stage(out, 'language model', model, vocab, config, history)
     remove_work(out)
@@ -199,9 +199,10 @@ def pretrain(
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
     progress_bar: bool=True,
+    watch=None,               # called after each step, as in `fit`
 ) -> Path:                    # `out`; if its training is finished already, at once. Raises `DataError` for texts that can't be used
     "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on where it was when called again."
-    settings = {k: v for k, v in locals().items() if k not in ('texts', 'out', 'every', 'workers', 'progress_bar')}
+    settings = {k: v for k, v in locals().items() if k not in ('texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, settings = Path(out), settings | {'texts': fingerprint(texts)}
     if is_finished(out, settings): return out
@@ -209,7 +210,7 @@ def pretrain(
     torch.manual_seed(seed)
     model = LanguageModel(AWDLSTMConfig(len(vocab), emb_sz, n_hid, n_layers).drop(drop_mult))
     plan = all_at_once(list(model.layer_groups()), lr, epochs, factor=1)
-    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, backwards, bf16, seed, every, progress_bar)
+    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, backwards, bf16, seed, every, progress_bar, watch)
 
 # %% ../nbs/08_pretraining.ipynb #ccabf8a9
 def load_lm(

@@ -1,0 +1,97 @@
+"Every exercise: its stub fails, its solution passes, and the usual mistakes are caught and named."
+
+import re
+from importlib import import_module
+
+import pytest
+from notebooks import CHAPTERS, is_export, module_of, read
+from wrong_answers import WRONG
+
+from ulmfit_nb import exercises
+
+KINDS = ('Recall', 'Implement', 'Experiment')
+HEAD = re.compile(rf'### (\d)\. (.+)\n\n\*\*({"|".join(KINDS)})\*\* · difficulty ([123]) of 3 · (\d+) minutes\n')
+LESSONS = [p for p in CHAPTERS if module_of(read(p)) and p.name < '12']
+
+
+def exercises_of(path) -> list[dict]:
+    "The exercises of a chapter: heading, task, stub and solution."
+    cells, found, inside = read(path).cells, [], False
+    for cell in cells:
+        if cell.cell_type == 'markdown' and re.search(r'^## ', cell.source, re.M):
+            inside = '## Exercises' in cell.source
+        if not inside:
+            continue
+        if cell.cell_type == 'markdown' and '\n### ' in f'\n{cell.source}':
+            found.append({'task': cell.source[cell.source.index('### ') :], 'stub': None, 'solution': None})
+        elif cell.cell_type == 'code' and found and re.search(r'\bcheck_\w+\(', cell.source):
+            found[-1]['stub'] = cell.source
+        if cell.cell_type == 'markdown' and (block := re.search(r'<summary>Solution</summary>\n\n.*?```python\n(.*?)```', cell.source, re.S)):
+            found[-1]['solution'] = block[1]
+    return found
+
+
+def names(path) -> dict:
+    "What a chapter's exercises can use: its module, and what its cells import."
+    nb = read(path)
+    space = dict(vars(import_module(f'ulmfit_nb.{module_of(nb)}')))
+    for cell in nb.cells:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if cell.cell_type == 'code' and not is_export(cell) and lines and all(re.match(r'(import|from) ', line) for line in lines):
+            exec(cell.source, space)
+    return space
+
+
+def verdict(path, answer: str, stub: str) -> exercises.Verdict:
+    "Run an answer, then the check that ends the stub's cell."
+    space = names(path)
+    exec(answer, space)
+    return eval(stub.strip().splitlines()[-1], space)
+
+
+EXERCISES = [pytest.param(p, e, id=f'{p.stem}-{i}') for p in LESSONS for i, e in enumerate(exercises_of(p), 1)]
+
+
+@pytest.mark.parametrize('path', LESSONS, ids=lambda p: p.stem)
+def test_three_to_five_a_chapter(path):
+    found = exercises_of(path)
+    assert 3 <= len(found) <= 5
+    heads = [HEAD.match(e['task']) for e in found]
+    assert all(heads), f'{[e["task"][:120] for e, h in zip(found, heads) if not h]} should begin like ### 1. Name, **Recall** · difficulty 1 of 3 · 5 minutes'
+    assert [h[1] for h in heads] == [str(i + 1) for i in range(len(heads))]
+    assert {h[3] for h in heads} == set(KINDS), f'{path.name}: each of {KINDS} at least once'
+
+
+@pytest.mark.parametrize('path, exercise', EXERCISES)
+def test_two_hints_and_a_folded_solution(path, exercise):
+    assert exercise['task'].count('<details><summary>Hint') == 2
+    assert exercise['stub'] and exercise['solution']
+
+
+@pytest.mark.parametrize('path, exercise', EXERCISES)
+def test_the_stub_fails_and_says_that_it_is_empty(path, exercise):
+    found = verdict(path, '\n'.join(exercise['stub'].strip().splitlines()[:-1]), exercise['stub'])
+    assert not found.ok and ('in place of' in found.message), found
+
+
+@pytest.mark.parametrize('path, exercise', EXERCISES)
+def test_the_solution_passes(path, exercise):
+    found = verdict(path, exercise['solution'], exercise['stub'])
+    assert found.ok, found
+
+
+@pytest.mark.parametrize('path, exercise', EXERCISES)
+def test_wrong_answers_are_named(path, exercise):
+    check = re.findall(r'\b(check_\w+)\(', exercise['stub'])[-1]
+    wrong = WRONG.get(check, [])
+    assert len(wrong) >= 2, f'give two wrong answers to {check} in tests/wrong_answers'
+    assert len({fragment for _, fragment in wrong}) >= 2, f'the wrong answers to {check} should differ in what is said to them'
+    for answer, fragment in wrong:
+        found = verdict(path, answer, exercise['stub'])
+        assert not found.ok and fragment in found.message, f'{answer}\n{found}\nwas expected to say: {fragment}'
+
+
+def test_every_check_is_used():
+    used = {c for p in LESSONS for e in exercises_of(p) for c in re.findall(r'\b(check_\w+)\(', e['stub'] or '')}
+    there = {n for n in vars(exercises) if n.startswith('check_')}
+    assert used == there == set(WRONG)
