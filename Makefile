@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lab readme clean
+.PHONY: setup demo test lab readme docs clean
 
 setup: $(VENV)/ready
 
@@ -28,6 +28,11 @@ lab: setup       ## the course, in JupyterLab
 
 readme: setup    ## the tables in README.md, from results/
 	$(BIN)/python runs/readme.py
+
+docs: setup      ## the site, in _docs; needs Quarto
+	$(BIN)/python runs/docs.py
+	@command -v quarto >/dev/null || { echo "Quarto is not on PATH. Install it (quarto.org, Get started), then run make docs again."; exit 1; }
+	PATH="$(abspath $(BIN)):$$PATH" nbdev-docs
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

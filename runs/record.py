@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from ulmfit_nb import load_classifier
-from ulmfit_nb.data import load_data
+from ulmfit_nb.data import load_data, splits_of
 from ulmfit_nb.experiments import record
 from ulmfit_nb.training import peak_memory_mb
 
@@ -37,7 +37,7 @@ def main():
     right = sum(p == test.classes[y] for p, y in zip(predicted, test.labels))
     figures = {
         'stages': stages,
-        'lm_saw_test_texts': 'test' in stages['fine_tune']['settings']['texts'].split(':')[1],
+        'lm_saw_test_texts': 'test' in splits_of(stages['fine_tune']['settings']['texts']),
         'test_texts': len(test),
         'test_accuracy': right / len(test),
         'minutes': round(sum(s['minutes'] for s in stages.values()), 1),

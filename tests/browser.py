@@ -62,8 +62,10 @@ def copy_notebook(name: str, to: Path, outputs=True) -> str:
         for cell in nb.cells:
             cell.update({'outputs': []} if cell.cell_type == 'code' else {})
     for folder in ('nbs', 'tests', '.jupyter/data'):
-        (to / folder).mkdir(parents=True)
-    (to / 'tests/golden').symlink_to(ROOT / 'tests/golden')
+        (to / folder).mkdir(parents=True, exist_ok=True)
+    for folder in ('tests/golden', 'results'):
+        if not (to / folder).exists():
+            (to / folder).symlink_to(ROOT / folder)
     nbformat.write(nb, to / f'nbs/{name}.ipynb')
     NotebookNotary(data_dir=str(to / '.jupyter/data')).sign(nb)
     return f'nbs/{name}.ipynb'
@@ -81,10 +83,15 @@ def jupyterlab(folder: Path, theme='JupyterLab Light'):
     port, own = free_port(), folder / '.jupyter'
     places = {f'JUPYTER_{k}_DIR': str(own / k.lower()) for k in ('CONFIG', 'DATA', 'RUNTIME')}
     places |= {f'JUPYTERLAB_{k}_DIR': str(own / k.lower()) for k in ('SETTINGS', 'WORKSPACES')} | {'IPYTHONDIR': str(own / 'ipython')}
-    settings = own / 'settings/@jupyterlab/apputils-extension'
-    settings.mkdir(parents=True)
-    (settings / 'themes.jupyterlab-settings').write_text(json.dumps({'theme': theme}))
-    (settings / 'notification.jupyterlab-settings').write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
+    settings = {
+        'apputils-extension/themes': {'theme': theme},
+        'apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False},
+        'notebook-extension/tracker': {'windowingMode': 'none'},  # cells out of sight are drawn as well
+    }
+    for name, values in settings.items():
+        file = own / f'settings/@jupyterlab/{name}.jupyterlab-settings'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
     options = [
         '--no-browser',
         '--allow-root',
@@ -135,6 +142,74 @@ def open_notebook(browser, address: str, path: str, size=(1280, 1250)):
         page.goto(f'{address}/lab/tree/{path}?reset&token={TOKEN}')
         page.wait_for_function(READY)
         yield page
+
+
+# Every control in the outputs, with a number on it by which to find it again.
+CONTROLS = """() => [...document.querySelectorAll('.jp-OutputArea-output')].flatMap((area, i) => {
+    area.dataset.area = i;
+    const found = [...area.querySelectorAll('.noUi-handle, input[type=range], input[type=radio], select')].filter(e => e.offsetParent && !e.disabled);
+    return found.map((e, j) => {
+        e.dataset.control = `${i}-${j}`;
+        const kind = e.matches('.noUi-handle') ? 'slider' : e.tagName === 'SELECT' ? 'select' : e.type;
+        return { id: `${i}-${j}`, area: i, kind, predict: !!e.closest('.predict') };
+    });
+})"""
+# What an output shows, but for its controls.
+PICTURE = """i => [...document.querySelectorAll(`[data-area="${i}"] .ulmfit-nb, [data-area="${i}"] img, [data-area="${i}"] .widget-html-content`)]
+    .map(e => e.src ?? [...e.querySelectorAll('svg, p, span, table, pre, div, output')].map(n => n.outerHTML).join('')).join('|')"""
+
+
+def changes(page, area: int, before: str, seconds: float) -> bool:
+    "Whether a picture becomes another within some seconds."
+    for _ in range(int(seconds * 10)):
+        if page.evaluate(PICTURE, area) != before:
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
+def use(page, control: dict):
+    "Move a control as the keyboard or the mouse would: yields after each way to do it."
+    it = page.locator(f'[data-control="{control["id"]}"]')
+    it.scroll_into_view_if_needed()
+    if control['kind'] in ('slider', 'range'):
+        for keys in (['ArrowRight'] * 2, ['ArrowLeft'] * 4):
+            it.focus()
+            for key in keys:
+                it.press(key)
+            yield
+    elif control['kind'] == 'radio':
+        it.check()
+        yield
+    else:
+        for option in reversed(it.locator('option').all()):
+            it.select_option(option.get_attribute('value'))
+            yield
+    for button in page.locator(f'[data-area="{control["area"]}"] button:visible').all():
+        button.click()
+        yield
+
+
+def dead_controls(page) -> list[dict]:
+    "The controls that change nothing in the picture beside them. A radio button that is chosen already is left out."
+    dead = []
+    for control in page.evaluate(CONTROLS):
+        it = page.locator(f'[data-control="{control["id"]}"]')
+        if control['predict'] or control['kind'] == 'radio' and it.is_checked() or not it.count():
+            continue
+        before = page.evaluate(PICTURE, control['area'])
+        if not any(changes(page, control['area'], before, 3) for _ in use(page, control)):
+            dead.append(control)
+    return dead
+
+
+def commit_to(page, question) -> str:
+    "Choose the last answer of a question and commit to it; what opens then."
+    question.locator('input[type=radio]').last.check()
+    question.locator('button').click()
+    answer = question.page.locator('.predict .answer').first
+    answer.wait_for()
+    return answer.inner_text()
 
 
 def run_all(page, seconds=400) -> list[str]:

@@ -1,13 +1,15 @@
-"A real JupyterLab in a real browser: the chapter runs without an error, and its widget moves when a slider does."
+"A real JupyterLab in a real browser: every chapter runs without an error, its question opens, and its widgets move when their controls do."
 
 import os
+from pathlib import Path
 
 import pytest
-from browser import ASK, browser_path, chromium, copy_notebook, jupyterlab, open_notebook, run_all
+from browser import ASK, ROOT, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
+from notebooks import NBS
 
-CHAPTER = '07_schedules'
-SCREENSHOTS = os.environ.get('ULMFIT_NB_SCREENSHOTS')  # a folder for pictures, in the dark theme too; for people, not for the tests
-THEMES = ['JupyterLab Light'] + ['JupyterLab Dark'] * bool(SCREENSHOTS)
+EXPLORER = '07_schedules'
+SCREENSHOTS = Path(os.environ.get('ULMFIT_NB_SCREENSHOTS', ROOT / 'screenshots'))  # pictures of all pages, for people; git ignores them
+THEMES = ['JupyterLab Light'] + ['JupyterLab Dark'] * bool(os.environ.get('ULMFIT_NB_DARK'))
 
 
 @pytest.fixture(scope='module')
@@ -24,20 +26,44 @@ def browser():
 
 
 @pytest.fixture(scope='module', params=THEMES)
-def page(request, browser, tmp_path_factory):
-    "The chapter without outputs, run from its first cell to its last."
+def lab(request, tmp_path_factory):
+    "A JupyterLab with every notebook in it, without outputs."
     folder = tmp_path_factory.mktemp('lab')
-    path = copy_notebook(CHAPTER, folder, outputs=False)
-    with jupyterlab(folder, request.param) as address, open_notebook(browser, address, path) as page:
+    for path in NBS:
+        copy_notebook(path.stem, folder, outputs=False)
+    with jupyterlab(folder, request.param) as address:
+        yield address, request.param.split()[-1].lower()
+
+
+@pytest.fixture(scope='module')
+def page(request, browser, lab):
+    "A notebook, run from its first cell to its last."
+    address, theme = lab
+    with open_notebook(browser, address, f'nbs/{request.param}.ipynb') as page:
         page.errors = run_all(page)
+        take_picture(page, f'{request.param}_{theme}')
         yield page
-        if SCREENSHOTS:
-            take_pictures(page, f'{SCREENSHOTS}/{CHAPTER}_{request.param.split()[-1].lower()}')
+        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
-def take_pictures(page, name: str):
-    for part in ('.widget-vbox', '.jp-Notebook'):
-        page.locator(part).last.screenshot(path=f'{name}{part}.png')
+def take_picture(page, name: str):
+    "The whole notebook as one picture."
+    height = page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight + 200")
+    size = page.viewport_size
+    page.set_viewport_size({'width': size['width'], 'height': min(height, 16_000)})
+    page.wait_for_timeout(500)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f'{name}.png')
+    page.set_viewport_size(size)
+
+
+every = pytest.mark.parametrize('page', [p.stem for p in NBS], indirect=True)
+explorer = pytest.mark.parametrize('page', [EXPLORER], indirect=True)
+
+
+@every
+def test_every_cell_runs(page):
+    assert page.errors == []
 
 
 def press_right(page, label: str, times: int):
@@ -67,10 +93,7 @@ def python_says(page, code: str, value: str):
     assert answer == value
 
 
-def test_every_cell_runs(page):
-    assert page.errors == []
-
-
+@explorer
 @pytest.mark.parametrize(
     'label, name, moved', [('cut_frac', 'cut_frac', '0.15'), ('ratio', 'ratio', '37.0'), ('T (steps', 'T', '205'), ('lr_max', 'lr_max', '0.017783')]
 )
@@ -81,6 +104,7 @@ def test_a_slider_moves_the_curve_and_python_follows(page, label, name, moved):
     python_says(page, f'round(explorer.schedule.{name}, 6)', moved)
 
 
+@explorer
 @pytest.mark.parametrize('label, name, moved', [('factor', 'factor', '2.8'), ('lr (peak', 'lr', '0.012589')])
 def test_a_slider_recolours_the_grid_and_python_follows(page, label, name, moved):
     cell = page.locator('.ulmfit-nb rect.cell:not(.frozen)').last  # the embedding, in the last epoch
@@ -90,6 +114,7 @@ def test_a_slider_recolours_the_grid_and_python_follows(page, label, name, moved
     python_says(page, f'round(explorer.layers.{name}, 6)', moved)
 
 
+@explorer
 def test_more_epochs_more_columns(page):
     cells, frozen = page.locator('.ulmfit-nb rect.cell'), page.locator('.ulmfit-nb rect.frozen[data-rate]')
     columns = cells.count() // 5
@@ -98,15 +123,30 @@ def test_more_epochs_more_columns(page):
     assert (cells.count(), frozen.count()) == (5 * (columns + 1), 4 + 3 + 2 + 1)
 
 
+@explorer
 def test_python_moves_the_slider_and_the_curve(page):
     before = stlr_curve(page).get_attribute('d')
     page.evaluate(ASK, 'explorer.schedule.set_trait("cut_frac", 0.5)')
     sees_change(stlr_curve(page), 'd', before)
 
 
+# After those of the explorer, which count from where its sliders stand at first.
+@every
+def test_every_control_moves_its_picture(page):
+    assert dead_controls(page) == []
+
+
+@every
+def test_the_answer_opens_on_committing(page):
+    question = page.locator('.predict')
+    for i in range(question.count()):
+        assert page.locator('.predict').nth(i).locator('.answer').count() == 0, 'the answer is to be seen before a choice was made'
+        assert len(commit_to(page, page.locator('.predict').nth(i)).split()) > 5
+
+
 def test_the_saved_notebook_is_alive_without_running_it(browser, tmp_path):
     "The widget's state is stored in the notebook: its slider moves the curve though no cell was run."
-    path = copy_notebook(CHAPTER, tmp_path)
+    path = copy_notebook(EXPLORER, tmp_path)
     with jupyterlab(tmp_path) as address, open_notebook(browser, address, path) as page:
         before = stlr_curve(page).get_attribute('d')
         press_right(page, 'cut_frac', times=3)

@@ -1,12 +1,16 @@
 """The classifier: equal to recorded fastai on each document alone, equal to a plain nn.LSTM, deaf to padding, order and batch-mates."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
+from importlib import import_module
+from inspect import isclass, isfunction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import tqdm.auto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -14,15 +18,19 @@ from safetensors.torch import load_file
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, collate
 from ulmfit_nb.classifier import (
+    Classifier,
     PoolingHead,
     RunningPool,
     TextClassifierModel,
+    best_device,
     bptt_pieces,
     concat_pool,
+    load_classifier,
     load_encoder,
     predict_logits,
     words_that_differ,
 )
+from ulmfit_nb.gradual_unfreezing import save_classifier
 from ulmfit_nb.tokenization import SPECIAL, Vocab
 from ulmfit_nb.training import StageError, freeze, load_weights, save_stage
 
@@ -335,3 +343,87 @@ def test_load_encoder_names_the_words_that_differ(tmp_path):
     with pytest.raises(ValueError, match='belongs to another model'):
         load_encoder(model_of(n_hid=8), tmp_path)
     assert words_that_differ(vocab, Vocab(swapped), n=1).count('against') == 1
+
+
+# --- saved, and loaded somewhere else ---------------------------------------------------------------------------------------------
+
+VOCAB = Vocab(SPECIAL + [f'w{i}' for i in range(30 - len(SPECIAL))])
+FEW = ['w0 w1 w2', '', 'w3 w4', 'w5 ' * 12, 'unheard of']
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return save_classifier(tmp_path / 'c', model_of(), VOCAB, ['a', 'b', 'c'], {'tokenizer': {'lang': 'en'}, 'backwards': False}, {}, [])
+
+
+@pytest.mark.parametrize('hidden', [(6,), (50,), (7, 5), ()])
+def test_the_width_of_the_head_is_saved(tmp_path, hidden):
+    model = TextClassifierModel(CONFIG, 3, bptt=4, hidden=hidden)
+    path = save_classifier(tmp_path, model, VOCAB, ['a', 'b', 'c'], {'tokenizer': {'lang': 'en'}, 'backwards': False}, {}, [])
+    assert json.loads((path / 'config.json').read_text())['hidden'] == list(hidden)
+    loaded = load_classifier(path, 'cpu')
+    np.testing.assert_array_equal(loaded.predict_proba(FEW), Classifier(model, VOCAB, ['a', 'b', 'c']).predict_proba(FEW))
+
+
+def test_a_directory_written_before_can_be_read(saved):
+    config = json.loads((saved / 'config.json').read_text())
+    assert config['hidden'] == [6] and config['architecture'] == asdict(CONFIG)
+    assert load_classifier(saved).model.head.hidden == [6]
+
+
+def test_weights_and_batches_meet_on_the_device_asked_for(saved, monkeypatch):
+    'There need be no GPU: torch has a device that keeps shapes only.'
+    with pytest.raises(ValueError, match="device 'nonsense' is not to be had here; there is cpu"):
+        load_classifier(saved, 'nonsense')
+    assert {p.device.type for p in load_classifier(saved, 'cpu').model.parameters()} == {'cpu'}
+    assert {p.device.type for p in load_classifier(saved, 'meta').model.parameters()} == {'meta'}
+    monkeypatch.setattr('ulmfit_nb.classifier.best_device', lambda device=None: torch.device('meta'))
+    assert next(load_classifier(saved).model.parameters()).device.type == 'meta'
+
+
+@pytest.mark.parametrize('cuda, mps, best', [(False, False, 'cpu'), (True, False, 'cuda'), (False, True, 'mps'), (True, True, 'cuda')])
+def test_a_gpu_is_taken_if_there_is_one(monkeypatch, cuda, mps, best):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: mps)
+    assert best_device().type == best and best_device('cpu').type == 'cpu'
+
+
+@pytest.mark.skipif(best_device().type == 'cpu', reason='there is no GPU')
+def test_a_gpu_says_what_the_cpu_says(saved):
+    np.testing.assert_allclose(load_classifier(saved).predict_proba(FEW), load_classifier(saved, 'cpu').predict_proba(FEW), atol=1e-3)
+
+
+def test_progress_is_shown_when_asked_for_and_changes_nothing(saved, capsys, monkeypatch):
+    monkeypatch.setattr('tqdm.auto.tqdm', partial(tqdm.auto.tqdm, mininterval=0, miniters=1))  # or so short a run shows only the beginning
+    loaded = load_classifier(saved, 'cpu')
+    quiet = loaded.predict_proba(FEW, bs=2)
+    assert capsys.readouterr().err == ''
+    np.testing.assert_array_equal(loaded.predict_proba(FEW, bs=2, progress_bar=True), quiet)
+    tokens, read = capsys.readouterr().err.split('0/5')[1:]
+    assert '5/5' in tokens and '2/5' in read and '5/5' in read
+    assert loaded.predict(FEW, progress_bar=True) == [loaded.classes[i] for i in quiet.argmax(1)]
+    assert '5/5' in capsys.readouterr().err
+
+
+def public(module):
+    'Functions, and the classes that are called with something, by name.'
+    for name in module.__all__:
+        value = getattr(module, name)
+        if isfunction(value):
+            yield name, value
+        elif isclass(value):
+            yield from ((f'{name}.{k}', f) for k, f in vars(value).items() if isfunction(f) and (k == '__init__' or not k.startswith('_')))
+
+
+@pytest.mark.parametrize('module', ['classifier', 'gradual_unfreezing'])
+def test_every_parameter_is_explained(module):
+    from fastcore.docments import docments
+
+    obvious = {'self', 'return', 'model', 'encoder', 'vocab', 'tokenizer', 'config', 'batch', 'state', 'x'}
+    missing = []
+    for name, f in public(import_module(f'ulmfit_nb.{module}')):
+        if name.endswith(('.forward', '.step', '.validate', '__call__')):
+            continue  # called by torch and `fit`, whose chapters explain them
+        found = docments(f, returns=False)
+        missing += [f'{name}({k})' for k, v in found.items() if v is None and k not in obvious]
+    assert not missing

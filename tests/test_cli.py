@@ -3,14 +3,26 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import click
+import notebooks
+import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
+import ulmfit_nb.cli as cli
+from ulmfit_nb import training
 from ulmfit_nb.cli import app
+from ulmfit_nb.pretraining import PRESETS
+from ulmfit_nb.sharing import save_pretrained
 
+ROOT = Path(__file__).parent.parent
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
 
 
@@ -40,6 +52,23 @@ def test_help_is_quick_and_names_the_commands():
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
+def test_every_option_is_explained():
+    "What --help says: a line for each command, a text for each option, and the presets that there are."
+    for name, command in typer.main.get_command(app).commands.items():
+        assert command.help and all(p.help for p in command.params if p.name != 'help'), name
+    assert {p.value for p in cli.Preset} == set(PRESETS)
+
+
+def test_the_chapter_shows_what_help_says():
+    "The documentation of the commands is their own help, as the chapter printed it last."
+    cells = notebooks.read(ROOT / 'nbs/18_command_line.ipynb').cells
+    shown = '\n'.join(o.get('text', '') for c in cells if c.cell_type == 'code' for o in c.outputs)
+    for name, command in typer.main.get_command(app).commands.items():
+        page = shown.split(f'ulmfit-nb {name} ', 1)[1].split('Usage:')[0]
+        for option in [p for p in command.params if p.name != 'help']:
+            assert isinstance(option, click.Argument) or option.opts[0] in page, f'{name} {option.opts[0]}: run chapter 18 again'
+
+
 def test_stages(made):
     folder, out = made
     assert 'written' in out and 'accuracy' in out
@@ -64,6 +93,126 @@ def test_a_finished_stage_is_not_run_again(made):
     assert (folder / 'lm/model.safetensors').stat().st_mtime_ns == before
 
 
+def test_workers_tokenise_to_the_same_ids(made, tmp_path):
+    folder, _ = made
+    run('pretrain', '--data', 'prose', '--out', tmp_path / 'lm', *SMALL, '--workers', '2')
+    assert (tmp_path / 'lm/model.safetensors').read_bytes() == (folder / 'lm/model.safetensors').read_bytes()
+
+
+def test_workers_are_handed_on(monkeypatch, tmp_path):
+    told = {}
+    for stage in ('pretrain', 'fine_tune'):
+        monkeypatch.setattr(f'ulmfit_nb.{stage}', lambda *a, stage=stage, **k: told.update({stage: k['workers']}))
+    monkeypatch.setattr('ulmfit_nb.from_pretrained', Path)
+    monkeypatch.setattr(cli, 'report', lambda out: None)
+    run('pretrain', '--out', tmp_path / 'x', '--workers', '3')
+    run('fine-tune', '--out', tmp_path / 'x', '--workers', '2')
+    assert told == {'pretrain': 3, 'fine_tune': 2}
+
+
+def test_models_go_by_name(made, tmp_path, monkeypatch):
+    "--lm takes the name of a model that ships, and is wiki-small when nothing is said; --model takes one too."
+    folder, _ = made
+    monkeypatch.setattr(training, 'PRETRAINED', tmp_path / 'ships')
+    save_pretrained(folder / 'lm', tmp_path / 'ships/wiki-small')
+    save_pretrained(folder / 'lm', tmp_path / 'ships/other')
+    save_pretrained(folder / 'clas', tmp_path / 'ships/verdicts')
+    for name, lm in (('a', []), ('b', ['--lm', 'wiki-small']), ('c', ['--lm', 'other'])):
+        run('fine-tune', *lm, '--data', 'reviews', '--out', tmp_path / name, *SMALL)
+    a, b, c = (json.loads((tmp_path / n / 'config.json').read_text()) for n in 'abc')
+    assert (
+        a['settings'] == b['settings'] == c['settings']
+        and a['settings']['from'] != json.loads((folder / 'lm/config.json').read_text())['sha256']['model.safetensors']
+    )
+    out = run(
+        'classify',
+        '--lm',
+        'other',
+        '--data',
+        folder / 'mine.csv',
+        '--text',
+        'review',
+        '--label',
+        'verdict',
+        '--preset',
+        'tiny',
+        '--epochs',
+        '1',
+        '--out',
+        tmp_path / 'd',
+    )
+    assert 'written' in out and run('predict', '--model', 'verdicts', 'a dull film').startswith('thumbs ')
+
+
+def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
+    folder, _ = made
+    seen = {}
+
+    class Watched:
+        classes = ['a', 'b']
+
+        def predict_proba(self, texts, progress_bar=False):
+            seen[len(texts)] = progress_bar
+            return np.tile([0.25, 0.75], (len(texts), 1))
+
+    monkeypatch.setattr('ulmfit_nb.load_classifier', lambda path: Watched())
+    for n, terminal in ((cli.MANY, True), (cli.MANY - 1, True), (cli.MANY + 1, False)):
+        monkeypatch.setattr(cli.sys, 'stderr', type('Stream', (), {'isatty': lambda self, t=terminal: t, 'write': len, 'flush': id})())
+        with pytest.raises(SystemExit) as e:
+            app(['predict', '--model', str(folder / 'clas'), *(['text'] * n)])
+        assert e.value.code == 0 and len(capsys.readouterr().out.splitlines()) == n
+    assert seen == {cli.MANY: True, cli.MANY - 1: False, cli.MANY + 1: False}
+
+
+CHILD = """
+import signal, sys, time
+def end(*_):
+    time.sleep(1)   # what JupyterLab needs to shut its kernels down; longer than Python's patience with a child on Ctrl-C
+    open(sys.argv[1], 'w').write('ended in good order')
+    sys.exit(7)
+signal.signal(signal.SIGTERM, STUBBORN or end)
+print('ready', flush=True)
+for _ in range(600): time.sleep(0.1)
+"""
+PARENT = 'import sys; from ulmfit_nb.cli import run_until_stopped; sys.exit(run_until_stopped([sys.executable, "-c", sys.argv[1], sys.argv[2]]) % 256)'
+
+
+def parent(stubborn, mark):
+    child = CHILD.replace('STUBBORN', 'signal.SIG_IGN' if stubborn else 'None')
+    process = subprocess.Popen([sys.executable, '-c', PARENT, child, mark], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout.readline() == 'ready\n'
+    return process
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
+@pytest.mark.parametrize('ask', [signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', signal.SIGTERM)])
+def test_ctrl_c_lets_jupyterlab_end_in_good_order(ask, tmp_path):
+    "A terminal sends the interrupt to the whole group of processes."
+    process = parent(False, tmp_path / 'mark')
+    os.killpg(process.pid, ask)
+    assert process.wait(60) == 7 and (tmp_path / 'mark').read_text() == 'ended in good order'
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
+def test_the_second_ctrl_c_means_it(tmp_path):
+    process = parent(True, tmp_path / 'mark')
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == -signal.SIGKILL % 256 and not (tmp_path / 'mark').exists()
+
+
+def test_lab_hands_its_options_on(tmp_path, monkeypatch):
+    (tmp_path / 'index.ipynb').write_text('{}')
+    given = []
+    monkeypatch.setattr(cli, 'run_until_stopped', lambda command: given.append(command) or 0)
+    run('lab', '--folder', tmp_path, '--port', '9999', '--no-browser')
+    assert given[0][1:3] == ['-m', 'jupyterlab'] and {'--port=9999', '--no-browser', f'--ServerApp.root_dir={tmp_path}'} <= set(given[0])
+    monkeypatch.setattr(cli, 'run_until_stopped', lambda command: -9)
+    assert CliRunner().invoke(app, ['lab', '--folder', str(tmp_path)]).exit_code == 137
+
+
 WRONG = {
     'no such file': (lambda f: ['pretrain', '--data', f / 'nothing.csv', '--out', f / 'x'], 'no such file'),
     'unknown column': (lambda f: ['classify', '--lm', f / 'lm', '--data', f / 'mine.csv', '--out', f / 'x'], "no column 'text'"),
@@ -71,6 +220,10 @@ WRONG = {
     'wrong stage': (lambda f: ['fine-tune', '--lm', f / 'clas', '--out', f / 'x'], 'language model'),
     'a model that is no directory': (lambda f: ['predict', '--model', f / 'nowhere', 'text'], 'no such directory'),
     'other settings': (lambda f: ['pretrain', '--data', 'prose', '--out', f / 'lm', *SMALL, '--lr', '0.5'], 'lr'),
+    'no such model on this machine': (
+        lambda f: ['classify', '--data', f / 'mine.csv', '--lm', 'wiki-enormous', '--out', f / 'x'],
+        'no model of that name ships',
+    ),
     'no chapters': (lambda f: ['lab', '--folder', f], 'no chapters'),
 }
 

@@ -23,10 +23,13 @@ from ulmfit_nb.data import (
     check_texts,
     encode_labels,
     fingerprint,
+    from_table,
     iter_texts,
     load_data,
     read_named,
+    source_files,
     split_data,
+    splits_of,
 )
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
@@ -144,6 +147,56 @@ def test_sources_are_known_again():
     assert fingerprint(['a', 'b']) == fingerprint(('a', 'b')) != fingerprint(['ab'])
 
 
+def test_a_changed_file_is_another_corpus(tmp_path):
+    for name in ('a', 'b'):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            (tmp_path / name / f'{i}.txt').write_text(f'{name} {i}')
+    table = tmp_path / 'x.csv'
+    table.write_text('text\nfine\n')
+    for source, file in ((tmp_path, tmp_path / 'b/2.txt'), (table, table)):
+        before = fingerprint(TextSource(source))
+        assert before == fingerprint(TextSource(source)) and before.startswith(f'{source}:train:text@')
+        file.write_text(file.read_text().replace('2', '3').replace('fine', 'fire'))
+        assert fingerprint(TextSource(source)) != before
+    before = fingerprint(TextSource(tmp_path))
+    (tmp_path / 'b/2.txt').rename(tmp_path / 'b/9.txt')
+    assert fingerprint(TextSource(tmp_path)) != before
+
+
+def test_the_files_of_a_source_are_those_that_are_read(parquet, monkeypatch):
+    read, original = [], D.read_table
+    monkeypatch.setattr(D, 'read_table', lambda path: read.append(path) or original(path))
+    for name, split in (('imdb', 'train+unsup'), ('enwiki2015', 'train'), ('trec', 'train+unsup')):
+        read.clear()
+        assert list(iter_texts(name, split)) and source_files(name, split) == read and read
+    before = fingerprint(TextSource('imdb', 'train+unsup'))
+    pd.DataFrame({'text': ['F', 'g'], 'label': [-1, -1]}).to_parquet(parquet / 'imdb' / 'unsup.parquet')
+    assert fingerprint(TextSource('imdb', 'train+unsup')) != before and before.startswith('imdb:train+unsup:text@')
+    monkeypatch.delenv('ULMFIT_NB_DATA')
+    assert fingerprint(TextSource('imdb', 'train+unsup')) == 'imdb:train+unsup:text'  # on the hub
+
+
+@pytest.mark.parametrize('source', ['reviews', 'imdb', 'C:\\texts\\x.csv', 'a:b:c.csv'])
+@pytest.mark.parametrize('end', ['', '@0123456789abcdef'])
+def test_a_fingerprint_names_its_splits(source, end):
+    assert splits_of(f'{source}:train+unsup:text{end}') == ['train', 'unsup']
+    assert splits_of(fingerprint(['a', 'b'])) == []
+
+
+def test_a_stage_does_not_go_on_with_a_changed_file(tmp_path):
+    from ulmfit_nb import pretrain
+
+    path = tmp_path / 'x.csv'
+    path.write_text('text\n' + '\n'.join(f'The old fox number {i} runs over the quiet hill.' for i in range(30)))
+    tiny = dict(emb_sz=4, n_hid=4, n_layers=1, min_freq=1, bs=2, bptt=5, progress_bar=False)
+    pretrain(TextSource(path), tmp_path / 'lm', **tiny)
+    pretrain(TextSource(path), tmp_path / 'lm', **tiny)
+    path.write_text(path.read_text().replace('quiet', 'quick'))
+    with pytest.raises(ValueError, match='other settings .texts: .*x.csv:train:text@'):
+        pretrain(TextSource(path), tmp_path / 'lm', **tiny)
+
+
 # ---- splits
 
 
@@ -247,6 +300,10 @@ def refuse(*parts):
         (['fine', 'fine', 3], 'text 2 is 3, of type int', 'turn it into a string'),
         (np.array([1.5, 2.5]), 'text 0 is', 'turn it into a string'),
         (pd.Series(['fine', None]), 'text 1 is missing', 'Drop that row'),
+        ({'text': ['fine']}, 'a dict, where a list of strings is due', "texts['text'] or list(texts.values())"),
+        (pd.DataFrame({'text': ['fine']}), 'a DataFrame, where a list of strings is due', "list(table['text'])"),
+        (TextData(['fine']), 'a TextData, where a list', 'Give its .texts'),
+        (None, 'a NoneType, where a list', 'Give a list of strings'),
     ],
 )
 def test_texts_that_are_none(texts, cause, mend):
@@ -313,6 +370,26 @@ def test_files_that_can_not_be_used(tmp_path, name, content, cause, mend):
         path.write_bytes(content)
     with refuse(name, cause, mend):
         load_data(path)
+
+
+@pytest.mark.parametrize(
+    'source, mend',
+    [
+        (pd.DataFrame({'text': ['fine']}), 'from_table(table)'),
+        ({'text': ['fine']}, 'from_table(pandas.DataFrame(it))'),
+        (['fine', 'bad'], 'TextData(texts'),
+        (TextData(['fine']), 'TextData(texts'),
+    ],
+)
+@pytest.mark.parametrize('load', [load_data, TextSource, lambda s: list(iter_texts(s))], ids=['load_data', 'TextSource', 'iter_texts'])
+def test_texts_in_place_of_a_place(load, source, mend):
+    with refuse(f'a {type(source).__name__}, where the name', mend):
+        load(source)
+
+
+def test_a_dict_in_place_of_a_table():
+    with refuse('table: a dict, where a table', 'pandas.DataFrame'):
+        from_table({'text': ['fine']})
 
 
 def test_a_table_that_is_not_there():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import ulmfit_nb.training as training
 from ulmfit_nb.awd_lstm import LM_DROPOUTS, AWDLSTMConfig, LanguageModel
@@ -136,6 +137,37 @@ def test_a_run_cut_short_ends_like_one_that_was_not(lm, tmp_path, monkeypatch):
 def test_reading_direction_is_inherited(tmp_path):
     back = pretrain(PROSE, tmp_path / "lm", emb_sz=8, n_hid=12, n_layers=2, backwards=True, **TINY)
     assert load_lm(fine_tune(back, REVIEWS, tmp_path / "ft", **TINY))[2]["backwards"]
+
+
+# --- a model that ships
+
+
+@pytest.fixture
+def shipped(lm, tmp_path, monkeypatch):
+    "The language model in half precision, where the models that ship would lie."
+    model, vocab, config = load_lm(lm)
+    save_stage(tmp_path / "pretrained/wiki-tiny", "language model", model.half(), vocab, {k: config[k] for k in ("architecture", "backwards", "settings")}, [])
+    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "pretrained")
+    return "wiki-tiny"
+
+
+def test_a_model_that_ships_goes_by_its_name(lm, shipped, tmp_path):
+    weights = load_file(tmp_path / "pretrained/wiki-tiny/model.safetensors")
+    assert {v.dtype for v in weights.values()} == {torch.float16}
+    model = load_lm(shipped)[0]
+    for k, v in load_lm(lm)[0].state_dict().items():
+        loaded = model.state_dict()[k]
+        assert loaded.dtype == torch.float32 and torch.equal(loaded, v.half().float())
+    out = fine_tune(shipped, REVIEWS, tmp_path / "ft", **TINY)
+    tuned, vocab, config = load_lm(out)
+    assert {p.dtype for p in tuned.parameters()} == {torch.float32} and "actor" in vocab
+    assert config["settings"]["from"] == load_lm(shipped)[2]["sha256"]["model.safetensors"]
+    assert fine_tune(shipped, REVIEWS, out, **TINY) == out
+
+
+def test_a_name_that_is_no_model(shipped, tmp_path):
+    with pytest.raises(StageError, match=r"wiki-huge: no such directory, and no model of that name ships \(wiki-tiny\)"):
+        fine_tune("wiki-huge", REVIEWS, tmp_path / "ft", **TINY)
 
 
 # --- bad input

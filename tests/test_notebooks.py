@@ -2,7 +2,10 @@
 
 import ast
 import filecmp
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import notebooks
@@ -34,7 +37,7 @@ KNOWN = {
     'hide_output',
 }
 SECTIONS = ['See it work', 'Predict', 'Idea', 'Build', 'Break it', 'Equal to', 'Explore', 'Measure', 'Exercises', 'Recap']
-OPTIONAL = {'Explore', 'Exercises'}
+OPTIONAL = {'Explore'}
 LESSONS = [p for p in CHAPTERS if p.name < '12']
 ids = {'ids': lambda p: p.stem}
 
@@ -87,12 +90,17 @@ def test_outputs_are_there_and_no_errors(path):
     assert not silent, f'{path.name}: cells {silent} end in a value and have no output stored: run the notebook and save it'
 
 
+def statements(source: str) -> list:
+    "A cell's statements, without magics."
+    try:
+        return ast.parse('\n'.join(line for line in source.splitlines() if not line.startswith(('%', '!')))).body
+    except SyntaxError:
+        return []
+
+
 def shows_something(source: str) -> bool:
     "Whether the last statement of a cell is an expression with a value worth storing: a name, a number, a tuple, a print."
-    try:
-        body = ast.parse('\n'.join(line for line in source.splitlines() if not line.startswith(('%', '!')))).body
-    except SyntaxError:
-        return False
+    body = statements(source)
     if not body or not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(';'):
         return False
     last = body[-1].value
@@ -128,10 +136,25 @@ def test_cells(path):
         n = len([line for line in c.source.splitlines() if line.strip()])
         assert n <= 30, f'{path.name}, cell {c.id}: {n} lines; 30 is the most, four is usual:\n{c.source[:200]}'
         assert 'import *' not in c.source, f'{path.name}, cell {c.id}: name what you import'
-        if is_export(c):
-            tree = ast.parse(c.source)
-            imports = [isinstance(s, ast.Import | ast.ImportFrom) for s in tree.body]
-            assert all(imports) or not any(imports), f'{path.name}, cell {c.id}: keep imports in cells of their own'
+        imports = [isinstance(s, ast.Import | ast.ImportFrom) for s in statements(c.source)]
+        assert all(imports) or not any(imports), f'{path.name}, cell {c.id}: imports in cells of their own: the docs build runs those cells\n{c.source[:200]}'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_figures_have_one_style(path):
+    code = [c.source for c in read(path).cells if c.cell_type == 'code']
+    if any('import matplotlib.pyplot' in source for source in code if not source.startswith('#| export')):
+        assert any("plt.style.use('ulmfit_nb.course')" in source for source in code), f"{path.name}: plt.style.use('ulmfit_nb.course') after the import"
+    named = [source for source in code if 'tab:' in source]
+    assert not named, f'{path.name}: take the colours of the style, C0, C1 …:\n{named[0][:300] if named else ""}'
+
+
+def test_strips_are_as_measured():
+    "The seconds under each title are those of the last measured run, and under a minute."
+    done = subprocess.run([sys.executable, ROOT / 'runs/minutes.py', '--check'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seconds = json.loads((ROOT / 'results/chapters.json').read_text())['seconds']
+    assert {p.stem for p in LESSONS} <= set(seconds) and max(seconds.values()) < 60, seconds
 
 
 @pytest.mark.parametrize('path', LESSONS, **ids)

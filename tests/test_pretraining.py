@@ -2,6 +2,10 @@
 
 import errno
 import json
+import math
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from functools import partial
@@ -19,13 +23,18 @@ from ulmfit_nb.data import DataError, TextData, TextSource
 from ulmfit_nb.pretraining import (
     PRESETS,
     build_corpus,
+    candidates,
     corpus_in,
+    evaluate_texts,
     exchange,
     first_pass,
     generate,
     lm_batches,
     load_lm,
+    load_pretrained,
+    next_logits,
     pretrain,
+    read_prompt,
     split_stream,
 )
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -142,6 +151,42 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
     size = (tmp_path / "ids").stat().st_size
     assert size == 2000 * 100 * 4
     assert large - small < size / 10, f"{small} bytes at their peak, {large} for ten times the corpus"
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from ulmfit_nb.pretraining import Vocab, build_corpus
+way, folder = sys.argv[1:]
+texts = lambda n: (" ".join(f"w{(i * 7 + j) % 500}" for j in range(1000)) for i in range(n))
+status = lambda name: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(name)) / 1024
+
+class Blanks:
+    def map(self, texts, workers=0): return (t.split() for t in texts)
+
+def held_in_memory(texts, path, tokenizer):
+    lists = list(tokenizer.map(texts))
+    ids = Vocab.build(lists).numericalize(t for l in lists for t in l)
+    ids.tofile(path)
+
+build = {"build_corpus": build_corpus, "held_in_memory": held_in_memory}[way]
+for n in (300, 3000):
+    open("/proc/self/clear_refs", "w").write("5")   # the peak is counted from here
+    build(texts(n), Path(folder) / f"{n}.ids", Blanks())
+    print(status("VmHWM"), (Path(folder) / f"{n}.ids").stat().st_size / 2**20)
+"""
+
+
+@pytest.mark.skipif(not os.access('/proc/self/clear_refs', os.W_OK), reason='the peak of the resident memory is counted by Linux')
+@pytest.mark.parametrize(('way', 'grows'), [('build_corpus', False), ('held_in_memory', True)])
+def test_resident_memory_does_not_grow_with_the_corpus(tmp_path, way, grows):
+    "Ten times the text; the second way is the proof that the bound can be exceeded."
+    done = subprocess.run([sys.executable, '-c', MEMORY, way, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (small, _), (large, file) = (map(float, line.split()) for line in done.stdout.splitlines())
+    assert file > 11, 'MB of ids in the larger corpus'
+    assert (large - small > file / 4) == grows, f'{small:.1f} MB at its peak, {large:.1f} MB for ten times the corpus, whose ids are {file:.1f} MB'
 
 
 def test_nothing_is_left_of_a_corpus_that_failed(tmp_path):
@@ -329,6 +374,44 @@ def test_generate(tmp_path):
     assert len(never) > 2 and not never & set(generate(model, Ids(vocab.words), "The", n=300, temperature=50.0, top_k=10_000))
     with pytest.raises(ValueError, match="temperature must be above 0"):
         generate(model, vocab, temperature=0)
+
+
+def test_a_model_that_ships_is_asked_for_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "PRETRAINED", tmp_path / "none")
+    with pytest.raises(training.StageError, match="no language model 'wiki-small' ships with this version: none does"):
+        load_pretrained()
+    out = pretrain(TEXTS, tmp_path / "shipped/a-model", **TINY)
+    monkeypatch.setattr(pretraining, "PRETRAINED", tmp_path / "shipped")
+    assert same(load_pretrained("a-model")[0].state_dict(), weights(out))
+    with pytest.raises(training.StageError, match="there are a-model"):
+        load_pretrained()
+
+
+def test_texts_are_evaluated_as_the_formula_says(tmp_path):
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
+    texts = ["The old walrus and the fox saw the sea.", "A young walrus saw another sea."]
+    found = evaluate_texts(model, vocab, texts, bs=1, bptt=5)
+    tokens = [t for text in texts for t in Tokenizer()(text)]
+    logits, targets = model(torch.tensor([vocab.numericalize(tokens)[:-1].tolist()])).logits[0], vocab.numericalize(tokens)[1:]
+    losses = [-row.log_softmax(0)[i].item() for row, i in zip(logits, targets)]
+    lost, unknown = {t for t in tokens if t not in vocab}, np.mean(targets == vocab.unk)
+    assert len(lost) == 3 == found["unknown_words"] and found["unknown"] == pytest.approx(unknown) and found["tokens"] == len(losses)
+    assert math.log(found["perplexity"]) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert math.log(found["fair_perplexity"]) == pytest.approx(np.mean(losses) + unknown * math.log(3), rel=1e-5)
+    assert evaluate_texts(model, vocab, texts, bs=1, backwards=True)["perplexity"] != found["perplexity"]
+    with pytest.raises(DataError, match="nothing to predict"):
+        evaluate_texts(model, vocab, [])
+
+
+def test_candidates_are_a_distribution_over_the_likeliest(tmp_path):
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
+    ids = read_prompt(vocab, "The old fox")
+    logits, state = next_logits(model, vocab, ids)
+    in_two, _ = next_logits(model, vocab, ids[2:], next_logits(model, vocab, ids[:2])[1])
+    assert torch.allclose(logits, in_two, atol=1e-5), "the state is not handed on"
+    whole = (logits / 1.7).softmax(0)
+    p, best = candidates(logits, 1.7, 4)
+    assert torch.allclose(p, whole[best] / whole[best].sum()) and set(best.tolist()) == set(whole.argsort()[-4:].tolist())
 
 
 def test_presets_are_arguments(tmp_path):

@@ -28,7 +28,7 @@ def test_links_and_pictures_exist():
 
 
 def test_every_chapter_is_named():
-    assert set(re.findall(r'`(index|widgets|\d\d_\w+)`', README)) == {p.stem for p in NBS}
+    assert set(re.findall(r'`(index|widgets|exercises|\d\d_\w+)`', README)) == {p.stem for p in NBS}
 
 
 def test_the_example_runs(tmp_path, monkeypatch):

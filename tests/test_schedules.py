@@ -1,5 +1,7 @@
 "Rates: the paper's formula, the peer's numbers, what an optimizer was really given, and JavaScript's opinion."
 
+import ast
+import inspect
 import json
 import math
 import os
@@ -7,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -36,6 +39,7 @@ from ulmfit_nb.schedules import (
     spread,
     steepest,
     stlr,
+    unharmed,
 )
 from ulmfit_nb.training import LMTask, Phase, fit, freeze
 
@@ -269,6 +273,54 @@ def test_range_test_leaves_no_trace():
     np.testing.assert_allclose(np.diff(np.log(rates)), math.log(10 / 1e-6) / 19)
 
 
+def test_whatever_happens_inside_the_gpus_random_numbers_are_put_back_too(monkeypatch):
+    "Without a GPU at hand: what torch would be told if there were one."
+    put_back, before = [], torch.arange(3)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'get_rng_state', lambda: before)
+    monkeypatch.setattr(torch.cuda, 'set_rng_state', put_back.append)
+    with pytest.raises(KeyboardInterrupt), unharmed(torch.nn.Linear(2, 2)):
+        raise KeyboardInterrupt
+    assert put_back == [before]
+
+
+class Steep(LMTask):
+    "Gradients a hundred times as large."
+
+    def step(self, *args):
+        step = super().step(*args)
+        return step._replace(objective=100 * step.objective)
+
+
+@pytest.fixture
+def optimizer_log():
+    "Rate and norm of the gradients at each step that an optimizer takes."
+    seen = []
+
+    def note(opt, *_):
+        grads = [p.grad.flatten() for g in opt.param_groups for p in g['params']]
+        seen.append(({g['lr'] for g in opt.param_groups}, torch.cat(grads).norm().item()))
+
+    hook = register_optimizer_step_pre_hook(note)
+    yield seen
+    hook.remove()
+
+
+@pytest.mark.parametrize('settings, norm', [({}, inspect.signature(fit).parameters['clip'].default), ({'clip': 0.01}, 0.01)])
+def test_range_test_clips_as_fit_does(optimizer_log, settings, norm):
+    task = lm_task()
+    lr_find(Steep(task.model, task.train), steps=8, lr_max=1e-3, **settings)
+    np.testing.assert_allclose([n for _, n in optimizer_log], [norm] * 8, rtol=1e-4)
+
+
+def test_range_test_gives_short_rows_smaller_rates_as_fit_does(optimizer_log):
+    task = lm_task()
+    train = LMBatches(task.train.ids, bs=4, bptt=8, vary_bptt=True)
+    rates, _, _ = lr_find(LMTask(task.model, train), steps=5, lr_max=1e-3)
+    scales = [x.shape[1] / 8 for x, _ in train.epoch(0)][:5]
+    assert len(set(scales)) > 1 and [r for r, _ in optimizer_log] == [{r * s} for r, s in zip(rates, scales)]
+
+
 def test_range_test_stops_when_the_loss_runs_away():
     rates, losses, _ = lr_find(lm_task(), lr_min=1e-3, lr_max=1e6, steps=100)
     ran_away = [not l < 4 * min(losses[: i + 1]) for i, l in enumerate(losses)]
@@ -354,3 +406,16 @@ def test_the_library_does_without_widgets():
     assert {'ulmfit_nb.widgets', 'ipywidgets', 'anywidget', 'matplotlib'}.isdisjoint(loaded)
     others = {p for p in (Path(__file__).parents[1] / 'ulmfit_nb').glob('*.py') if p.name not in ('widgets.py', '_modidx.py')}
     assert [p.name for p in others if re.search(r'(from|import) \S*widgets', p.read_text(encoding='utf-8'))] == []
+
+
+def unexplained(f) -> list[str]:
+    "Parameters with no comment on their line."
+    lines = inspect.getsource(f).splitlines()
+    return [a.arg for a in ast.parse('\n'.join(lines)).body[0].args.args if '#' not in lines[a.lineno - 1]]
+
+
+@pytest.mark.parametrize('module', ['schedules', 'fine_tuning'])
+def test_every_parameter_of_a_public_function_is_explained(module):
+    module = import_module(f'ulmfit_nb.{module}')
+    missing = {name: unexplained(getattr(module, name)) for name in module.__all__}
+    assert {k: v for k, v in missing.items() if v} == {}

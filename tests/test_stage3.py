@@ -2,19 +2,23 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
+from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
 from ulmfit_nb.data import DataError, TextData
-from ulmfit_nb.gradual_unfreezing import prepare
-from ulmfit_nb.training import StageError
+from ulmfit_nb.gradual_unfreezing import Forgetting, language_left, new_classifier, prepare, rival_plans, watch_forgetting
+from ulmfit_nb.pretraining import load_lm
+from ulmfit_nb.training import StageError, constant, evaluate_lm, load_stage
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
@@ -238,3 +242,117 @@ def test_directories_of_the_wrong_stage(lm, classifier, tmp_path):
 def test_predict_refuses_what_is_not_a_list_of_texts(classifier, texts, message):
     with pytest.raises(DataError, match=message):
         load_classifier(classifier).predict(texts)
+
+
+# --- a language model that ships, by name ------------------------------------------------------------------------------------------
+
+
+def test_a_shipped_model_is_found_by_its_name(lm, tmp_path, monkeypatch):
+    shipped = tmp_path / 'pretrained'
+    (shipped / 'small').parent.mkdir()
+    (shipped / 'small').symlink_to(lm, target_is_directory=True)
+    monkeypatch.setattr('ulmfit_nb.training.PRETRAINED', shipped)
+    monkeypatch.chdir(tmp_path)
+    options = OPTIONS | {'epochs': 1}
+    by_name, by_path = (train_classifier(m, REVIEWS, tmp_path / str(i), **options) for i, m in enumerate(['small', lm]))
+    assert (by_name / 'model.safetensors').read_bytes() == (by_path / 'model.safetensors').read_bytes()
+    assert load_classifier(train_classifier('small', REVIEWS, by_path, **options)).classes == ['neg', 'pos'], 'one run, by either name'
+    with pytest.raises(StageError, match=r'large: no such directory, and no model of that name ships \(small\)'):
+        train_classifier('large', REVIEWS, tmp_path / 'none', **options)
+    (shipped / 'c').symlink_to(by_path, target_is_directory=True)
+    assert load_classifier('c').predict(['a fine film']) == load_classifier(by_path).predict(['a fine film'])
+
+
+# --- forgetting ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def watched(lm):
+    "The plan of the classifier above, watched."
+    plan, schedule = rival_plans(GROUPS, OPTIONS['lr'], OPTIONS['epochs'])['gradual unfreezing']
+    return watch_forgetting(lm, REVIEWS, None, TEXTS[:20], plan, schedule, every=5, bs=8, drop_mult=0.1)
+
+
+GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
+
+
+def test_watching_does_not_change_what_is_watched(lm, tmp_path, watched):
+    path = train_classifier(lm, REVIEWS, tmp_path / 'c', **{k: v for k, v in OPTIONS.items() if k not in ('bptt', 'max_len')})
+    assert [p['step'] for p in watched['points']] == [*range(0, 50, 5)]  # 36 texts in batches of eight: five steps a pass
+    assert [p['accuracy'] for p in watched['points'][1:]] == [h['accuracy'] for h in history(path)]
+
+
+def test_frozen_layers_forget_nothing_and_the_phases_begin_where_they_are_said_to(watched):
+    assert [p['start'] for p in watched['phases']] == [0, 5, 10, 15]
+    before, head_only, thawed = [p['perplexity'] for p in watched['points'][:3]]
+    assert before == head_only != thawed
+    assert watched['points'][0]['accuracy'] is None and all(0 <= p['accuracy'] <= 1 for p in watched['points'][1:])
+
+
+def test_all_at_once_forgets_from_the_first_step(lm):
+    plans = rival_plans(GROUPS, 0.05, 1)
+    assert {sum(p.epochs for p in plan) for plan, _ in plans.values()} == {4}
+    plan, schedule = plans['all at once, one rate']
+    assert schedule is constant and plan[0].lrs == [0.05] * 4
+    run = watch_forgetting(lm, REVIEWS, REVIEWS, TEXTS[:20], [plan[0]._replace(epochs=1)], schedule, every=2, bs=8)
+    assert [p['step'] for p in run['points']] == [0, 2, 4, 5], 'the end is measured too'
+    assert len({p['perplexity'] for p in run['points']}) == 4
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_a_measurement_leaves_mode_and_random_numbers_alone(lm, training):
+    config, vocab, _ = load_stage(lm, 'language model')
+    model, ids = new_classifier(lm, config, 2).train(training), [vocab.numericalize(t.split()) for t in TEXTS]
+    watcher = Forgetting(model, DocBatches(ids, REVIEWS.labels, bs=8), load_lm(lm)[0], LMBatches(*TokenStream.of(ids), bs=2, bptt=10), every=2)
+    weights, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    for _ in range(3):
+        watcher(8, 0.7)
+    assert model.training is training and model.head.training is training and torch.get_rng_state().equal(state)
+    assert all(v.equal(weights[k]) for k, v in model.state_dict().items())
+    assert [p['step'] for p in watcher.points] == [0, 2]
+
+
+def test_the_perplexity_is_that_of_the_encoder_in_its_language_model(lm):
+    config, vocab, _ = load_stage(lm, 'language model')
+    batches = LMBatches(*TokenStream.of([vocab.numericalize(t.split()) for t in TEXTS]), bs=2, bptt=10)
+    model = new_classifier(lm, config, 2)
+    whole = load_lm(lm)[0]
+    assert language_left(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
+    with torch.no_grad():
+        for other in (model.encoder, whole.encoder):
+            other.lstms[0].lstm.bias_ih_l0.add_(0.5)
+    assert language_left(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
+
+
+def forgetting(*args, **kwargs):
+    script = Path(__file__).parents[1] / 'runs/forgetting.py'
+    sizes = ['--data', 'reviews', '--labels', '24', '--valid', '16', '--tokens', '300', '--every', '2', '--preset', 'tiny', '--epochs', '1', '--quiet']
+    return subprocess.run([sys.executable, script, *args, *sizes], capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def test_the_recorded_run_at_tiny_size(lm, tmp_path):
+    args = [str(lm), '--work', str(tmp_path / 'work'), '--out', str(tmp_path / 'forgetting.json'), '--valid-split', 'validation']
+    done = forgetting(*args)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / 'forgetting.json').read_text())
+    assert (record['data'], record['labels'], record['valid'], record['seed']) == ('reviews', 24, 16, 0) and 300 <= record['tokens'] < 500
+    assert record['command'] == 'bash runs/forgetting.sh' and record['commit'] and record['lm']['words'] == 48
+    assert [r['name'] for r in record['runs']] == list(rival_plans(GROUPS))
+    steps = [[p['step'] for p in r['points']] for r in record['runs']]
+    assert steps[0] == steps[1] == steps[2] and steps[0][:3] == [0, 2, 4]
+    assert {r['points'][0]['perplexity'] for r in record['runs']} == {record['runs'][0]['points'][0]['perplexity']}
+    first = [r['points'][1]['perplexity'] / r['points'][0]['perplexity'] for r in record['runs']]
+    assert first[0] == 1 != first[2]
+
+    again = forgetting(*args)  # finished plans are read from their files
+    assert again.stdout == done.stdout
+    other = forgetting(*args, '--seed', '1')
+    assert other.returncode and 'other settings' in other.stderr
+
+
+def test_the_sample_is_balanced_and_leaves_the_rest():
+    sample = runpy.run_path(Path(__file__).parents[1] / 'runs/forgetting.py', run_name='forgetting')['sample']
+    data = TextData([str(i) for i in range(30)], [0] * 20 + [1] * 10, ['a', 'b'])
+    few, rest = sample(data, 8, 0)
+    assert sorted(few.labels) == [0] * 4 + [1] * 4 and sorted(few.texts + rest.texts, key=int) == data.texts
+    assert sample(data, 8, 1)[0].texts != few.texts == sample(data, 8, 0)[0].texts

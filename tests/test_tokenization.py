@@ -1,6 +1,11 @@
 "Tokens, vocabularies and text again: equal to the peer's where we agree, and properties that hold for any text."
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -128,6 +133,12 @@ def test_memo_starts_afresh_when_full():
     assert [small(t) for t in texts] == [whole(t) for t in texts] and len(small.memo) <= 3
 
 
+def test_spacys_own_table_does_not_grow_past_the_memo():
+    small, texts = SpacyWords(memo_size=50), [f'word{i} other{i}, xxmaj' for i in range(200)]
+    assert [small(t) for t in texts] == [whole(t) for t in texts]
+    assert len(small.memo.split.vocab.strings) < len(SpacyWords().memo.split.vocab.strings) + 4 * 50
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text() | WORDY)
 def test_any_text_gives_tokens_without_plain_blanks(text):
@@ -185,6 +196,35 @@ def test_workers_give_the_same_in_the_same_order():
     assert list(TOK.map(texts, workers=2)) == list(TOK.map(texts))
 
 
+def test_a_bar_changes_nothing_and_counts_the_texts(capsys):
+    texts = ['a b', 'c'] * 10
+    assert list(TOK.map(texts, progress_bar=True)) == list(TOK.map(texts))
+    shown = capsys.readouterr().err
+    assert '20/20' in shown and 'tokenising' in shown
+    assert next(TOK.map((t for t in texts), progress_bar=True)) == ['xxbos', 'a', 'b']
+
+
+def test_workers_are_no_copies_of_a_process_with_threads():
+    from ulmfit_nb.tokenization import _clean_start
+
+    assert _clean_start().get_start_method() in ('forkserver', 'spawn')
+
+
+def shout(text):
+    return text.upper()
+
+
+def test_rules_of_ones_own_go_to_the_workers():
+    assert list(Tokenizer([shout]).map(['a b'] * 3, workers=1)) == [['A', 'B']] * 3
+
+
+def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text('from ulmfit_nb.tokenization import Tokenizer\nlist(Tokenizer().map(["a"], workers=1))\n')
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert done.returncode and 'RuntimeError: a process that tokenises could not start' in done.stderr and '__name__ ==' in done.stderr
+
+
 def test_workers_read_a_stream_only_as_far_as_they_must():
     read = []
     stream = TOK.map((read.append(i) or f'text {i}' for i in range(20_000)), workers=2)
@@ -231,3 +271,115 @@ def test_a_fake_word_is_never_an_id():
     vocab = Vocab.build([['the', 'xxfake', 'xxfake', 'xxfake']] * 3)
     assert vocab.words.count('xxfake') == 16 - 10 and 'xxfake' not in vocab
     assert vocab.numericalize(['xxfake', 'the']).tolist() == [0, 9]
+
+
+# ---- the microscope
+
+
+def steps_of(text, vocab=None):
+    from ulmfit_nb.widgets import microscope_steps
+
+    return microscope_steps(text, vocab or Vocab.build([TOK('the film was great')], 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(WORDY)
+def test_the_microscope_shows_what_the_rules_do(text):
+    steps, now = steps_of(text), text
+    assert [s['name'] for s in steps] == ['your text', *(r.__name__ for r in RULES), 'decoding']
+    for step, rule in zip(steps[1:-1], RULES):
+        before, now = now, rule(now)
+        for pieces, whole_text in ((step['before'], before), (step['after'], now)):
+            assert ''.join(p for p, _ in pieces) == whole_text
+        kept = [''.join(p for p, changed in step[k] if not changed) for k in ('before', 'after')]
+        assert kept[0] == kept[1] and step['changed'] == (before != now)
+    for step in steps[-2:]:
+        assert [t for t, *_ in step['tokens']] == TOK(text)
+
+
+def test_the_microscope_marks_unknown_words():
+    last = steps_of('GREAT Zebulon')[-1]
+    assert last['tokens'][:3] == [['xxbos', 2, 'mark'], ['xxup', 7, 'mark'], ['great', 12, '']] and last['tokens'][-1] == ['zebulon', 0, 'unknown']
+    assert last['count'] == '5 tokens, 1 of them unknown' and ['GREAT xxunk', False] not in last['before']
+
+
+def test_typing_moves_the_microscope():
+    from ulmfit_nb.widgets import LONGEST, microscope
+
+    box = microscope(Vocab.build([TOK('the film')], 1))
+    box.area.value = 'The FILM'
+    assert box.picture.text == 'The FILM' and [t for t, *_ in box.picture.steps[0]['tokens']] == ['The', 'FILM']
+    box.area.value = 'a ' * LONGEST
+    assert len(box.picture.steps[0]['tokens']) <= LONGEST and 'first 1000' in box.picture.steps[0]['what']
+    box.area.value = ''
+    assert box.picture.steps[-1]['tokens'] == [['xxbos', 2, 'mark']]
+
+
+DOM = """
+class Node {
+  constructor(tag) { this.tag = tag; this.children = []; this.own = ''; this.attrs = {}; this.classList = { add: () => {} }; }
+  setAttribute(k, v) { this.attrs[k] = String(v); }
+  append(node) { this.children.push(node); }
+  replaceChildren() { this.children = []; }
+  set textContent(t) { this.own = t; }
+  get textContent() { return this.own + this.children.map(c => c.textContent).join(''); }
+  find(tag) { return this.children.flatMap(c => [...(c.tag === tag ? [c] : []), ...c.find(tag)]); }
+}
+globalThis.document = { createElement: tag => new Node(tag) };
+class Model {
+  constructor(state) { this.state = state; this.heard = {}; }
+  get(k) { return this.state[k]; }
+  set(k, v) { this.state[k] = v; (this.heard[`change:${k}`] ?? (() => {}))(); }
+  on(k, f) { this.heard[k] = f; }
+  off() {}
+  save_changes() {}
+}
+"""
+
+
+def drawn(state: dict, moves: list[int]) -> list[dict]:
+    "What microscope.js draws for a state, after each of its radio buttons in `moves` was chosen, in the least of a page."
+    if not (node := shutil.which('node')):
+        (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)('node is not installed, so the JavaScript of the widget cannot be run')
+    from ulmfit_nb.widgets import es_module
+
+    code = es_module('microscope.js').replace('export default', 'const widget =') + DOM
+    code += f"""
+const model = new Model({json.dumps(state)}), host = new Node('div'), out = [];
+const stop = widget.render({{ model, el: host }});
+for (const i of {json.dumps(moves)}) {{
+  const radios = host.find('input');
+  radios[i].onchange();
+  const chips = host.find('li').map(li => [li.children[0].textContent, li.children[1].textContent, li.attrs.class]);
+  const changed = tag => host.find(tag).map(n => n.textContent);
+  const keys = radios.every(r => r.attrs['data-lm-suppress-shortcuts']), checked = radios.map(r => r.checked);
+  out.push({{ chips, del: changed('del'), ins: changed('ins'), checked, keys, tags: host.find('b').length, text: host.textContent }});
+}}
+stop();
+console.log(JSON.stringify(out));
+"""
+    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_browser_draws_what_python_found():
+    text = 'A GREAT  film<br /> <b>for</b> the\n\nweird!!!'
+    steps = steps_of(text)
+    moves = [3, 0, *range(len(steps))]
+    shown = drawn({'steps': steps, 'step': 0, 'text': text, 'typed': text}, moves)
+    for i, it in zip(moves, shown):
+        signs = [t.replace('\n', '↵').replace('▁', '␣') for t, *_ in steps[i]['tokens']]
+        ids = [f'{n} xxunk' if kind == 'unknown' else str(n) for _, n, kind in steps[i]['tokens']]
+        assert it['chips'] == [list(c) for c in zip(signs, ids, (kind for *_, kind in steps[i]['tokens']))]
+        for tag, key in (('del', 'before'), ('ins', 'after')):
+            assert it[tag] == [p.replace('\n', '↵\n') for p, changed in steps[i][key] if changed]
+        assert it['checked'] == [j == i for j in range(len(steps))] and steps[i]['count'] in it['text']
+    assert all(it['keys'] for it in shown), 'JupyterLab would take the arrow keys'
+    assert '<b>for</b>' in shown[1]['text'] and shown[1]['tags'] == 1, 'what was typed must be shown as text, and not be read as HTML'
+
+
+def test_the_browser_reads_nothing_as_html():
+    from ulmfit_nb.widgets import STATIC
+
+    assert not re.search('innerHTML|outerHTML|insertAdjacent', (STATIC / 'microscope.js').read_text(encoding='utf-8'))

@@ -1,6 +1,8 @@
 """Training: resume equals no interruption, runs repeat, NaN stops, files are whole or absent, bad directories are named."""
 
+import ast
 import errno
+import inspect
 import json
 import math
 import os
@@ -9,17 +11,23 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from ulmfit_nb import awd_lstm, training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
 from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
 from ulmfit_nb.schedules import one_cycle, one_cycle_momentum
 from ulmfit_nb.tokenization import Vocab
 from ulmfit_nb.training import (
+    BusyError,
     LMTask,
     Phase,
     StageError,
@@ -29,9 +37,13 @@ from ulmfit_nb.training import (
     is_finished,
     load_stage,
     load_weights,
+    locate,
     model_tensors,
+    only_run,
+    peak_memory_mb,
     read_checkpoint,
     save_stage,
+    tally,
     write_json,
     write_tensors,
 )
@@ -159,6 +171,80 @@ def test_resume_a_classifier(cut, tmp_path):
     assert same(run(None, tmp_path / "c"), run(None, None))
 
 
+# --- two runs at once
+
+
+def test_a_second_run_is_told_of_the_first_and_a_killed_one_holds_nothing(undisturbed, tmp_path):
+    code = f"""
+        import sys, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import torch; torch.set_num_threads({torch.get_num_threads()})
+        from test_training import train
+        train((2, 3), {str(tmp_path / "c")!r}, how=lambda: (print("half-way", flush=True), time.sleep(600)))
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as first:
+        try:
+            assert first.stdout.readline() == "half-way\n"
+            before = (tmp_path / "c").read_bytes()
+            with pytest.raises(BusyError, match=rf"c: another run is under way here, process {first.pid} on .*Wait until.*choose another directory"):
+                train(None, tmp_path / "c")
+            assert (tmp_path / "c").read_bytes() == before
+            assert same(train(None, tmp_path / "other"), undisturbed)
+        finally:
+            first.kill()
+    assert files(tmp_path) == [".c.lock", ".c.owner", ".other.lock", "c", "other"]
+    assert same(train(None, tmp_path / "c"), undisturbed)
+    assert files(tmp_path) == [".c.lock", ".other.lock", "c", "other"]
+
+
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt, FloatingPointError])
+def test_a_run_gives_its_checkpoint_back_however_it_ends(end, tmp_path):
+    for _ in range(2):
+        try:
+            with only_run(tmp_path / "work" / "c"):
+                if end:
+                    raise end
+        except (KeyboardInterrupt, FloatingPointError):
+            pass
+
+
+def test_several_processes_of_one_run_are_one_run(tmp_path, monkeypatch):
+    import accelerate
+
+    with only_run(tmp_path / "c"):
+        monkeypatch.setattr(accelerate, "PartialState", lambda: SimpleNamespace(is_main_process=False))
+        with only_run(tmp_path / "c"):
+            pass
+
+
+def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with only_run(None), only_run(None):
+        assert files(tmp_path) == []
+
+
+# --- watch
+
+
+def test_watch_sees_every_step_and_changes_none(undisturbed):
+    seen = []
+    assert same(train(watch=lambda *both: seen.append(both)), undisturbed)
+    batches = data(vary_bptt=True)
+    assert len(seen) == sum(batches.n_batches(e) for e in range(4))
+    assert [n for n, _ in seen] == sorted({n for n, _ in seen}) and seen[-1][0] == undisturbed[1][-1]["seen"]
+    first = seen[: batches.n_batches(0)]
+    tokens = np.diff([0] + [n for n, _ in first])
+    assert np.average([loss for _, loss in first], weights=tokens) == pytest.approx(undisturbed[1][0]["train_loss"], rel=1e-6)
+
+
+def test_a_run_that_goes_on_is_watched_from_there(tmp_path):
+    whole, rest = [], []
+    train(watch=lambda *both: whole.append(both))
+    train((1, 4), tmp_path / "c", every=1)
+    train(None, tmp_path / "c", watch=lambda *both: rest.append(both))
+    assert rest == whole[-len(rest) :] and 0 < len(rest) < len(whole)
+
+
 # --- repeatable, in both precisions
 
 
@@ -206,6 +292,57 @@ def test_perplexity_counts_every_token_the_same():
     found = evaluate_lm(model, batches)
     assert found["valid_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert found["perplexity"] == pytest.approx(math.exp(np.mean(losses)), rel=1e-5)
+
+
+class Made(TorchDispatchMode):
+    "Notes the operations that are carried out, and the size in bytes of the largest tensor they make."
+
+    def __init__(self):
+        super().__init__()
+        self.largest, self.names = 0, []
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        made = op(*args, **(kwargs or {}))
+        self.names.append(op.name())
+        if isinstance(made, torch.Tensor):
+            self.largest = max(self.largest, made.numel() * made.element_size())
+        return made
+
+
+def test_validation_never_holds_all_logits():
+    torch.manual_seed(0)
+    model, ids = LanguageModel(AWDLSTMConfig(2000, 8, 12, 1)), np.random.default_rng(0).integers(2, 2000, 4001)
+    batches = LMBatches(ids, bs=50, bptt=80)
+    with Made() as made:
+        found = evaluate_lm(model, batches)
+    assert made.largest <= 256 * 2000 * 4 < 50 * 79 * 2000 * 4 / 10
+    with torch.no_grad():
+        logits, y = [(model(x).logits.flatten(0, 1), y.flatten()) for x, y in batches][0]
+    assert len(batches) == 1
+    assert found["valid_loss"] == pytest.approx(F.cross_entropy(logits.double(), y).item(), rel=1e-7)
+    assert found["accuracy"] == (logits.argmax(1) == y).double().mean().item()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 40, 1000])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_losses_are_summed_in_double_precision(chunk, bf16):
+    torch.manual_seed(0)
+    decoder, out, y = torch.nn.Linear(8, 30), torch.randn(4, 50, 8), torch.randint(30, (4, 50))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        logits, sums = decoder(out.flatten(0, 1)), tally(decoder, out, y, chunk)
+    assert logits.dtype == (torch.bfloat16 if bf16 else torch.float32) and sums.dtype == torch.float64
+    each = F.cross_entropy(logits.float(), y.flatten(), reduction="none").double()
+    assert sums.tolist() == pytest.approx([each.sum().item(), (logits.argmax(1) == y.flatten()).sum().item()], rel=1e-12 if bf16 else 1e-7)
+
+
+def test_validation_in_bf16_is_that_of_its_logits():
+    model, batches, each = lm().eval(), data(), []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found, state = evaluate_lm(model, batches), None
+        for x, y in batches:
+            out, state = model.encoder(x, state)
+            each.append(F.cross_entropy(model.decoder(out.flatten(0, 1)).double(), y.flatten(), reduction="none"))
+    assert found["valid_loss"] == pytest.approx(torch.cat(each).mean().item(), rel=1e-7)
 
 
 # --- tied weights
@@ -303,6 +440,24 @@ def test_checkpoint_of_another_plan(tmp_path):
         train(None, tmp_path / "c", plan=[Phase(["embedding"], [0.01])])
 
 
+# --- files
+
+
+def test_tensors_are_written_without_being_copied(tmp_path):
+    tensors = model_tensors(lm())
+    with Made() as made:
+        write_tensors(tmp_path / "t", tensors)
+    assert "aten::clone" not in made.names
+
+
+def test_tensors_that_share_memory_are_written_whole(tmp_path):
+    t = torch.arange(12.0).view(3, 4)
+    tensors = {"a": t, "b": t, "row": t[1], "column": t[:, 1], "transposed": t.t(), "wide": torch.ones(1).expand(5), "none": torch.zeros(0, 3)}
+    write_tensors(tmp_path / "t", tensors)
+    found = load_file(tmp_path / "t")
+    assert found.keys() == tensors.keys() and all(torch.equal(v, found[k]) for k, v in tensors.items())
+
+
 # --- atomic writes
 
 
@@ -355,7 +510,7 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(undisturbed, tmp_path, monkey
         m.setattr(Path, "write_bytes", fills_up)
         with pytest.raises(OSError, match="goes on from its last checkpoint"):
             train(None, tmp_path / "c")
-    assert files(tmp_path) == ["c"]
+    assert files(tmp_path) == [".c.lock", "c"]
     assert same(train(None, tmp_path / "c"), undisturbed)
 
 
@@ -463,6 +618,21 @@ def test_bad_directory(what, stage):
     assert str(stage) in str(e.value)
 
 
+def test_models_that_ship_go_by_name_and_yours_come_first(stage, tmp_path, monkeypatch):
+    (tmp_path / "pretrained").mkdir()
+    stage.rename(tmp_path / "pretrained" / "small")
+    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.chdir(tmp_path)
+    assert locate("small") == tmp_path / "pretrained" / "small"
+    assert load_stage("small", "language model")[1].words[3] == "wörd3"
+    with pytest.raises(StageError, match=r"large: no such directory, and no model of that name ships \(small\)"):
+        load_stage("large", "language model")
+    with pytest.raises(StageError, match=r"\.\./small: no such"):
+        locate("../small")
+    (tmp_path / "other").rename(tmp_path / "small")
+    assert locate("small") == Path("small") and load_stage("small", "language model")[1].words[3] == "mot3"
+
+
 def test_wrong_stage(stage):
     message = "holds a language model, where a classifier is due.*train_classifier"
     with pytest.raises(StageError, match=message):
@@ -509,3 +679,42 @@ def test_a_damaged_directory_is_not_finished(stage, name, harm):
     if harm == "gone":
         path.unlink()
     assert not is_finished(stage, {"lr": 0.01})
+
+
+# --- memory
+
+
+def test_peak_memory_is_a_number_on_windows_too(monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    assert peak_memory_mb() > 100
+    monkeypatch.setitem(sys.modules, "resource", None)  # importing it fails
+    info = SimpleNamespace(memory_info=lambda: SimpleNamespace(peak_wset=300 * 2**20))
+    monkeypatch.setattr(psutil, "Process", lambda: info)
+    assert peak_memory_mb() == 300
+    history = fit(LMTask(lm(), data()), [Phase(ALL, [0.01] * 3)], progress_bar=False)
+    assert max(h["peak_mb"] for h in history) == 300
+
+
+# --- what is documented
+
+
+def undocumented(module) -> list[str]:
+    "Public functions and methods without a comment on the line of each parameter, or public functions and classes without a docstring."
+    source = inspect.getsource(module)
+    lines, found = source.splitlines(), []
+    tops = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    for top in tops:
+        functions = [n for n in getattr(top, "body", []) if isinstance(n, ast.FunctionDef)] if isinstance(top, ast.ClassDef) else [top]
+        if not ast.get_docstring(top) and not (len(lines[top.lineno - 1 : top.end_lineno]) == 1):
+            found.append(f"{top.name}: no docstring")
+        for f in functions:
+            a = f.args
+            for arg in [x for x in [*a.args, *a.kwonlyargs, a.vararg, a.kwarg] if x and x.arg not in ("self", "ctx")]:
+                if "#" not in lines[arg.lineno - 1]:
+                    found.append(f"{top.name}.{f.name}: {arg.arg}")
+    return found
+
+
+@pytest.mark.parametrize("module", [awd_lstm, training], ids=lambda m: m.__name__)
+def test_every_parameter_is_documented(module):
+    assert undocumented(module) == []

@@ -1,10 +1,19 @@
 "ULMFiT as an interactive notebook course that is also a library."
+from importlib import import_module
 from importlib.metadata import version
 
 from .classifier import load_classifier
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
-from .pretraining import pretrain
+from .pretraining import load_pretrained, pretrain
+from .sharing import from_pretrained, save_pretrained
 
 __version__ = version('ulmfit-nb')
-__all__ = ['pretrain', 'fine_tune', 'train_classifier', 'load_classifier']
+__all__ = ['pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'from_pretrained', 'load_pretrained', 'save_pretrained', 'TextClassifier']
+
+
+def __getattr__(name):
+    "`TextClassifier` is a scikit-learn estimator: scikit-learn is imported when somebody asks for it."
+    if name == 'TextClassifier':
+        return import_module('.estimator', __name__).TextClassifier
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

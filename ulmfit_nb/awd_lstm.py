@@ -39,7 +39,11 @@ class AWDLSTMConfig:
         sizes = [self.emb_sz] + [self.n_hid] * (self.n_layers - 1) + [self.n_out]
         return list(zip(sizes[:-1], sizes[1:]))
 
-    def drop(self, drop_mult: float=1., **dropouts) -> 'AWDLSTMConfig':
+    def drop(
+        self,
+        drop_mult: float=1.,   # multiplies all five dropouts
+        **dropouts,            # by name, set before that; the others keep their values
+    ) -> 'AWDLSTMConfig':      # a copy
         "Set dropouts, then multiply all five by `drop_mult`."
         config = replace(self, **dropouts)
         return replace(config, **{f.name: getattr(config, f.name) * drop_mult for f in fields(self) if f.name.endswith('_p')})
@@ -63,12 +67,12 @@ def fit_state(
     return [(fit(h), fit(c)) for h, c in state]
 
 # %% ../nbs/05_awd_lstm.ipynb #78e7f6aa
-def detach(state) -> list:
+def detach(state: list) -> list:  # (h, c) of each layer; the same numbers come back
     "The state without its history, so that gradients stop at the batch's edge."
     return [(h.detach(), c.detach()) for h, c in state]
 
 # %% ../nbs/05_awd_lstm.ipynb #86921f54
-def init_embedding(emb: nn.Embedding):
+def init_embedding(emb: nn.Embedding):  # changed in place
     "Wide enough to be told apart in the first thousand steps, padding at zero."
     nn.init.uniform_(emb.weight, -0.3, 0.3)
     if emb.padding_idx is not None: nn.init.zeros_(emb.weight[emb.padding_idx])
@@ -76,7 +80,7 @@ def init_embedding(emb: nn.Embedding):
 # %% ../nbs/05_awd_lstm.ipynb #b7b7b3f7
 class AWDLSTM(nn.Module):
     "The encoder: ids (bs, seq_len) to features (bs, seq_len, n_out), state passed in and handed back."
-    def __init__(self, config: AWDLSTMConfig):
+    def __init__(self, config: AWDLSTMConfig):  # sizes and dropouts
         super().__init__()
         self.config = config
         emb = nn.Embedding(config.vocab_sz, config.emb_sz, padding_idx=config.pad)
@@ -85,8 +89,13 @@ class AWDLSTM(nn.Module):
         self.input_dropout, self.hidden_dropout = RNNDropout(config.input_p), RNNDropout(config.hidden_p)
         init_embedding(emb)
 
-    def forward(self, ids, state=None, weights=None):
-        "`state`: from the last call, None at the start; `weights`: from `self.weights()`, to keep the same dropped weights over several calls."
+    def forward(
+        self,
+        ids: torch.Tensor,   # (bs, seq_len), int64
+        state=None,          # from the last call; None at the start of a text
+        weights=None,        # from `self.weights()`, to keep the same dropped weights over several calls
+    ) -> tuple[torch.Tensor, list]:  # features (bs, seq_len, n_out), and the state for the next call
+        "Read on from where `state` left off."
         x, new = self.input_dropout(self.embedding(ids)), []
         state = fit_state(state, [o for _, o in self.config.layer_sizes()], len(ids), x)
         for i, lstm in enumerate(self.lstms):
@@ -161,7 +170,7 @@ class LMOutput(NamedTuple):
 # %% ../nbs/05_awd_lstm.ipynb #163f7ec4
 class LanguageModel(nn.Module):
     "AWD-LSTM with a decoder on top: the next word, at every place."
-    def __init__(self, config: AWDLSTMConfig):
+    def __init__(self, config: AWDLSTMConfig):  # sizes, dropouts, and whether the decoder is tied
         super().__init__()
         self.config, self.encoder = config, AWDLSTM(config)
         self.output_dropout = RNNDropout(config.output_p)
@@ -169,8 +178,13 @@ class LanguageModel(nn.Module):
         if config.tie_weights: self.decoder.weight = self.encoder.embedding.emb.weight
         nn.init.zeros_(self.decoder.bias)
 
-    def forward(self, ids, state=None, targets=None) -> LMOutput:
-        "ids (bs, seq_len); `state` from the last call; `targets` (bs, seq_len), the ids one place on: given these, a loss instead of logits."
+    def forward(
+        self,
+        ids: torch.Tensor,   # (bs, seq_len), int64
+        state=None,          # from the last call; None at the start of a text
+        targets=None,        # (bs, seq_len), the ids one place on: given these, a loss instead of logits
+    ) -> LMOutput:
+        "Features, state, and either logits or a loss."
         raw, state = self.encoder(ids, state)
         out = self.output_dropout(raw)
         if targets is None: return LMOutput(out, raw, state, self.decoder(out), None)

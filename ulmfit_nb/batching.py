@@ -32,11 +32,17 @@ class TokenStream(NamedTuple):
     offsets: np.ndarray   # (n_docs + 1,), int64; document i is ids[offsets[i]:offsets[i+1]]
 
     @property
-    def n_docs(self): return len(self.offsets) - 1
-    def doc(self, i): return self.ids[self.offsets[i]:self.offsets[i + 1]]
+    def n_docs(self) -> int:
+        "How many documents there are."
+        return len(self.offsets) - 1
+
+    def doc(self, i: int) -> np.ndarray:
+        "The ids of document number `i`, a view and no copy."
+        return self.ids[self.offsets[i]:self.offsets[i + 1]]
 
     @classmethod
-    def of(cls, docs) -> 'TokenStream':  # docs: a list of arrays of ids
+    def of(cls, docs) -> 'TokenStream':
+        "A stream in memory, from `docs`: a list of arrays of ids."
         ids = np.concatenate(docs).astype(np.int32) if len(docs) else np.empty(0, np.int32)
         return cls(ids, offsets_from([len(d) for d in docs]))
 
@@ -47,7 +53,8 @@ class StreamWriter:
         self.path, self.lengths, self.n_tokens = Path(path), array('q'), 0
         self.file = open(f'{self.path}.part', 'wb')
 
-    def add(self, ids: np.ndarray):  # one document
+    def add(self, ids: np.ndarray):
+        "Append one document, `ids`: (n,), any integers that fit into 32 bits."
         self.file.write(np.ascontiguousarray(ids, np.int32).tobytes())
         self.lengths.append(len(ids))
         self.n_tokens += len(ids)
@@ -99,7 +106,7 @@ def even_lengths(
 def varied_lengths(
     row_len: int,                # tokens in a line
     bptt: int,                   # tokens in a row of a batch, about
-    rng: 'np.random.Generator',
+    rng: 'np.random.Generator',  # draws the lengths; the same seed, the same lengths
 ) -> list[int]:                  # tokens in a row, for each batch; their sum is `row_len`
     "Lengths around `bptt`, sometimes around half of it (AWD-LSTM, section 4.1)."
     out, left = [], row_len
@@ -123,7 +130,8 @@ class Reordered:
         self.ids, self.ends, self.sign = ids, np.cumsum(last - first), -1 if backwards else 1
         self.shift = first + self.ends - 1 if backwards else last - self.ends
 
-    def __getitem__(self, places: np.ndarray) -> np.ndarray:  # places in the new stream, any shape; ids of that shape
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        "The ids at `places` of the new stream, in whatever shape these have."
         doc = np.searchsorted(self.ends, places, side='right')
         return self.ids[self.sign * places + self.shift[doc]]
 
@@ -146,9 +154,9 @@ class Epochs:
 
 # %% ../nbs/03_batching.ipynb #f8b83cf6
 def document_order(
-    n_docs: int,
+    n_docs: int,        # how many there are
     shuffle: bool,      # False: as they come
-    seed: int,
+    seed: int,          # of the run
     epoch: int,         # each has an order of its own
 ) -> np.ndarray:        # (n_docs,) indices of documents
     "The order in which an epoch reads the documents."
@@ -156,7 +164,7 @@ def document_order(
 
 # %% ../nbs/03_batching.ipynb #08698d0a
 def read_rows(
-    stream: Reordered,
+    stream: Reordered,    # what is read
     starts: np.ndarray,   # (bs, 1) the place where each row begins
     length: int,          # tokens in a row
 ) -> tuple[torch.Tensor, torch.Tensor]:  # x and y, both (bs, length), int64
@@ -182,14 +190,17 @@ class LMBatches(Epochs):
         self.ids, self.offsets, self.row_len = np.asarray(ids), check_offsets(ids, offsets), row_length(len(ids), bs)
         self.bs, self.bptt, self.shuffle, self.vary_bptt, self.backwards, self.seed = bs, bptt, shuffle, vary_bptt, backwards, seed
 
-    def lengths(self, epoch: int=0) -> list[int]:  # tokens in a row, for each batch of an epoch
+    def lengths(self, epoch: int=0) -> list[int]:
+        "Tokens in a row, for each batch of epoch number `epoch`."
         if not self.vary_bptt: return even_lengths(self.row_len, self.bptt)
         return varied_lengths(self.row_len, self.bptt, np.random.default_rng((self.seed, epoch, 1)))
 
-    def n_batches(self, epoch: int=0) -> int: return len(self.lengths(epoch))
+    def n_batches(self, epoch: int=0) -> int:
+        "How many batches epoch number `epoch` has."
+        return len(self.lengths(epoch))
 
     def epoch(self, epoch: int=0, start: int=0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        "Batches of one epoch from number `start` on: ids, and the ids one place on, both (bs, seq_len), int64."
+        "Batches of epoch number `epoch`, from number `start` on: ids, and the ids one place on, both (bs, seq_len), int64."
         order = document_order(len(self.offsets) - 1, self.shuffle, self.seed, epoch)
         stream, lengths = Reordered(self.ids, self.offsets, order, self.backwards), self.lengths(epoch)
         starts, at = np.arange(self.bs)[:, None] * self.row_len, offsets_from(lengths)
@@ -221,7 +232,7 @@ def collate(
 
 # %% ../nbs/03_batching.ipynb #27c3187e
 def pieces(
-    order: np.ndarray,       # (n,)
+    order: np.ndarray,       # (n,) what is cut
     size: int,               # how long a piece is; the last may be shorter
 ) -> list[np.ndarray]:
     "An array, cut into pieces."
@@ -235,7 +246,9 @@ def sorted_batches(
     return pieces(np.argsort(-sizes, kind='stable'), bs)
 
 # %% ../nbs/03_batching.ipynb #b6813f81
-def join_lone(groups: list[np.ndarray]) -> list[np.ndarray]:
+def join_lone(
+    groups: list[np.ndarray],     # indices of documents, batch by batch
+) -> list[np.ndarray]:            # the same documents, the last batch no longer of one
     "If the last batch is one document only, put it into the batch before."
     if len(groups) > 1 and len(groups[-2]) > 1 == len(groups[-1]): return [*groups[:-2], np.concatenate(groups[-2:])]
     return groups
@@ -243,7 +256,7 @@ def join_lone(groups: list[np.ndarray]) -> list[np.ndarray]:
 def bucketed_batches(
     sizes: np.ndarray,            # (n_docs,) lengths of the documents
     bs: int,                      # documents in a batch
-    rng: 'np.random.Generator',
+    rng: 'np.random.Generator',   # shuffles documents and batches
     pool: int=50,                 # batches that are sorted together
 ) -> list[np.ndarray]:            # indices of documents, batch by batch; the longest document is in the first
     "Documents of like length together, yet other batches each time."
@@ -272,13 +285,17 @@ class DocBatches(Epochs):
         self.docs, self.labels, self.bs, self.shuffle, self.backwards, self.pad, self.seed = docs, labels, bs, shuffle, backwards, pad, seed
         self.sizes = np.array([len(d) for d in docs])
 
-    def batches(self, epoch: int=0) -> list[np.ndarray]:  # the documents of each batch, as indices
+    def batches(self, epoch: int=0) -> list[np.ndarray]:
+        "The documents of each batch of epoch number `epoch`, as indices."
         if not self.shuffle: return sorted_batches(self.sizes, self.bs)
         return bucketed_batches(self.sizes, self.bs, np.random.default_rng((self.seed, epoch)))
 
-    def n_batches(self, epoch: int=0) -> int: return len(self.batches(epoch))
+    def n_batches(self, epoch: int=0) -> int:
+        "How many batches epoch number `epoch` has."
+        return len(self.batches(epoch))
 
-    def epoch(self, epoch: int=0, start: int=0) -> Iterator[DocBatch]:  # from batch `start` on
+    def epoch(self, epoch: int=0, start: int=0) -> Iterator[DocBatch]:
+        "Batches of epoch number `epoch`, from number `start` on."
         for idxs in self.batches(epoch)[start:]:
             docs = [self.docs[i][::-1] if self.backwards else self.docs[i] for i in idxs]
             yield collate(docs, None if self.labels is None else [self.labels[i] for i in idxs], idxs, self.pad)

@@ -6,7 +6,7 @@
 __all__ = ['is_real', 'pool_piece', 'concat_pool', 'merge_parts', 'RunningPool', 'PoolingHead', 'Piece', 'bptt_pieces',
            'read_piece', 'read_pieces', 'fill_empty', 'RunningSquare', 'ClassifierOutput', 'TextClassifierModel',
            'learning_reach', 'ClassifierTask', 'predict_logits', 'evaluate_classifier', 'words_that_differ',
-           'load_encoder', 'Classifier', 'load_classifier']
+           'load_encoder', 'to_ids', 'Classifier', 'best_device', 'load_classifier']
 
 # %% ../nbs/10_classifier.ipynb #dc3558d7
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from .awd_lstm import AWDLSTM, AWDLSTMConfig
 from .batching import DocBatches
 from .data import check_texts
 from .tokenization import Tokenizer, Vocab
-from .training import StageError, Step, load_stage, load_weights
+from .training import StageError, Step, load_stage, load_weights, locate
 
 # %% ../nbs/10_classifier.ipynb #f5775294
 def is_real(
@@ -32,8 +32,11 @@ def is_real(
     return (torch.arange(out.shape[1], device=out.device) < lengths[:, None])[..., None]
 
 # %% ../nbs/10_classifier.ipynb #cd7d61a7
-def pool_piece(out: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    "The last vector, the maximum and the total of each row, each (bs, n). Arguments as in `is_real`."
+def pool_piece(
+    out: torch.Tensor,       # (bs, seq_len, n) features
+    lengths: torch.Tensor,   # (bs,) how many of them count, 1 or more; more than seq_len means all
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # each (bs, n)
+    "The last vector, the maximum and the total of each row."
     real, rows = is_real(out, lengths), torch.arange(len(out), device=out.device)
     last = out[rows, lengths.clamp(max=out.shape[1]) - 1]
     return last, out.masked_fill(~real, -torch.inf).amax(1), out.masked_fill(~real, 0).sum(1)
@@ -49,8 +52,11 @@ def concat_pool(
     return torch.cat([last, high, total / lengths[:, None]], 1)
 
 # %% ../nbs/10_classifier.ipynb #04150182
-def merge_parts(old: tuple, new: tuple) -> tuple:
-    "Bring last, maximum and total up to date; `new` has the first rows of `old`, those still running."
+def merge_parts(
+    old: tuple,              # last, maximum and total so far, each (bs, n)
+    new: tuple,              # those of the next piece, for the first rows: the documents still running
+) -> tuple:                  # last, maximum and total, each (bs, n)
+    "Bring the three up to date; documents that have ended keep what they had."
     n = len(new[0])
     merged = new[0], torch.maximum(old[1][:n], new[1]), old[2][:n] + new[2]
     return tuple(torch.cat([m, o[n:]]) for m, o in zip(merged, old))
@@ -81,7 +87,7 @@ class PoolingHead(nn.Module):
         ps=(0.4, 0.1),           # dropout of each block; raises `ValueError` if there are more or fewer than blocks
     ):
         super().__init__()
-        sizes = [n_in, *hidden, n_class]
+        self.hidden, sizes = list(hidden), [n_in, *hidden, n_class]
         if len(ps) != len(sizes) - 1: raise ValueError(f'{len(sizes) - 1} blocks need as many dropouts, and there are {len(ps)}')
         layers = []
         for n, m, p in zip(sizes[:-1], sizes[1:], ps): layers += [nn.BatchNorm1d(n), nn.Dropout(p), nn.Linear(n, m, bias=False), nn.ReLU()]
@@ -116,8 +122,14 @@ def _rows(state, a, b):
     return None if state is None else [(h[:, a:b].contiguous(), c[:, a:b].contiguous()) for h, c in state]
 
 # %% ../nbs/10_classifier.ipynb #87798ac6
-def read_piece(encoder: AWDLSTM, ids: torch.Tensor, state, weights, resting: int):
-    "Features and state of one piece; the first `resting` rows are read without gradients."
+def read_piece(
+    encoder: AWDLSTM,
+    ids: torch.Tensor,       # (running, width) the piece
+    state: list | None,      # (h, c) of each layer after the piece before; None: this is the first
+    weights: list,           # from `encoder.weights()`
+    resting: int,            # the first so many rows are read without gradients
+) -> tuple[torch.Tensor, list]:  # features (running, width, n_out), and the state after them
+    "Features and state of one piece."
     if not resting: return encoder(ids, state, weights)
     with torch.no_grad(): out, first = encoder(ids[:resting], _rows(state, 0, resting), weights)
     if resting == len(ids): return out, first
@@ -126,8 +138,12 @@ def read_piece(encoder: AWDLSTM, ids: torch.Tensor, state, weights, resting: int
     return torch.cat([out, rest]), state
 
 # %% ../nbs/10_classifier.ipynb #916e117d
-def read_pieces(encoder: AWDLSTM, ids: torch.Tensor, plan: list[Piece]):
-    "Read a batch by its plan: each piece with its features (running, width, n_out), in fp32."
+def read_pieces(
+    encoder: AWDLSTM,
+    ids: torch.Tensor,       # (bs, longest), the longest document first
+    plan: list[Piece],       # from `bptt_pieces`
+):                           # yields each piece with its features (running, width, n_out), in fp32
+    "Read a batch by its plan."
     weights, state = encoder.weights(), None
     for piece in plan:
         state = _rows(state, 0, piece.running)
@@ -135,8 +151,12 @@ def read_pieces(encoder: AWDLSTM, ids: torch.Tensor, plan: list[Piece]):
         yield piece, out.float()
 
 # %% ../nbs/10_classifier.ipynb #8c62ce82
-def fill_empty(ids: torch.Tensor, lengths: torch.Tensor, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    "An empty document becomes one padding token. Raises `ValueError` if `ids` has too few columns."
+def fill_empty(
+    ids: torch.Tensor,       # (bs, longest)
+    lengths: torch.Tensor,   # (bs,) tokens in each document, perhaps 0
+    pad: int,                # the id of padding
+) -> tuple[torch.Tensor, torch.Tensor]:  # ids and lengths; raises `ValueError` if `ids` has too few columns
+    "An empty document becomes one padding token."
     if lengths.max() > ids.shape[1]: raise ValueError(f'a document of {int(lengths.max())} tokens in a batch of {ids.shape[1]} columns')
     return ids.masked_fill((lengths < 1)[:, None], pad), lengths.clamp(min=1)
 
@@ -164,8 +184,9 @@ class TextClassifierModel(nn.Module):
     "BPT3C (paper, section 3.3): documents of any length, read in pieces, gradients through their last `max_len` tokens."
     def __init__(self, config: AWDLSTMConfig,            # of the encoder
                  n_class: int,                           # classes
-                 bptt: int=70, max_len: int|None=1400,   # as in `bptt_pieces`
-                 hidden=(50,)):                          # as in `PoolingHead`
+                 bptt: int=70,                           # tokens in a piece, as in `bptt_pieces`
+                 max_len: int|None=1400,                 # how far back gradients reach, as in `bptt_pieces`
+                 hidden=(50,)):                          # features of the blocks between, as in `PoolingHead`
         super().__init__()
         self.encoder, self.bptt, self.max_len = AWDLSTM(config), bptt, max_len
         self.head = PoolingHead(3 * config.n_out, n_class, hidden, (config.output_p, *[0.1] * len(hidden)))
@@ -187,7 +208,9 @@ class TextClassifierModel(nn.Module):
         return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
 
 # %% ../nbs/10_classifier.ipynb #0538233c
-def learning_reach(model: TextClassifierModel) -> int | None:
+def learning_reach(
+    model: TextClassifierModel,
+) -> int | None:     # for `bptt_pieces`
     "`max_len` if the encoder learns; None if it doesn't, so that no piece need be read in two halves."
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
@@ -195,9 +218,14 @@ def learning_reach(model: TextClassifierModel) -> int | None:
 # %% ../nbs/10_classifier.ipynb #58b0212f
 class ClassifierTask:
     "Learn to tell documents apart."
-    def __init__(self, model: TextClassifierModel,
-                 train: DocBatches, valid: DocBatches | None=None,    # labelled
-                 alpha: float=2., beta: float=1.):                    # weights of AR and TAR
+    def __init__(
+        self,
+        model: TextClassifierModel,
+        train: DocBatches,               # labelled documents to learn from
+        valid: DocBatches | None=None,   # labelled documents to validate on after each epoch; None: not at all
+        alpha: float=2.,                 # weight of AR
+        beta: float=1.,                  # weight of TAR
+    ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
 
     def step(self, model, batch, state) -> Step:
@@ -209,33 +237,47 @@ class ClassifierTask:
 
 # %% ../nbs/10_classifier.ipynb #defe11b3
 @torch.no_grad()
-def predict_logits(model: TextClassifierModel, batches: DocBatches) -> torch.Tensor:  # (documents, classes), in the order of the data
-    "Logits of every document, in evaluation mode."
+def predict_logits(
+    model: TextClassifierModel,   # put into evaluation mode; computes where its weights are
+    batches: DocBatches,          # documents, with or without labels
+    progress_bar: bool=False,     # count the documents while they are read
+) -> torch.Tensor:                # (documents, classes), in the order of the data, on the CPU
+    "Logits of every document."
+    from tqdm.auto import tqdm
     model.eval()
     device, out = next(model.parameters()).device, None
-    for batch in batches:
-        logits = model(batch.ids.to(device), batch.lengths.to(device)).logits.cpu()
-        if out is None: out = logits.new_empty(len(batches.docs), logits.shape[1])
-        out[torch.from_numpy(batch.index)] = logits
+    with tqdm(total=len(batches.docs), unit='text', leave=False, disable=not progress_bar) as bar:
+        for batch in batches:
+            logits = model(batch.ids.to(device), batch.lengths.to(device)).logits.cpu()
+            if out is None: out = logits.new_empty(len(batches.docs), logits.shape[1])
+            out[torch.from_numpy(batch.index)] = logits
+            bar.update(len(batch.index))
     return out
 
 # %% ../nbs/10_classifier.ipynb #c698710f
-def evaluate_classifier(model: TextClassifierModel, batches: DocBatches) -> dict[str, float]:  # valid_loss in nats, accuracy
+def evaluate_classifier(
+    model: TextClassifierModel,
+    batches: DocBatches,     # labelled
+) -> dict[str, float]:       # valid_loss in nats, accuracy
     "Mean cross-entropy, and the share of documents told right."
     logits, y = predict_logits(model, batches), torch.as_tensor(np.asarray(batches.labels))
     return {'valid_loss': nn.functional.cross_entropy(logits, y).item(), 'accuracy': (logits.argmax(1) == y).float().mean().item()}
 
 # %% ../nbs/10_classifier.ipynb #22d19fac
-def words_that_differ(a: Vocab, b: Vocab, n: int=5) -> str:
-    "The first places at which two vocabularies disagree, for an error message."
+def words_that_differ(
+    a: Vocab,            # one vocabulary
+    b: Vocab,            # another
+    n: int=5,            # how many places to name
+) -> str:                # for an error message
+    "The first places at which two vocabularies disagree."
     pairs = [(i, x, y) for i, (x, y) in enumerate(zip(a.words, b.words)) if x != y][:n]
     if not pairs: return f'{len(a)} words against {len(b)}'
     return ', '.join(f'{x!r} against {y!r} at {i}' for i, x, y in pairs)
 
 # %% ../nbs/10_classifier.ipynb #b41eeebe
 def load_encoder(
-    model: TextClassifierModel,
-    lm_dir: str | Path,        # a language model's directory
+    model: TextClassifierModel,  # gets the weights; raises `ValueError` if its encoder is of another size
+    lm_dir: str | Path,        # a language model's directory, or the name of one that ships
     vocab: Vocab=None,         # the words the classifier's ids stand for; None: those of the language model
 ) -> Vocab:                    # the words; raises `StageError` if they are not those of the language model, in the same order
     "Give a classifier the encoder of a language model."
@@ -244,34 +286,72 @@ def load_encoder(
         raise StageError(f'{lm_dir}: its words are not those of the classifier ({words_that_differ(theirs, vocab)}). '
                          'Numericalise the texts with the vocabulary of the language model.')
     weights = {k.removeprefix('encoder.'): v for k, v in tensors.items() if k.startswith('encoder.')}
-    load_weights(model.encoder, weights, Path(lm_dir)/'model.safetensors')
+    load_weights(model.encoder, weights, locate(lm_dir)/'model.safetensors')
     return theirs
+
+# %% ../nbs/10_classifier.ipynb #e9551a01
+def to_ids(
+    texts: list[str],             # any number, of any length
+    vocab: Vocab,                 # its words get their ids, all others that of xxunk
+    tokenizer: Tokenizer=None,    # None: the English one
+    progress_bar: bool=False,     # count the texts
+) -> list[np.ndarray]:            # a document each
+    "Texts to documents of ids."
+    from tqdm.auto import tqdm
+    tokens = (tokenizer or Tokenizer()).map(texts)
+    return [vocab.numericalize(t) for t in tqdm(tokens, total=len(texts), unit='text', leave=False, disable=not progress_bar)]
 
 # %% ../nbs/10_classifier.ipynb #b2612723
 class Classifier:
     "A trained classifier: text in, label out."
-    def __init__(self, model: TextClassifierModel, vocab: Vocab, classes: list[str], backwards: bool=False, tokenizer: Tokenizer=None):
-        self.model, self.vocab, self.classes, self.backwards = model.eval(), vocab, classes, backwards
-        self.tokenizer = tokenizer or Tokenizer()
+    def __init__(
+        self,
+        model: TextClassifierModel,   # put into evaluation mode; predictions are made where its weights are
+        vocab: Vocab,                 # the words its ids stand for
+        classes: list[str],           # a name for each class, in the order of the logits
+        backwards: bool=False,        # read texts from the end, as the language model did
+        tokenizer: Tokenizer=None,    # None: the English one
+    ):
+        self.model, self.vocab, self.classes, self.backwards, self.tokenizer = model.eval(), vocab, classes, backwards, tokenizer or Tokenizer()
 
     def predict_proba(
         self,
-        texts: list[str],      # any number, of any length; an empty text is allowed
-        bs: int=64,            # documents at a time; the result does not depend on it
-    ) -> np.ndarray:           # (texts, classes); raises `DataError` for anything but a list of strings
+        texts: list[str],          # any number, of any length; an empty text is allowed
+        bs: int=64,                # documents at a time; the result does not depend on it
+        progress_bar: bool=False,  # count the texts, first while they are split into tokens and then while they are read
+    ) -> np.ndarray:               # (texts, classes); raises `DataError` for anything but a list of strings
         "Probability of each class, in the order of `classes`."
-        texts = check_texts(texts if isinstance(texts, Iterable) else [texts])
-        docs = [self.vocab.numericalize(t) for t in self.tokenizer.map(texts)]
-        return predict_logits(self.model, DocBatches(docs, bs=bs, backwards=self.backwards)).softmax(1).numpy()
+        docs = to_ids(check_texts(texts if isinstance(texts, Iterable) else [texts]), self.vocab, self.tokenizer, progress_bar)
+        return predict_logits(self.model, DocBatches(docs, bs=bs, backwards=self.backwards), progress_bar).softmax(1).numpy()
 
-    def predict(self, texts: list[str], bs: int=64) -> list[str]:
+    def predict(
+        self,
+        texts: list[str],          # as in `predict_proba`
+        bs: int=64,                # documents at a time
+        progress_bar: bool=False,  # as in `predict_proba`
+    ) -> list[str]:                # raises `DataError` for anything but a list of strings
         "The likeliest class of each text, in the order of the texts."
-        return [self.classes[i] for i in self.predict_proba(texts, bs).argmax(1)]
+        return [self.classes[i] for i in self.predict_proba(texts, bs, progress_bar).argmax(1)]
 
 # %% ../nbs/10_classifier.ipynb #fdb85849
-def load_classifier(path: str | Path) -> Classifier:
-    "A classifier from the directory that `train_classifier` wrote. Raises `StageError` if it can't be used."
+def best_device(
+    device: str | torch.device=None,   # what somebody asked for: 'cpu', 'cuda', 'cuda:1', 'mps'; None: the GPU if there is one
+) -> torch.device:                     # raises `ValueError` for a device that this machine hasn't got
+    "Where to compute."
+    there = {'cpu': True, 'cuda': torch.cuda.is_available(), 'mps': torch.backends.mps.is_available()}
+    if device is None: return torch.device(next(name for name in ('cuda', 'mps', 'cpu') if there[name]))
+    try: torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        raise ValueError(f'device {str(device)!r} is not to be had here; there is {", ".join(n for n, yes in there.items() if yes)}.') from e
+    return torch.device(device)
+
+# %% ../nbs/10_classifier.ipynb #9d2aa1be
+def load_classifier(
+    path: str | Path,                  # the directory that `train_classifier` wrote, or the name of one that ships
+    device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
+) -> Classifier:                       # raises `StageError` if the directory can't be used, `ValueError` for a device that isn't there
+    "A classifier from its directory."
     config, vocab, tensors = load_stage(path, 'classifier')
     model = TextClassifierModel(AWDLSTMConfig(**config['architecture']), len(config['classes']), config['bptt'], hidden=config['hidden'])
-    load_weights(model, tensors, Path(path)/'model.safetensors')
-    return Classifier(model, vocab, config['classes'], config['backwards'], Tokenizer(**config['tokenizer']))
+    load_weights(model, tensors, locate(path)/'model.safetensors')
+    return Classifier(model.to(best_device(device)), vocab, config['classes'], config['backwards'], Tokenizer(**config['tokenizer']))

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'SHIPPED', 'NAMED', 'DataError', 'TextData', 'is_missing', 'check_texts', 'check_present', 'check_labels',
-           'encode_labels', 'read_table', 'join_fields', 'read_texts', 'from_table', 'from_folder', 'NamedSet',
-           'local_files', 'read_named', 'split_parts', 'load_data', 'iter_texts', 'TextSource', 'fingerprint',
-           'split_data']
+           'encode_labels', 'read_table', 'join_fields', 'read_texts', 'from_table', 'text_files', 'from_folder',
+           'NamedSet', 'local_files', 'read_named', 'split_parts', 'part_of', 'load_data', 'iter_texts', 'TextSource',
+           'source_files', 'digest', 'fingerprint', 'splits_of', 'split_data']
 
 # %% ../nbs/01_data.ipynb #27cdb888
 import hashlib, json, os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,24 +37,41 @@ class TextData:
         counts = Counter(self.labels)
         return f'TextData({len(self)} texts: ' + ', '.join(f'{counts[i]} {c}' for i, c in enumerate(self.classes)) + ')'
 
-    def select(self, idxs: Iterable[int]) -> 'TextData':
+    def select(
+        self,
+        idxs: Iterable[int],   # positions in `texts`, from 0; any of them as often as wanted
+    ) -> 'TextData':           # with the same classes, even if some no longer occur
         "The texts at `idxs`, in that order."
         idxs = list(idxs)
         labels = None if self.labels is None else [self.labels[i] for i in idxs]
         return TextData([self.texts[i] for i in idxs], labels, self.classes)
 
 # %% ../nbs/01_data.ipynb #077dc7f1
-def is_missing(value) -> bool:
+def is_missing(
+    value,   # a field of a table, a text, a label: anything
+) -> bool:
     "Whether a value stands for none: None, nan, or pandas' NA."
     return value is None or isinstance(value, float | np.floating) and value != value or type(value).__name__ in ('NAType', 'NaTType')
 
 # %% ../nbs/01_data.ipynb #919216e3
+def _to_a_list(texts) -> str | None:
+    "What is wrong with something that can't be a list of texts, and what to give instead; None if it can."
+    if isinstance(texts, str): return 'one string, where a list of strings is due. Write [text].'
+    if isinstance(texts, TextData): mend = 'Give its .texts.'
+    elif hasattr(texts, 'columns'): mend = "Give a column of it, such as list(table['text'])."
+    elif isinstance(texts, Mapping): mend = "Give the list that is in it, such as texts['text'] or list(texts.values())."
+    elif not isinstance(texts, Iterable): mend = 'Give a list of strings.'
+    else: return None
+    return f'a {type(texts).__name__}, where a list of strings is due. {mend}'
+
+# %% ../nbs/01_data.ipynb #40af9f64
 def check_texts(
     texts,            # what the caller says are texts
     where='texts',    # what to call them in an error
 ) -> list[str]:       # the same, as a list; raises `DataError` if it is empty or holds anything but strings
     "Refuse what is not a non-empty list of strings, naming the first offender."
-    if isinstance(texts, str): raise DataError(f'{where}: one string, where a list of strings is due. Write [text].')
+    mend = _to_a_list(texts)
+    if mend: raise DataError(f'{where}: {mend}')
     texts = list(texts)
     if not texts: raise DataError(f'{where}: there are no texts in it. Check the file, the folder or the filter that made it.')
     for i, text in enumerate(texts):
@@ -141,8 +158,10 @@ def _json_lines(path: Path) -> list[dict]:
     return rows
 
 # %% ../nbs/01_data.ipynb #26170ae7
-def join_fields(fields: Iterable[str]) -> str:
-    "One text from several: each with the mark `xxfld` and its number in front. To predict, join the fields in the same way."
+def join_fields(
+    fields: Iterable[str],   # the parts of one text, in order
+) -> str:                    # for a model trained on joined fields, join those to predict in the same way
+    "One text from several: each with the mark `xxfld` and its number in front."
     return ' '.join(f'xxfld {i} {field}' for i, field in enumerate(fields, 1))
 
 # %% ../nbs/01_data.ipynb #fdcf9c37
@@ -152,6 +171,8 @@ def read_texts(
     where='table',               # what to call it in an error
 ) -> list[str]:                  # raises `DataError` for a missing column or a missing text
     "The texts in a table."
+    if not hasattr(frame, 'columns'):
+        raise DataError(f'{where}: a {type(frame).__name__}, where a table (a pandas DataFrame) is due. Write pandas.DataFrame(…) around it.')
     for column in [text] if isinstance(text, str) else text:
         if column not in frame.columns:
             raise DataError(f'{where}: no column {column!r}; it has {", ".join(map(str, frame.columns)) or "none"}. Name the column of texts.')
@@ -179,13 +200,21 @@ def from_table(
     return TextData(texts, encode_labels(labels, [str(i) for i in range(len(names))])[0], list(names))
 
 # %% ../nbs/01_data.ipynb #e742531e
+def text_files(
+    path: str | Path,    # a folder, as in `from_folder`
+) -> list[Path]:         # in the order in which they are read; raises `DataError` if there are none
+    "The files of texts in a folder, or in its folders of classes."
+    path = Path(path)
+    files = [f for f in sorted(path.glob('*/*.txt')) if f.parent.name != 'unsup'] or sorted(path.glob('*.txt'))
+    if not files: raise DataError(f'{path}: no text files. It should hold a folder for each class, with a .txt file for each text.')
+    return files
+
+# %% ../nbs/01_data.ipynb #a38b90cc
 def from_folder(
     path: str | Path,    # a folder with one folder a class, each with a .txt file a text; or .txt files alone: unlabelled
 ) -> TextData:           # classes are the folders' names, apart from `unsup`; raises `DataError` if there are no texts
     "Read a folder for each class."
-    path = Path(path)
-    files = [f for f in sorted(path.glob('*/*.txt')) if f.parent.name != 'unsup'] or sorted(path.glob('*.txt'))
-    if not files: raise DataError(f'{path}: no text files. It should hold a folder for each class, with a .txt file for each text.')
+    path, files = Path(path), text_files(path)
     texts = [_read_file(f) for f in files]
     if files[0].parent == path: return TextData(texts)
     return TextData(texts, *encode_labels([f.parent.name for f in files]))
@@ -265,6 +294,18 @@ def split_parts(
     return parts if has_unsup or len(parts) == 1 else [p for p in parts if p != 'unsup']
 
 # %% ../nbs/01_data.ipynb #a715537c
+def part_of(
+    source: str | Path,   # a file or a folder
+    split: str='train',   # a single split
+) -> Path:                # the file or folder with its texts; raises `DataError` if there is none
+    "Where a split lies."
+    path = Path(source)
+    if not path.exists(): raise DataError(f'{path}: no such file or folder, and no data set of that name ({", ".join(NAMED)}).')
+    if (path/split).is_dir(): return path/split
+    if split != 'train': raise DataError(f'{path}: there is no split {split!r} in it. Leave split out, or give the path of that part.')
+    return path
+
+# %% ../nbs/01_data.ipynb #c951bd7e
 def load_data(
     source: str | Path,   # a name in `NAMED`, a .csv/.tsv/.jsonl/.parquet file, or a folder with one folder a class
     split: str='train',   # the split of a named set, or of a folder that has one folder a split; several: 'train+unsup'
@@ -272,6 +313,7 @@ def load_data(
     label='label',        # the column of labels; in a named set, None or another column than the usual one
 ) -> TextData:            # raises `DataError` for anything that can't be used; several splits keep labels if all have them
     "Texts and labels from wherever they are."
+    _check_source(source)
     parts = [_load_split(str(source), s, text, label) for s in split_parts(source, split)]
     if len(parts) == 1: return parts[0]
     texts = [t for p in parts for t in p.texts]
@@ -279,7 +321,15 @@ def load_data(
     same = all(p.classes == parts[0].classes for p in parts)
     return TextData(texts, *encode_labels([p.classes[l] for p in parts for l in p.labels], parts[0].classes if same else None))
 
-# %% ../nbs/01_data.ipynb #6786c73f
+# %% ../nbs/01_data.ipynb #52e1260c
+def _check_source(source):
+    "Raise `DataError` for what is neither a name nor a path."
+    if isinstance(source, str | os.PathLike): return
+    mend = ('from_table(table) reads it' if hasattr(source, 'columns') else 'from_table(pandas.DataFrame(it)) reads it'
+            if isinstance(source, Mapping) else 'For texts in memory write TextData(texts, *encode_labels(labels))')
+    raise DataError(f'a {type(source).__name__}, where the name of a data set or the path of a file or folder is due. {mend}.')
+
+# %% ../nbs/01_data.ipynb #c4b6d675
 def _load_split(source, split, text, label):
     "`load_data` for a single split."
     import pandas as pd
@@ -287,10 +337,7 @@ def _load_split(source, split, text, label):
         known = NAMED[source]
         column = known.label if label == 'label' else label
         return from_table(pd.concat(read_named(source, split)), 'text', column, source, known.classes if column == known.label else None)
-    path = Path(source)
-    if not path.exists(): raise DataError(f'{path}: no such file or folder, and no data set of that name ({", ".join(NAMED)}).')
-    if (path/split).is_dir(): return from_folder(path/split)
-    if split != 'train': raise DataError(f'{path}: there is no split {split!r} in it. Leave split out, or give the path of that part.')
+    path = part_of(source, split)
     return from_folder(path) if path.is_dir() else from_table(read_table(path), text, label, str(path))
 
 # %% ../nbs/01_data.ipynb #8b467199
@@ -300,6 +347,7 @@ def iter_texts(
     text: str | list[str]='text',   # as in `load_data`
 ) -> Iterator[str]:
     "The texts alone, one by one: a corpus larger than memory can be read this way."
+    _check_source(source)
     if str(source) not in NAMED:
         yield from load_data(source, split, text, None).texts
         return
@@ -309,17 +357,51 @@ def iter_texts(
 # %% ../nbs/01_data.ipynb #f9c2ba2a
 class TextSource:
     "The texts of a data set, read anew whenever they are gone through. It has a name, so that a run that goes on later knows its data again."
-    def __init__(self, source: str | Path, split: str='train', text: str | list[str]='text'):  # as in `iter_texts`
+    def __init__(
+        self,
+        source: str | Path,            # as in `load_data`; raises `DataError` if it is neither a name nor a path
+        split: str='train',            # likewise
+        text: str | list[str]='text',  # likewise
+    ):
+        _check_source(source)
         self.source, self.split, self.text = source, split, text
 
-    def __iter__(self): return iter_texts(self.source, self.split, self.text)
+    def __iter__(self) -> Iterator[str]: return iter_texts(self.source, self.split, self.text)
 
+# %% ../nbs/01_data.ipynb #30bbd5b9
+def source_files(
+    source: str | Path,   # as in `load_data`
+    split: str='train',   # as in `load_data`
+) -> list[Path]:          # in the order in which they are read; none for a set that comes from the hub
+    "The files on this machine that hold a split. Raises `DataError` if there is no such place."
+    parts = split_parts(source, split)
+    if str(source) in NAMED: return [f for s in parts for f in local_files(str(source), s)]
+    places = [part_of(source, s) for s in parts]
+    return [f for p in places for f in (text_files(p) if p.is_dir() else [p])]
+
+def digest(
+    files: Iterable[Path],   # read from beginning to end
+) -> str:                    # sixteen hexadecimal digits
+    "What names and bytes of files come to (SHA-256, shortened)."
+    whole = hashlib.sha256()
+    for path in files:
+        with open(path, 'rb') as f: whole.update(os.fsencode(path.name) + b'\0' + hashlib.file_digest(f, 'sha256').digest())
+    return whole.hexdigest()[:16]
+
+# %% ../nbs/01_data.ipynb #0d658592
 def fingerprint(
     texts: Iterable[str],   # a `TextSource`, or a list of strings; raises `DataError` for what `check_texts` refuses
-) -> str:
-    "What tells one corpus from another: the name of a `TextSource`, the content of a list."
-    if isinstance(texts, TextSource): return f'{texts.source}:{texts.split}:{texts.text}'
-    return hashlib.sha256(json.dumps(check_texts(texts)).encode()).hexdigest()
+) -> str:                   # `source:split:column@digest` for a `TextSource`, a hash of its content for a list
+    "What tells one corpus from another."
+    if not isinstance(texts, TextSource): return hashlib.sha256(json.dumps(check_texts(texts)).encode()).hexdigest()
+    files = source_files(texts.source, texts.split)
+    return f'{texts.source}:{texts.split}:{texts.text}' + (f'@{digest(files)}' if files else '')
+
+def splits_of(
+    mark: str,     # what `fingerprint` gave
+) -> list[str]:    # `['train', 'unsup']`, say; none for a list of texts
+    "The splits that went into a corpus: was the test split among them?"
+    return mark.rsplit(':', 2)[1].split('+') if mark.count(':') > 1 else []
 
 # %% ../nbs/01_data.ipynb #940cd50f
 def split_data(

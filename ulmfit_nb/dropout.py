@@ -13,7 +13,9 @@ from torch import nn
 import torch.nn.functional as F
 
 # %% ../nbs/04_dropout.ipynb #b05574d8
-def check_p(p: float) -> float:
+def check_p(
+    p: float,     # a share of things to drop
+) -> float:       # the same
     "Refuse a probability that dropout can't use, with a `ValueError`."
     if not 0 <= p < 1: raise ValueError(f'a dropout probability lies in [0, 1), and {p} does not')
     return p
@@ -36,7 +38,8 @@ class RNNDropout(nn.Module):
         super().__init__()
         self.p = check_p(p)
 
-    def forward(self, x):  # x: (bs, seq_len, features)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        "Drop features of `x`: (bs, seq_len, features); each row of the batch has a mask of its own."
         if not self.training or not self.p: return x
         return x * dropout_mask(x, (x.shape[0], 1, x.shape[2]), self.p)
 
@@ -53,7 +56,8 @@ class EmbeddingDropout(nn.Module):
         super().__init__()
         self.emb, self.p = emb, check_p(p)
 
-    def forward(self, ids):  # ids: (bs, seq_len); result (bs, seq_len, emb_sz)
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        "Vectors (bs, seq_len, emb_sz) for `ids`: (bs, seq_len); those of dropped words are zero."
         out = self.emb(ids)
         if not self.training or not self.p: return out
         mask = dropout_mask(self.emb.weight, (self.emb.num_embeddings, 1), self.p)
@@ -97,7 +101,7 @@ class WeightDropout(nn.Module):
         return [w_ih, w_hh, b_ih, b_hh]
 
     def forward(self, x, state, weights=None):
-        "x (bs, seq_len, n_in), state (h, c) each (1, bs, n_out), `weights` from an earlier call to keep its mask."
+        "Read `x`: (bs, seq_len, n_in), from `state`: (h, c), each (1, bs, n_out); `weights`: those of an earlier call, to keep its mask."
         return run_lstm(x, state, self.weights() if weights is None else weights)
 
     def extra_repr(self): return f'p={self.p}'

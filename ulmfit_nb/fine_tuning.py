@@ -32,7 +32,10 @@ def match_rows(
     return moved
 
 # %% ../nbs/09_fine_tuning.ipynb #3181d19a
-def shared_words(old: Vocab, new: Vocab) -> tuple[int, list[str]]:
+def shared_words(
+    old: Vocab,              # of the general text
+    new: Vocab,              # of the texts to fine-tune on
+) -> tuple[int, list[str]]:  # how many of the new words are known; the others
     "How many of the new words the old vocabulary has, and the ones it hasn't, most frequent first. `xxfake` counts as neither."
     words = [w for w in new.words if w != 'xxfake']
     fresh = [w for w in words if w not in old]
@@ -41,7 +44,8 @@ def shared_words(old: Vocab, new: Vocab) -> tuple[int, list[str]]:
 # %% ../nbs/09_fine_tuning.ipynb #36875188
 def change_vocab(
     model: LanguageModel,    # with weights for the words of `old`
-    old: Vocab, new: Vocab,
+    old: Vocab,              # the words that `model` knows
+    new: Vocab,              # the words wanted
     config: AWDLSTMConfig=None,  # of the new model, say with other dropouts; None: the same but for the number of words
 ) -> LanguageModel:          # a new model for the words of `new`; all that isn't about words is copied
     "A language model for another vocabulary (paper, section 3.2)."
@@ -54,7 +58,7 @@ def change_vocab(
 
 # %% ../nbs/09_fine_tuning.ipynb #7fcd1e24
 def fine_tune(
-    lm_dir: str | Path,       # a language model: what `pretrain` wrote
+    lm_dir: str | Path,       # a language model: a directory that `pretrain` or `fine_tune` wrote, or the name of a model that ships (see `locate`)
     texts,                    # texts like those to be classified, no labels needed: a list of strings or a `TextSource`
     out: str | Path,          # directory for the new language model
     min_freq: int=3, max_vocab: int=60_000,  # as in `Vocab.build`: the new vocabulary is that of the new texts
@@ -68,7 +72,7 @@ def fine_tune(
     seed: int=0,              # of dropout and the order of texts
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
-    progress_bar: bool=True,
+    progress_bar: bool=True,  # show one
     watch=None,               # called after each step, as in `fit`
 ) -> Path:                    # `out`; if its training is finished already, at once. Raises `StageError` or `DataError` for bad input
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on where it was when called again."

@@ -4,22 +4,25 @@
 
 # %% auto #0
 __all__ = ['check_labelled', 'match_labels', 'prepare', 'doc_batches', 'new_classifier', 'label_print', 'run_settings',
-           'save_classifier', 'train_classifier']
+           'save_classifier', 'train_classifier', 'language_left', 'Forgetting', 'rival_plans', 'phase_starts',
+           'watch_forgetting', 'point_at']
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #36e0def5
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
-from .batching import DocBatches
-from .classifier import ClassifierTask, TextClassifierModel, load_encoder
+from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS, LanguageModel
+from .batching import DocBatches, LMBatches, TokenStream
+from .classifier import ClassifierTask, TextClassifierModel, evaluate_classifier, load_encoder
 from .data import DataError, TextData, check_labels, check_present, check_texts, encode_labels, fingerprint, split_data
-from .schedules import gradual_unfreezing, stlr
+from .pretraining import load_lm
+from .schedules import all_at_once, gradual_unfreezing, stlr
 from .tokenization import Tokenizer, Vocab
-from .training import fit, is_finished, load_stage, save_stage
+from .training import Phase, constant, evaluate_lm, fit, is_finished, load_stage, save_stage
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #a34c04d9
 def check_labelled(
@@ -74,10 +77,11 @@ def doc_batches(
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #8b6682dc
 def new_classifier(
-    lm_dir: str | Path,   # a language model's directory
+    lm_dir: str | Path,   # a language model's directory, or the name of one that ships
     config: dict,         # its config.json
     n_class: int,         # classes
-    bptt: int=70, max_len: int | None=1400,   # as in `TextClassifierModel`
+    bptt: int=70,         # tokens in a piece
+    max_len: int | None=1400,  # gradients reach so many tokens back; None: to the beginning
     drop_mult: float=1.,  # multiplies all five dropouts
 ) -> TextClassifierModel:
     "The language model's encoder under a head that has learnt nothing."
@@ -87,7 +91,9 @@ def new_classifier(
     return model
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #0b9029e9
-def label_print(data: TextData | None) -> str | None:
+def label_print(
+    data: TextData | None,         # labelled
+) -> str | None:                   # None for None
     "What tells one labelled data set from another."
     if data is None: return None
     return fingerprint([f'{data.classes[l] if data.classes else l}\0{text}' for text, l in zip(data.texts, data.labels)])
@@ -102,40 +108,146 @@ def run_settings(
     return options | {'data': label_print(data), 'valid': label_print(valid), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #61ec5779
-def save_classifier(out: Path, model: TextClassifierModel, vocab: Vocab, classes: list[str], lm_config: dict, settings: dict, history: list[dict]) -> Path:
+def save_classifier(
+    out: Path,                   # directory; made if it isn't there
+    model: TextClassifierModel,
+    vocab: Vocab,                # the words its ids stand for
+    classes: list[str],          # a name for each class, in the order of the logits
+    lm_config: dict,             # config.json of the language model: its tokenizer, and the direction it reads in
+    settings: dict,              # of the run, from `run_settings`
+    history: list[dict],         # what `fit` gave
+) -> Path:                       # `out`
     "Write a classifier's directory, and remove its checkpoint."
-    made = {'architecture': asdict(model.encoder.config), 'classes': classes, 'bptt': model.bptt, 'hidden': [50]}
+    made = {'architecture': asdict(model.encoder.config), 'classes': classes, 'bptt': model.bptt, 'hidden': model.head.hidden}
     save_stage(out, 'classifier', model, vocab, made | {k: lm_config[k] for k in ('tokenizer', 'backwards')} | {'settings': settings}, history)
     shutil.rmtree(out/'work', ignore_errors=True)
     return out
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #91480c3a
 def train_classifier(
-    lm_dir: str | Path,        # a language model: what `fine_tune` (or `pretrain`) wrote
+    lm_dir: str | Path,        # a language model: what `fine_tune` (or `pretrain`) wrote, or the name of one that ships
     data: TextData,            # labelled texts; raises `DataError` if they can't be used
     out: str | Path,           # directory for the classifier; raises `ValueError` if it holds a run with other settings
     valid: TextData=None,      # to validate on; None: a tenth of `data`
     epochs: int=3,             # passes with everything unfrozen, after one for each step of the thaw
-    lr: float=0.01, factor: float=2.6,  # highest rate of the head; each group below learns so many times slower
+    lr: float=0.01,            # highest rate of the head
+    factor: float=2.6,         # each group below learns so many times slower
+    plan: list[Phase]=None,    # what to carry out in place of gradual unfreezing by these three
     bs: int=64, bptt: int=70,  # documents in a batch, tokens in a piece
-    max_len: int=1400,         # gradients reach so many tokens back from a document's end
+    max_len: int | None=1400,  # gradients reach so many tokens back from a document's end; None: to its beginning
     drop_mult: float=1.,       # multiplies all five dropouts
     bf16: bool=False,          # compute in bfloat16
     seed: int=0,               # of the split, the head, dropout and the order of the data
     every: int=200,            # steps between checkpoints
-    progress_bar: bool=True,
+    progress_bar: bool=True,   # one for each pass
     watch=None,                # called after each step, as in `fit`
 ) -> Path:                     # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
-    config, vocab, _ = load_stage(lm_dir, 'language model')
-    out, (train, held) = Path(out), prepare(data, valid, seed)
-    settings = run_settings(options, config, data, valid)
-    if is_finished(out, settings): return out
+    (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
+    if is_finished(out, settings := run_settings(options, config, data, valid)): return out
     torch.manual_seed(seed)
     model, tokenizer = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult), Tokenizer(**config['tokenizer'])
     batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (held, False))]
-    plan = gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor)
+    plan = plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor)
     history = fit(ClassifierTask(model, *batches), plan, stlr, bf16=bf16, seed=seed, checkpoint=out/'work/checkpoint.safetensors',
                   every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, model, vocab, train.classes, config, settings, history)
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #434c1fda
+def language_left(
+    model: TextClassifierModel,  # whose encoder is looked at
+    lm: LanguageModel,           # the language model it came from; its encoder is replaced, and with it a decoder that is tied
+    batches: LMBatches,          # texts that neither has learnt from
+) -> float:                      # perplexity
+    "How well the language model guesses words with the classifier's encoder in it."
+    lm.to(next(model.parameters()).device).encoder.load_state_dict(model.encoder.state_dict())
+    return evaluate_lm(lm, batches)['perplexity']
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #0a34eb40
+class Forgetting:
+    "Measures what is learnt and what is lost: to be given to `fit` as `watch`."
+    def __init__(
+        self,
+        model: TextClassifierModel,  # the one that `fit` trains
+        valid: DocBatches,           # labelled
+        lm: LanguageModel,           # as in `language_left`
+        batches: LMBatches,          # as in `language_left`
+        every: int=10,               # steps from one measurement to the next
+    ):
+        self.model, self.valid, self.lm, self.batches, self.every, self.step, self.points = model, valid, lm, batches, every, 0, []
+        self.measure()
+
+    def measure(self):
+        "Add a point: step, accuracy, perplexity."
+        training = self.model.training
+        accuracy = evaluate_classifier(self.model, self.valid)['accuracy'] if self.step else None   # of a random head it says nothing
+        self.points.append({'step': self.step, 'accuracy': accuracy, 'perplexity': language_left(self.model, self.lm, self.batches)})
+        self.model.train(training)
+
+    def __call__(self, seen: int, loss: float):
+        self.step += 1
+        if self.step % self.every == 0: self.measure()
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #14133eb8
+def rival_plans(
+    names: Sequence[str],     # all layer groups, the lowest first
+    lr: float=0.01,           # of the head
+    epochs: int=3,            # passes with everything unfrozen, in the first plan
+    factor: float=2.6,        # between the rates of neighbours, in the first two
+) -> dict[str, tuple[list[Phase], Callable]]:  # name → plan and schedule
+    "The paper's plan and two shortcuts, each with as many passes."
+    careful = gradual_unfreezing(names, lr, epochs, factor)
+    n = sum(phase.epochs for phase in careful)
+    return {'gradual unfreezing': (careful, stlr), 'all at once, slower below': (all_at_once(names, lr, n, factor), stlr),
+            'all at once, one rate': (all_at_once(names, lr, n, factor=1), constant)}
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #7fa83985
+def phase_starts(
+    plan: list[Phase],        # as in `fit`
+    batches: DocBatches,      # what it is carried out on
+) -> list[dict]:              # for each phase: groups, lrs, epochs, and the step it begins with
+    "A plan with its place on the axis of steps."
+    out, step, epoch = [], 0, 0
+    for phase in plan:
+        out.append(phase._asdict() | {'start': step})
+        step += sum(batches.n_batches(epoch + e) for e in range(phase.epochs))
+        epoch += phase.epochs
+    return out
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #4abea326
+def watch_forgetting(
+    lm_dir: str | Path,       # a language model
+    train: TextData,          # labelled texts
+    valid: TextData | None,   # others, with labels, for the accuracy; None: a tenth of `train`
+    unheard: list[str],       # texts that the language model has not learnt from, for the perplexity
+    plan: list[Phase],        # which groups learn, how fast, how long
+    schedule: Callable=stlr,  # (t, T, lr_max) -> rate
+    every: int=10,            # steps from one measurement to the next
+    bs: int=64,               # documents in a batch
+    drop_mult: float=1.,      # multiplies all five dropouts
+    bf16: bool=False,         # train in bfloat16
+    seed: int=0,              # of the head, dropout and the order of the data
+    progress_bar: bool=False, # one for each pass
+) -> dict:                    # phases: see `phase_starts`; points: see `Forgetting`
+    "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
+    (config, vocab, _), (train, valid) = load_stage(lm_dir, 'language model'), prepare(train, valid, seed)
+    tokenizer, back = Tokenizer(**config['tokenizer']), config['backwards']
+    torch.manual_seed(seed)
+    model = new_classifier(lm_dir, config, len(train.classes), drop_mult=drop_mult)
+    learnt, asked = (doc_batches(d, vocab, bs, shuffle, back, seed, tokenizer) for d, shuffle in ((train, True), (valid, False)))
+    stream = TokenStream.of([vocab.numericalize(tokens) for tokens in tokenizer.map(unheard)])
+    watcher = Forgetting(model, asked, load_lm(lm_dir)[0], LMBatches(*stream, bs=8, backwards=back), every)
+    fit(ClassifierTask(model, learnt), plan, schedule, bf16=bf16, seed=seed, progress_bar=progress_bar, watch=watcher)
+    if watcher.points[-1]['step'] < watcher.step: watcher.measure()
+    return {'phases': phase_starts(plan, learnt), 'points': watcher.points}
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #16713093
+def point_at(
+    run: dict,      # what `watch_forgetting` gave
+    step: int,      # from 0
+) -> dict:          # the last point measured by then; groups that learnt in the step before it (`awake`); `times` the first perplexity
+    "Where a watched run stood."
+    point = [p for p in run['points'] if p['step'] <= step][-1]
+    begun = [phase for phase in run['phases'] if phase['start'] < point['step']] or run['phases'][:1]
+    return point | {'awake': begun[-1]['groups'], 'times': point['perplexity'] / run['points'][0]['perplexity']}

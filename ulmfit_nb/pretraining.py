@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'first_pass', 'exchange', 'build_corpus', 'split_stream', 'lm_batches', 'corpus_in', 'is_whole',
-           'new_folder', 'train_lm', 'remove_work', 'check_source', 'pretrain', 'load_lm', 'generate']
+           'new_folder', 'train_lm', 'remove_work', 'check_source', 'pretrain', 'load_lm', 'load_pretrained',
+           'candidates', 'read_prompt', 'next_logits', 'generate', 'evaluate_texts']
 
 # %% ../nbs/08_pretraining.ipynb #7cb61f3b
-import json, shutil
+import json, math, shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -21,7 +22,8 @@ from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .data import DataError, fingerprint
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .tokenization import Tokenizer, Vocab
-from .training import LMTask, fit, is_finished, load_stage, load_weights, room_for, same_settings, save_stage, write_json
+from .training import (PRETRAINED, LMTask, StageError, evaluate_lm, fit, is_finished, load_stage, load_weights, room_for,
+                                same_settings, save_stage, write_json)
 
 # %% ../nbs/08_pretraining.ipynb #e80570a7
 def first_pass(
@@ -46,11 +48,13 @@ def first_pass(
     return counts
 
 # %% ../nbs/08_pretraining.ipynb #9571670f
-def exchange(path: str | Path, table: np.ndarray, block: int=1_000_000):
-    "Replace every id in a file by `table[id]`, a block at a time."
-    ids = np.memmap(path, np.int32, 'r+') if Path(path).stat().st_size else np.empty(0, np.int32)
-    for i in range(0, len(ids), block): ids[i:i + block] = table[ids[i:i + block]]
-    if isinstance(ids, np.memmap): ids.flush()
+def exchange(path: str | Path, table: np.ndarray, block: int=250_000):
+    "Replace every id in a file by `table[id]`, a block of ids at a time."
+    table = np.asarray(table, np.int32)
+    with open(path, 'rb+') as f:
+        while data := f.read(4 * block):
+            f.seek(-len(data), 1)
+            f.write(table[np.frombuffer(data, np.int32)].tobytes())
 
 # %% ../nbs/08_pretraining.ipynb #ba9d579f
 def build_corpus(
@@ -169,7 +173,12 @@ PRESETS = {
         'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
         'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
     },
-    'paper': {'pretrain': dict(), 'fine_tune': dict(), 'train_classifier': dict()},
+    'small': {
+        'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1, bf16=True),
+        'fine_tune': dict(max_vocab=20_000, bs=32, epochs=2, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
+        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
+    },
+    'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
 }
 
 # %% ../nbs/08_pretraining.ipynb #0e1aa778
@@ -214,7 +223,7 @@ def pretrain(
 
 # %% ../nbs/08_pretraining.ipynb #ccabf8a9
 def load_lm(
-    path: str | Path,    # a directory made by `pretrain` or `fine_tune`
+    path: str | Path,    # a directory made by `pretrain` or `fine_tune`, or the name of a model that ships
 ) -> tuple[LanguageModel, Vocab, dict]:  # model in evaluation mode, its words, config.json
     "A language model from its directory. Raises `StageError` if it can't be used."
     config, vocab, tensors = load_stage(path, 'language model')
@@ -222,26 +231,73 @@ def load_lm(
     load_weights(model, tensors, Path(path)/'model.safetensors')
     return model.eval(), vocab, config
 
+# %% ../nbs/08_pretraining.ipynb #022619b0
+def load_pretrained(
+    name: str='wiki-small',  # a folder of `ulmfit_nb/pretrained`
+) -> tuple[LanguageModel, Vocab, dict]:  # as `load_lm`; raises `StageError` if no model of that name ships
+    "A language model that ships with the package."
+    there = sorted(d.name for d in PRETRAINED.glob('*') if d.is_dir())
+    if name not in there:
+        ship = f'there are {", ".join(there)}' if there else 'none does'
+        raise StageError(f'no language model {name!r} ships with this version: {ship}. Make one with pretrain, and read it with load_lm.')
+    return load_lm(PRETRAINED/name)
+
 # %% ../nbs/08_pretraining.ipynb #51951b30
+def candidates(
+    logits: torch.Tensor,      # (vocab_sz,)
+    temperature: float=0.8,    # below 1: likelier words; above: bolder ones
+    top_k: int=40,             # how many to choose among
+) -> tuple[torch.Tensor, torch.Tensor]:  # (top_k,) probabilities, the likeliest first; (top_k,) ids; raises `ValueError` for a temperature that isn't above 0
+    "What may come next, and how likely each is."
+    if not temperature > 0: raise ValueError(f'temperature must be above 0, not {temperature}. For the likeliest word every time, set top_k to 1.')
+    best, ids = (logits / temperature).topk(min(top_k, len(logits)))
+    return best.softmax(0), ids
+
+# %% ../nbs/08_pretraining.ipynb #fbfdb6e7
+def read_prompt(vocab: Vocab, prompt: str) -> list[int]: return vocab.numericalize(Tokenizer()(prompt)).tolist()   # the ids of a text
+
 @torch.no_grad()
+def next_logits(
+    model: LanguageModel, vocab: Vocab,
+    ids: list[int], state=None,   # what to read, and what the model remembers of the text before
+) -> tuple[torch.Tensor, list]:   # (vocab_sz,), minus infinity for ids that stand for no word; the state after `ids`
+    "What the model says of the word after `ids`."
+    o = model.eval()(torch.tensor([ids], device=next(model.parameters()).device), state)
+    logits = o.logits[0, -1].float().cpu()
+    logits[[i for i, w in enumerate(vocab.words) if w in ('xxunk', 'xxpad', 'xxfake')]] = -torch.inf
+    return logits, o.state
+
+# %% ../nbs/08_pretraining.ipynb #eec75812
 def generate(
     model: LanguageModel, vocab: Vocab,
     prompt: str='',            # how the text begins
     n: int=40,                 # how many tokens to add
-    temperature: float=0.8,    # below 1: likelier words; above: bolder ones
-    top_k: int=40,             # choose among so many; 1: always the likeliest
+    temperature: float=0.8,    # as in `candidates`
+    top_k: int=40,             # likewise; 1: always the likeliest
     seed: int=0,
-) -> str:                      # prompt and what follows; raises `ValueError` for a temperature that isn't above 0
+) -> str:                      # prompt and what follows
     "Let a language model (one that reads forwards) write on."
-    if not temperature > 0: raise ValueError(f'temperature must be above 0, not {temperature}. For the likeliest word every time, set top_k to 1.')
-    device, rng = next(model.parameters()).device, torch.Generator().manual_seed(seed)
-    never = [i for i, w in enumerate(vocab.words) if w in ('xxunk', 'xxpad', 'xxfake')]
-    ids = vocab.numericalize(Tokenizer()(prompt)).tolist()
-    o = model.eval()(torch.tensor([ids], device=device))
+    ids, rng = read_prompt(vocab, prompt), torch.Generator().manual_seed(seed)
+    logits, state = next_logits(model, vocab, ids)
     for _ in range(n):
-        logits = o.logits[0, -1].float().cpu()
-        logits[never] = -torch.inf
-        best, words = (logits / temperature).topk(min(top_k, len(logits)))
-        ids.append(int(words[torch.multinomial(best.softmax(0), 1, generator=rng)]))
-        o = model(torch.tensor([ids[-1:]], device=device), o.state)
+        p, words = candidates(logits, temperature, top_k)
+        ids.append(int(words[torch.multinomial(p, 1, generator=rng)]))
+        logits, state = next_logits(model, vocab, ids[-1:], state)
     return vocab.decode(ids)
+
+# %% ../nbs/08_pretraining.ipynb #cc962c84
+def evaluate_texts(
+    model: LanguageModel, vocab: Vocab,
+    texts: Iterable[str],     # that the model has not read
+    bs: int=16, bptt: int=70, # as in `LMBatches`; fewer rows where there is little text
+    backwards: bool=False,    # whether the model reads so: `config['backwards']`
+) -> dict:  # as `evaluate_lm`, and: texts, tokens, unknown (share of them), unknown_words (different ones), fair_perplexity; raises `DataError` if there is too little text
+    "How well a language model predicts texts. To `perplexity`, xxunk is a word like others; in `fair_perplexity` it is charged for."
+    lists = list(Tokenizer().map(texts))
+    stream = TokenStream.of([vocab.numericalize(t) for t in lists])
+    if len(stream.ids) < 2: raise DataError('there is nothing to predict in these texts: give more.')
+    batches = LMBatches(*stream, bs=max(1, min(bs, len(stream.ids) // 100)), bptt=bptt, backwards=backwards)
+    found, targets = evaluate_lm(model, batches), torch.cat([y.flatten() for _, y in batches])
+    unknown, words = (targets == vocab.unk).double().mean().item(), len({t for tokens in lists for t in tokens if t not in vocab})
+    fair = math.exp(min(found['valid_loss'] + unknown * math.log(max(1, words)), 700))
+    return found | {'texts': len(lists), 'tokens': len(targets), 'unknown': unknown, 'unknown_words': words, 'fair_perplexity': fair}

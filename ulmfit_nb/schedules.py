@@ -15,7 +15,7 @@ from itertools import count
 
 import torch
 
-from .training import Phase, Run, move
+from .training import Phase, Run, move, random_state, set_random_state, set_schedule
 
 # %% ../nbs/07_schedules.ipynb #53aa9433
 def stlr(
@@ -35,7 +35,7 @@ def cosine(
     pos: float,     # the way gone, from 0 to 1
     start: float,   # the value at 0
     end: float,     # the value at 1
-) -> float:
+) -> float:         # the value at `pos`
     "From `start` to `end` along half a cosine: slow, fast, slow."
     return start + (1 + math.cos(math.pi * (1 - pos))) * (end - start) / 2
 
@@ -55,10 +55,11 @@ def one_cycle(
 
 # %% ../nbs/07_schedules.ipynb #914a24ac
 def one_cycle_momentum(
-    t: float, T: int,        # as in `one_cycle`
-    high: float=0.8,         # at both ends
-    low: float=0.7,          # where the rate is highest
-    pct_start: float=0.25,   # as in `one_cycle`
+    t: float,                # the step of the phase, from 0
+    T: int,                  # steps in the phase
+    high: float=0.8,         # momentum at both ends
+    low: float=0.7,          # momentum where the rate is highest
+    pct_start: float=0.25,   # the share of steps in which the rate rises, as in `one_cycle`
 ) -> float:                  # Adam's first beta at step t
     "Momentum to go with `one_cycle`: low where the rate is high."
     pos = t / T
@@ -66,11 +67,20 @@ def one_cycle_momentum(
     return cosine((pos - pct_start) / (1 - pct_start), low, high)
 
 # %% ../nbs/07_schedules.ipynb #f92156bf
-def cosine_annealing(t: float, T: int, lr_max: float=0.01) -> float:
+def cosine_annealing(
+    t: float,               # the step of the phase, from 0
+    T: int,                 # steps in the phase
+    lr_max: float=0.01,     # the rate at the first step
+) -> float:                 # the rate at step t
     "From `lr_max` to nothing along half a cosine."
     return cosine(t / T, lr_max, 0)
 
-def linear_decay(t: float, T: int, lr_max: float=0.01) -> float:
+# %% ../nbs/07_schedules.ipynb #e6785305
+def linear_decay(
+    t: float,               # the step of the phase, from 0
+    T: int,                 # steps in the phase
+    lr_max: float=0.01,     # the rate at the first step
+) -> float:                 # the rate at step t
     "From `lr_max` to nothing in a straight line."
     return lr_max * (1 - t / T)
 
@@ -124,7 +134,7 @@ def all_at_once(
     lr: float=0.01,          # of the last group
     epochs: int=1,           # passes
     factor: float=2.6,       # between the rates of neighbours; 1 gives every group the same
-) -> list[Phase]:
+) -> list[Phase]:            # one phase
     "Everything learns from the first step, at discriminative rates."
     return [Phase(list(names), discriminative(lr, len(names), factor), epochs)]
 
@@ -138,7 +148,10 @@ def rate_grid(
     return [[c.get(name, 0.) for c in columns] for name in names]
 
 # %% ../nbs/07_schedules.ipynb #21b31d43
-def format_plan(plan: list[Phase], names: Sequence[str]) -> str:
+def format_plan(
+    plan: list[Phase],       # what to show
+    names: Sequence[str],    # all layer groups, the lowest first
+) -> str:                    # to print in a fixed-width font
     "A plan as text: a line for each group, the top first, a column for each epoch, a dot where it is frozen."
     width = max(map(len, names))
     rows = reversed(list(zip(names, rate_grid(plan, names))))
@@ -146,7 +159,11 @@ def format_plan(plan: list[Phase], names: Sequence[str]) -> str:
     return '\n'.join(f'{name:>{width}} ' + ' '.join(map(entry, row)) for name, row in rows)
 
 # %% ../nbs/07_schedules.ipynb #11c19231
-def plot_plan(plan: list[Phase], names: Sequence[str], ax=None):
+def plot_plan(
+    plan: list[Phase],       # what to draw, with one rate above 0 at least
+    names: Sequence[str],    # all layer groups, the lowest first
+    ax=None,                 # matplotlib axes to draw in; None: of a new figure
+):                           # the axes
     "A plan as a grid: layer group by epoch, coloured by rate, grey where frozen."
     import matplotlib.pyplot as plt
     import numpy as np
@@ -157,23 +174,27 @@ def plot_plan(plan: list[Phase], names: Sequence[str], ax=None):
     shown = ax.pcolormesh(np.ma.masked_equal(grid, 0), norm=norm, cmap='viridis', edgecolors='white')
     ax.set_xticks(np.arange(grid.shape[1]) + 0.5, np.arange(1, grid.shape[1] + 1))
     ax.set_yticks(np.arange(len(names)) + 0.5, names)
-    ax.set(facecolor='0.85', xlabel='epoch')
+    ax.set(facecolor='0.85', xlabel='epoch', ylabel='layer group')
+    ax.grid(False)
     ax.figure.colorbar(shown, ax=ax, label='peak learning rate')
     return ax
 
 # %% ../nbs/07_schedules.ipynb #14497049
 @contextmanager
-def unharmed(model: torch.nn.Module):
+def unharmed(
+    model: torch.nn.Module,   # gradients it has are dropped
+):
     "Within this block the model may be ruined; afterwards it is what it was."
     weights = {k: v.clone() for k, v in model.state_dict().items()}
-    learns, training, rng = [p.requires_grad for p in model.parameters()], model.training, torch.get_rng_state()
+    learns, training, rng = [p.requires_grad for p in model.parameters()], model.training, random_state()
+    device = next(model.parameters()).device
     try: yield
     finally:
-        model.load_state_dict(weights)
+        model.to(device).load_state_dict(weights)
         model.zero_grad()
         for p, r in zip(model.parameters(), learns): p.requires_grad_(r)
         model.train(training)
-        torch.set_rng_state(rng)
+        set_random_state(rng)
 
 # %% ../nbs/07_schedules.ipynb #311b78da
 def endless(
@@ -184,14 +205,15 @@ def endless(
         for i, batch in enumerate(train.epoch(epoch)): yield i == 0, batch
 
 # %% ../nbs/07_schedules.ipynb #95e0f26d
-def _range_test(run: Run, rates: Sequence[float], smooth: float) -> list[float]:
+def _range_test(run: Run, rates: Sequence[float], smooth: float, clip: float) -> list[float]:
     "Train a batch at each rate; stop when the smoothed loss is four times its best, or no number."
     mean, losses, state = 0., [], None
     run.model.train()
     for i, (lr, (fresh, batch)) in enumerate(zip(rates, endless(run.task.train)), 1):
-        for g in run.opt.param_groups: g['lr'] = lr
         step = run.task.step(run.model, move(batch, run.device), None if fresh else state)
-        step.objective.backward()
+        set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
+        run.accelerator.backward(step.objective)
+        run.accelerator.clip_grad_norm_(run.model.parameters(), clip)
         run.opt.step()
         run.opt.zero_grad()
         state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
@@ -218,6 +240,7 @@ def lr_find(
     steps: int=100,             # how many rates to try, on as many batches
     smooth: float=0.9,          # of the running mean of the loss: 0 none, near 1 much
     seed: int=0,                # of dropout
+    clip: float=0.25,           # the norm that gradients are cut to, as in `fit`
 ) -> tuple[list[float], list[float], float]:  # rates, smoothed losses, and the rate where the loss falls most steeply
     "Learning-rate range test (Smith 2017). Raises `KeyError` for a group the model hasn't got."
     groups = list(task.model.layer_groups() if groups is None else groups)
@@ -225,11 +248,16 @@ def lr_find(
     with unharmed(task.model):
         run = Run(task, False, seed, None, {})
         run.start(Phase(groups, [1.] * len(groups)), 0.01)
-        losses = _range_test(run, rates, smooth)
+        losses = _range_test(run, rates, smooth, clip)
     return rates[:len(losses)], losses, steepest(rates[:len(losses)], losses)
 
 # %% ../nbs/07_schedules.ipynb #5541b7b8
-def plot_lr_find(rates, losses, best, ax=None):  # what `lr_find` gave
+def plot_lr_find(
+    rates: Sequence[float],    # these three are what `lr_find` gave: the rates tried
+    losses: Sequence[float],   # the smoothed loss at each, in nats
+    best: float,               # the rate it suggests
+    ax=None,                   # matplotlib axes to draw in; None: of a new figure
+):                             # the axes
     "The curve of a range test, with its suggestion."
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(5, 3))[1]

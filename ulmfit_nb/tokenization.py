@@ -6,7 +6,7 @@
 __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECIAL', 'FAKE', 'RULES', 'CAPITALS', 'SILENT',
            'fix_html', 'replace_rep', 'replace_wrep', 'spec_add_spaces', 'rm_useless_spaces', 'replace_all_caps',
            'replace_maj', 'lowercase', 'Memo', 'SpacyWords', 'Tokenizer', 'undo_marks', 'join_tokens', 'WordTable',
-           'choose_words', 'Vocab']
+           'choose_words', 'count_tokens', 'Vocab']
 
 # %% ../nbs/02_tokenization.ipynb #b10f131c
 import json, os, re
@@ -38,7 +38,7 @@ def _character(m: re.Match) -> str:
     return unescape(f'&{m[1]};').replace('\xa0', ' ')
 
 # %% ../nbs/02_tokenization.ipynb #81f6af21
-def fix_html(text: str) -> str:
+def fix_html(text: str) -> str:   # as it was written
     "Rule 1: entities (`&amp;`, and the damaged `amp;`, `#39;`), line breaks and leftovers of other tokenizers, back to what was meant."
     if '&' in text: text = _entity.sub(_character, _entity.sub(_character, text))
     if ';' in text: text = _stump.sub(_character, text)
@@ -47,40 +47,40 @@ def fix_html(text: str) -> str:
 
 # %% ../nbs/02_tokenization.ipynb #adc80761
 _rep = re.compile(r'(\S)\1{2,}')
-def replace_rep(text: str) -> str:
+def replace_rep(text: str) -> str:   # what the rule before gave
     "Rule 2: a character three times or more becomes `xxrep`, the count and the character: `soooo` → `s xxrep 4 o`."
     return _rep.sub(lambda m: f' {REP} {len(m[0])} {m[1]} ', text)
 
 # %% ../nbs/02_tokenization.ipynb #e6c7250b
 _wrep = re.compile(r'(?:\s|^)(\w+)((?:\s+\1){2,})(?=\W|$)')
-def replace_wrep(text: str) -> str:
+def replace_wrep(text: str) -> str:   # what the rule before gave
     "Rule 3: a word three times or more becomes `xxwrep`, the count and the word: `no no no` → `xxwrep 3 no`."
     return _wrep.sub(lambda m: f' {WREP} {len(m[2].split()) + 1} {m[1]} ', text)
 
 # %% ../nbs/02_tokenization.ipynb #561fda4c
 _spec, _spaces = re.compile(r'([/#\\])'), re.compile(' {2,}')
-def spec_add_spaces(text: str) -> str:
+def spec_add_spaces(text: str) -> str:   # what the rule before gave
     "Rule 4: blanks around `/`, `#` and the backslash, which glue words together."
     return _spec.sub(r' \1 ', text)
 
-def rm_useless_spaces(text: str) -> str:
+def rm_useless_spaces(text: str) -> str:   # what the rule before gave
     "Rule 5: several blanks in a row become one."
     return _spaces.sub(' ', text)
 
 # %% ../nbs/02_tokenization.ipynb #5a5a41b0
 _caps = re.compile(r'(?<!\S)([A-Z][^a-z\s]*)(?!\S)')
-def replace_all_caps(text: str) -> str:
+def replace_all_caps(text: str) -> str:   # what the rule before gave
     "Rule 6: a word in capitals becomes `xxup` and the word in small letters: `AWFUL` → `xxup awful`."
     return _caps.sub(lambda m: (f'{UP} ' if len(m[1]) > 1 else '') + m[1].lower(), text)
 
 # %% ../nbs/02_tokenization.ipynb #a88eba6b
 _maj = re.compile(r'(?<!\S)([A-Z][^A-Z\s]*)(?!\S)')
-def replace_maj(text: str) -> str:
+def replace_maj(text: str) -> str:   # what the rule before gave
     "Rule 7: a capitalised word becomes `xxmaj` and the word in small letters: `The` → `xxmaj the`."
     return _maj.sub(lambda m: (f'{MAJ} ' if len(m[1]) > 1 else '') + m[1].lower(), text)
 
 # %% ../nbs/02_tokenization.ipynb #642b7fbe
-def lowercase(text: str) -> str:
+def lowercase(text: str) -> str:   # what the rule before gave
     "Rule 8: what is left of the capitals goes; the mark of a beginning, `xxbos`, is put in front."
     return f'{BOS} {text.lower().strip()}'
 
@@ -94,14 +94,19 @@ class Memo(dict):
         lang: str,   # of spaCy's blank tokenizer
         size: int,   # pieces to remember; then it starts afresh
     ):
+        self.lang, self.size = lang, size
+        self.start_afresh()
+
+    def start_afresh(self):
+        "Forget every piece; and take a new spaCy, for its own table of strings only ever grows."
         import spacy
-        self.split, self.size = spacy.blank(lang).tokenizer, size
+        self.clear()
+        self.split = spacy.blank(self.lang).tokenizer
         self.split.vocab.lex_attr_getters = {}   # shape, prefix and the like of every new word: nobody asks for them here
         for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
-        self[''] = ()
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
-        if len(self) >= self.size: self.clear()
+        if len(self) >= self.size: self.start_afresh()
         self[piece] = tuple(t.text for t in self.split(piece.encode('utf-8', 'replace').decode()))   # half a surrogate pair becomes ?
         return self[piece]
 
@@ -117,8 +122,11 @@ class SpacyWords:
     ):
         self.memo = Memo(lang, memo_size)
 
-    def __call__(self, text: str) -> list[str]:
-        "Tokens of a text. A single blank between words is dropped; other white space is a token, with `▁` for each blank in it."
+    def __call__(
+        self,
+        text: str,     # any text; the rules need not have been there
+    ) -> list[str]:    # a single blank between words is dropped; other white space is a token, with `▁` for each blank in it
+        "Tokens of a text."
         out = []
         for i, part in enumerate(_gap.split(text)):
             if i % 2 == 0: out += chain.from_iterable(map(self.memo.__getitem__, part.split(' ')))
@@ -135,13 +143,13 @@ class Tokenizer:
     ):
         self.rules, self.lang, self.words = RULES if rules is None else rules, lang, None
 
-    def apply_rules(self, text: str) -> str:
-        "The text after every rule."
+    def apply_rules(self, text: str) -> str:   # as it was written
+        "The text after every rule, as it goes to spaCy."
         for rule in self.rules: text = rule(text)
         return text
 
-    def __call__(self, text: str) -> list[str]:
-        "Tokens of one text. Raises `TypeError` if it is not a string."
+    def __call__(self, text: str) -> list[str]:   # as it was written; raises `TypeError` if it is not a string
+        "Tokens of one text, `xxbos` in front."
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
         if self.words is None: self.words = SpacyWords(self.lang)
         return self.words(self.apply_rules(text))
@@ -152,20 +160,43 @@ class Tokenizer:
         self,
         texts: Iterable[str],      # any number of texts; read as they are needed
         workers: int=0,            # processes to share the work; 0: this one alone, best for anything short
+        progress_bar: bool=False,  # show how many texts are done
     ) -> Iterator[list[str]]:      # tokens, in the order of the texts
         "Tokens of many texts, in order."
-        return _map_in_processes(self, texts, workers) if workers else map(self, texts)
+        out = _map_in_processes(self, texts, workers) if workers else map(self, texts)
+        return _with_bar(out, len(texts) if hasattr(texts, '__len__') else None) if progress_bar else out
+
+# %% ../nbs/02_tokenization.ipynb #4cd26850
+def _with_bar(lists: Iterable[list[str]], total: int | None) -> Iterator[list[str]]:
+    "The same, with a bar that counts them."
+    from tqdm.auto import tqdm
+    return iter(tqdm(lists, total=total, unit=' texts', desc='tokenising'))
 
 # %% ../nbs/02_tokenization.ipynb #131d2084
 def _map_in_processes(tokenizer, texts, workers, size=200):
     "`Tokenizer.map` in several processes, `size` texts a chunk and two chunks a worker under way."
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     texts, waiting = iter(texts), deque()
-    with ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(tokenizer,)) as pool:
-        while chunk := list(islice(texts, size)):
-            waiting.append(pool.submit(_work, chunk))
-            if len(waiting) > 2 * workers: yield from waiting.popleft().result()
-        while waiting: yield from waiting.popleft().result()
+    try:
+        with ProcessPoolExecutor(workers, _clean_start(), _start_worker, (tokenizer,)) as pool:
+            while chunk := list(islice(texts, size)):
+                waiting.append(pool.submit(_work, chunk))
+                if len(waiting) > 2 * workers: yield from waiting.popleft().result()
+            while waiting: yield from waiting.popleft().result()
+    except BrokenProcessPool as e: raise RuntimeError(NO_WORKERS) from e
+
+# %% ../nbs/02_tokenization.ipynb #3fad7c48
+NO_WORKERS = ('a process that tokenises could not start or came to an end. A script needs `if __name__ == "__main__":` around what it does; rules must be functions of '
+              'a module that can be imported, not of a notebook. workers=0 does without processes.')
+
+def _clean_start():
+    "Processes that inherit no threads: copies of a server that has this module loaded, where the system can do that."
+    import multiprocessing as mp
+    if 'forkserver' not in mp.get_all_start_methods(): return mp.get_context('spawn')
+    context = mp.get_context('forkserver')
+    context.set_forkserver_preload(['ulmfit_nb.tokenization', 'spacy'])
+    return context
 
 def _start_worker(tokenizer):
     "Give a worker process its own tokenizer."
@@ -187,8 +218,10 @@ def _capitals(token: str, rest: Iterator[str]) -> str:
 def _same_kind(a: str, b: str) -> bool: return a[-1:].isalpha() and b.isalpha() or a[-1:].isdecimal() and b.isdecimal()
 
 # %% ../nbs/02_tokenization.ipynb #5d96a7e7
-def undo_marks(tokens: Iterable[str]) -> list[str]:
-    "Tokens with their marks carried out: `xxup`, `xxmaj`, `xxrep`, `xxwrep`; a new field is a new line, other marks are gone."
+def undo_marks(
+    tokens: Iterable[str],   # what a `Tokenizer` or a model gave: marks may stand anywhere
+) -> list[str]:              # `xxup`, `xxmaj`, `xxrep`, `xxwrep` carried out; a new field is a new line, other marks are gone
+    "Words from tokens."
     out, rest = [], iter([t for t in tokens if t not in SILENT])
     for token in rest:
         if token == FLD: next(rest, ''); out.append('\n')
@@ -204,7 +237,9 @@ def undo_marks(tokens: Iterable[str]) -> list[str]:
 # %% ../nbs/02_tokenization.ipynb #f9e47446
 _left = re.compile(r"([.,;:!?%)\]}…]+|n't|['’][a-z]+|[-/])", re.IGNORECASE)
 
-def join_tokens(tokens: Iterable[str]) -> str:
+def join_tokens(
+    tokens: Iterable[str],   # marks and all
+) -> str:
     "Readable text from tokens, with blanks set by the habits of English."
     text, glue, quoted = '', True, False      # glue: no blank before the next word; quoted: inside quotation marks
     for word in undo_marks(tokens):
@@ -219,7 +254,10 @@ def join_tokens(tokens: Iterable[str]) -> str:
 # %% ../nbs/02_tokenization.ipynb #bcd51c87
 class WordTable:
     "Words, and the integer that stands for each."
-    def __init__(self, words: list[str]):  # words in the order of their ids
+    def __init__(
+        self,
+        words: list[str],   # in the order of their ids
+    ):
         self.words = list(words)
         self.index = {w: i for i, w in reversed(list(enumerate(self.words))) if w != FAKE}
         self.unk = self.index.get(UNK, 0)
@@ -228,12 +266,18 @@ class WordTable:
     def __eq__(self, other): return isinstance(other, WordTable) and self.words == other.words
     def __contains__(self, word): return word in self.index
 
-    def numericalize(self, tokens: Iterable[str]) -> np.ndarray:
-        "Ids of tokens, (n_tokens,) int32; a word that is not known becomes `xxunk`. Raises `TypeError` for a string."
+    def numericalize(
+        self,
+        tokens: Iterable[str],   # what a `Tokenizer` gave; raises `TypeError` for a string
+    ) -> np.ndarray:             # (n_tokens,) int32; a word that is not known gets the id of `xxunk`
+        "Ids of tokens."
         if isinstance(tokens, str): raise TypeError(f'tokens are due, not the string {tokens[:40]!r}: call a Tokenizer on it first.')
         return np.fromiter((self.index.get(t, self.unk) for t in tokens), np.int32)
 
-    def tokens(self, ids: Iterable[int]) -> list[str]:
+    def tokens(
+        self,
+        ids: Iterable[int],   # whole numbers below the number of words; raises `IndexError` for others
+    ) -> list[str]:
         "The tokens that ids stand for."
         return [self.words[int(i)] for i in ids]
 
@@ -248,33 +292,48 @@ def choose_words(
     words = (SPECIAL + kept)[:max_vocab]
     return words + [FAKE] * (8 - len(words) % 8)
 
+# %% ../nbs/02_tokenization.ipynb #d479782f
+def count_tokens(
+    token_lists: Iterable[list[str]],   # tokenised texts, read once; raises `TypeError` for strings
+) -> Counter:                           # in the order of first appearance
+    "How often each token occurs."
+    count = Counter()
+    for tokens in token_lists:
+        if isinstance(tokens, str): raise TypeError(f'lists of tokens are due, not the string {tokens[:40]!r}: call a Tokenizer on it first.')
+        count.update(tokens)
+    return count
+
 # %% ../nbs/02_tokenization.ipynb #ff7459b3
 class Vocab(WordTable):
     "The words a model knows, and the integer that stands for each."
     @classmethod
     def build(
         cls,
-        token_lists: Iterable[list[str]],   # tokenised texts; raises `TypeError` for strings
+        token_lists: Iterable[list[str]],         # as in `count_tokens`
         min_freq: int=3, max_vocab: int=60_000,   # as in `choose_words`
     ) -> 'Vocab':
         "Count words and keep the most frequent."
-        count = Counter()
-        for tokens in token_lists:
-            if isinstance(tokens, str): raise TypeError(f'lists of tokens are due, not the string {tokens[:40]!r}: call a Tokenizer on it first.')
-            count.update(tokens)
-        return cls.from_counts(count, min_freq, max_vocab)
+        return cls.from_counts(count_tokens(token_lists), min_freq, max_vocab)
 
     @classmethod
-    def from_counts(cls, count: Counter, min_freq: int=3, max_vocab: int=60_000) -> 'Vocab':
+    def from_counts(
+        cls,
+        count: Counter,                           # how often each token occurs
+        min_freq: int=3, max_vocab: int=60_000,   # as in `choose_words`
+    ) -> 'Vocab':
         "`build`, from counts that are there already."
         return cls(choose_words(count, min_freq, max_vocab))
 
-    def decode(self, ids: Iterable[int]) -> str: return join_tokens(self.tokens(ids))   # readable text
+    def decode(self, ids: Iterable[int]) -> str:   # as in `tokens`
+        "Readable text from ids."
+        return join_tokens(self.tokens(ids))
 
-    def save(self, path: str | Path):
-        "Write the words as JSON, whole or not at all."
+    def save(self, path: str | Path):   # a JSON file
+        "Write the words, whole or not at all."
         Path(f'{path}.part').write_text(json.dumps(self.words, ensure_ascii=False), encoding='utf-8')
         os.replace(f'{path}.part', path)
 
     @classmethod
-    def load(cls, path: str | Path) -> 'Vocab': return cls(json.loads(Path(path).read_text(encoding='utf-8')))   # what `save` wrote
+    def load(cls, path: str | Path) -> 'Vocab':   # a file that `save` wrote
+        "Read the words."
+        return cls(json.loads(Path(path).read_text(encoding='utf-8')))

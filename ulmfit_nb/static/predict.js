@@ -35,7 +35,8 @@ function render({ model, el: host }) {
     make(set, 'legend', {}, model.get('question'));
     model.get('choices').forEach((text, i) => {
       const label = make(set, 'label', { className: chosen < 0 ? '' : i === right ? 'right' : i === chosen ? 'wrong' : 'other' });
-      make(label, 'input', { type: 'radio', name: group, value: i, checked: i === chosen, disabled: chosen >= 0, required: true });
+      make(label, 'input', { type: 'radio', name: group, value: i, checked: i === chosen, disabled: chosen >= 0, required: true })
+        .setAttribute('data-lm-suppress-shortcuts', 'true');   // JupyterLab would take the arrow keys
       rich(label, text);
     });
     if (chosen < 0) make(set, 'button', { type: 'submit' }, 'Commit');

@@ -1,5 +1,5 @@
 // Each word of a text, coloured by how unexpected it was to a language model; and what the model expected in its place.
-import { node, radios, tint, signed, wordRow, scaleBar, visible, ownKeys } from './words.js';
+import { node, radios, tint, signed, wordRow, scaleBar, visible } from './words.js';
 
 const TOP = 14, TOP_SAVED = 6;   // bits at which the colours are at their strongest
 
@@ -68,7 +68,7 @@ function guesses(panel, tokens, runs, i) {
 }
 
 function render({ model, el: host }) {
-  ownKeys(host);
+  host.classList.add('ulmfit-nb');
   const draw = () => {
     const tokens = model.get('tokens'), runs = model.get('runs');
     host.replaceChildren();

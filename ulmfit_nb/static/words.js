@@ -8,6 +8,9 @@ export function node(parent, tag, attrs = {}, text = null) {
   return made;
 }
 
+// JupyterLab's shortcuts (x cuts a cell, an arrow leaves it) are not meant for what has the focus here. It looks for this on the element itself.
+export const OWN_KEYS = { 'data-lm-suppress-shortcuts': 'true' };
+
 let groups = 0;   // radio buttons of one widget need a name of their own
 
 // Native radio buttons: Tab reaches them, the arrow keys choose.
@@ -15,7 +18,7 @@ export function radios(parent, legend, names, pick) {
   const set = node(parent, 'fieldset', { class: 'choice' }), group = `choice-${groups++}-${Math.random().toString(36).slice(2)}`;
   node(set, 'legend', {}, legend);
   const inputs = names.map((name, i) => {
-    const label = node(set, 'label'), input = node(label, 'input', { type: 'radio', name: group, value: i });
+    const label = node(set, 'label'), input = node(label, 'input', { type: 'radio', name: group, value: i, ...OWN_KEYS });
     label.append(name);
     input.onchange = () => pick(i);
     return input;
@@ -45,7 +48,7 @@ export function wordRow(parent, tokens, label, look) {
   const row = node(parent, 'div', { class: 'words', role: 'listbox', 'aria-label': label, 'aria-orientation': 'horizontal' });
   let at = 0;
   const spans = tokens.map((token, i) => {
-    const span = node(row, 'span', { role: 'option', tabindex: -1, class: MARKS.test(token) ? 'word mark' : 'word' }, visible(token));
+    const span = node(row, 'span', { role: 'option', tabindex: -1, class: MARKS.test(token) ? 'word mark' : 'word', ...OWN_KEYS }, visible(token));
     span.onmouseenter = () => look(i);
     span.onfocus = () => { mark(i); look(i); };
     row.append(' ');
@@ -77,8 +80,3 @@ export function scaleBar(parent, stops, low, high) {
   node(bar, 'span', {}, high);
 }
 
-// JupyterLab's shortcuts (x cuts a cell) are not meant for a widget that has the focus.
-export function ownKeys(host) {
-  host.classList.add('ulmfit-nb');
-  host.setAttribute('data-lm-suppress-shortcuts', 'true');
-}

@@ -1,0 +1,96 @@
+"What the docs site needs besides the chapters: a reference page for each module, and llms.txt. Written into nbs/, where git ignores it."
+
+import ast
+import inspect
+import re
+from dataclasses import is_dataclass
+from importlib import import_module
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbdev.showdoc import BasicMarkdownRenderer, show_doc
+
+ROOT = Path(__file__).parent.parent
+NBS = ROOT / 'nbs'
+
+
+def module_of(nb) -> str | None:
+    "The module a notebook exports to."
+    found = [re.search(r'^#\| default_exp (\S+)', c.source, re.M) for c in nb.cells if c.cell_type == 'code']
+    return next((m[1] for m in found if m), None)
+
+
+def title_and_promise(nb) -> tuple[str, str]:
+    "The title of a chapter and the line under it."
+    lines = nb.cells[0].source.splitlines()
+    return lines[0].removeprefix('# '), next(line.removeprefix('> ') for line in lines if line.startswith('> '))
+
+
+def methods(cls: type) -> list[str]:
+    "A class's own public methods that say what they do, in the order of the source."
+    return [n for n, f in vars(cls).items() if callable(f) and not n.startswith('_') and f.__doc__]
+
+
+def fields(cls: type) -> str | None:
+    "The fields of a dataclass or named tuple with their comments, as in the source; None for another class."
+    if not hasattr(cls, '_fields') and not is_dataclass(cls):
+        return None
+    source = inspect.getsource(cls)
+    cut = re.search(r'\n\n? +(@|def |async )', source)
+    return source[: cut.start() if cut else None].rstrip()
+
+
+def entry(obj, name: str, level: int) -> str:
+    "A heading, the signature with its docments, the docstring."
+    text = show_doc(obj, renderer=BasicMarkdownRenderer, name=name)._repr_markdown_()
+    if isinstance(obj, type) and (listed := fields(obj)):
+        text = re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S)
+    text = re.sub(r'\A---\s*(\[source\].*\n)?', '', text.strip()).strip()
+    return re.sub(r'\A#+ .*', f'{"#" * level} {name} {{#{name}}}', text)
+
+
+def reference(module: str, chapter: Path, title: str) -> str:
+    "The reference page of a module, as Quarto markdown."
+    lib = import_module(f'ulmfit_nb.{module}')
+    parts = [f'---\ntitle: "{module}"\ndescription: "{ast.get_docstring(ast.parse(Path(lib.__file__).read_text(encoding="utf-8")))}"\n---']
+    parts.append(f'Built and explained in [{title}](../{chapter.name}).')
+    for name in lib.__all__:
+        obj = getattr(lib, name)
+        if not callable(obj) or not hasattr(obj, '__module__'):
+            continue
+        parts.append(entry(obj, name, 2))
+        if isinstance(obj, type):
+            parts += [entry(getattr(obj, m), f'{name}.{m}', 3) for m in methods(obj)]
+    return '\n\n'.join(parts) + '\n'
+
+
+def pages() -> list[Path]:
+    "The notebooks in the order of the sidebar."
+    sidebar = yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']
+    flat = [p for item in sidebar for p in (item['contents'] if isinstance(item, dict) and isinstance(item['contents'], list) else [item])]
+    return [NBS / p for p in flat if isinstance(p, str) and p.endswith('.ipynb')]
+
+
+def llms(entries: list[tuple[str, str, str]]) -> str:
+    "The site in one file of plain text, for readers that are programs."
+    first = (ROOT / 'README.md').read_text(encoding='utf-8').split('\n\n')[1].replace('\n', ' ')
+    lines = [f'- [{title}]({page}): {promise}' for page, title, promise in entries]
+    return '# ulmfit_nb\n\n> ' + first + '\n\n## Chapters\n\n' + '\n'.join(lines) + '\n'
+
+
+def write(out: Path):
+    "Write reference/*.qmd and llms.txt into a folder."
+    entries = []
+    (out / 'reference').mkdir(exist_ok=True)
+    for path in pages():
+        nb = nbformat.read(path, as_version=4)
+        title, promise = title_and_promise(nb)
+        entries.append((path.with_suffix('.html').name, title, promise))
+        for module in filter(None, [module_of(nb)]):
+            (out / f'reference/{module}.qmd').write_text(reference(module, path, title), encoding='utf-8')
+    (out / 'llms.txt').write_text(llms(entries), encoding='utf-8')
+
+
+if __name__ == '__main__':
+    write(NBS)

@@ -1,0 +1,72 @@
+"""How long each chapter takes from top to bottom: measured, written to results/chapters.json and into the line under each title.
+Run it on an idle machine. `--check` only says whether the lines are those of the record."""
+
+import argparse
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+from ulmfit_nb.experiments import record
+
+ROOT = Path(__file__).parent.parent
+STRIP = re.compile(r'(\*\*Time\*\* about )(\S+)( s on 2 cores)')
+
+
+def strip_of(nb) -> int | None:
+    "The cell of a notebook that says how long it takes."
+    return next((i for i, c in enumerate(nb.cells) if c.cell_type == 'markdown' and STRIP.search(c.source)), None)
+
+
+def measure(path: Path) -> float:
+    "Seconds from the start of the kernel to the last cell."
+    nb, began = nbformat.read(path, as_version=4), time.perf_counter()
+    NotebookClient(nb, timeout=600, resources={'metadata': {'path': str(path.parent)}}).execute()
+    return time.perf_counter() - began
+
+
+def rounded(seconds: float) -> int:
+    "To the next five seconds: a promise should be kept."
+    return 5 * math.ceil(seconds / 5)
+
+
+def stale(path: Path, seconds: float) -> str | None:
+    "What is wrong with a chapter's line."
+    nb = nbformat.read(path, as_version=4)
+    said = STRIP.search(nb.cells[strip_of(nb)].source)[2]
+    return None if said == str(rounded(seconds)) else f'{path.name} says {said} s, and {rounded(seconds)} were measured'
+
+
+def write(path: Path, seconds: float):
+    "Put the measured time into a chapter's line."
+    nb = nbformat.read(path, as_version=4)
+    cell = nb.cells[strip_of(nb)]
+    cell.source = STRIP.sub(rf'\g<1>{rounded(seconds)}\g<3>', cell.source)
+    path.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + '\n', encoding='utf-8')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--check', action='store_true')
+    args = parser.parse_args()
+    lessons = {p.stem: p for p in sorted((ROOT / 'nbs').glob('*.ipynb')) if strip_of(nbformat.read(p, as_version=4)) is not None}
+    if args.check:
+        known = json.loads((ROOT / 'results/chapters.json').read_text(encoding='utf-8'))['seconds']
+        wrong = [f'{n} was never measured' for n in lessons if n not in known] + [w for n, s in known.items() if n in lessons and (w := stale(lessons[n], s))]
+        raise SystemExit('\n'.join(wrong) + '\nRun python runs/minutes.py on an idle machine' if wrong else 0)
+    os.environ.setdefault('OMP_NUM_THREADS', '2')
+    seconds = {}
+    for name, path in lessons.items():
+        seconds[name] = round(measure(path), 1)
+        print(f'{seconds[name]:6.1f} s  {name}', flush=True)
+        write(path, seconds[name])
+    record(ROOT / 'results/chapters.json', 'python runs/minutes.py', {'seconds': seconds})
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,85 @@
+"""Perplexity on held-out articles by the tokens read and the shape of the model. One vocabulary for all runs, from the largest amount of text;
+the smaller amounts are its beginning. Every run is kept when it is done; run again, it goes on."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.batching import TokenStream
+from ulmfit_nb.data import TextSource, iter_texts
+from ulmfit_nb.experiments import record
+from ulmfit_nb.pretraining import corpus_in, evaluate_texts, load_lm, train_lm
+from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.tokenization import Tokenizer, Vocab
+from ulmfit_nb.training import is_finished
+
+WIDE = 400  # hidden features from which bfloat16 is the faster of the two on a processor
+
+
+def beginning(stream: TokenStream, n_tokens: int) -> TokenStream:
+    "The first documents, up to the one in which there are so many tokens."
+    n = min(stream.n_docs, int(np.searchsorted(stream.offsets, n_tokens)))
+    return TokenStream(stream.ids[: stream.offsets[n]], stream.offsets[: n + 1])
+
+
+def train(shape: tuple[int, int, int], n_tokens: int, vocab: Vocab, corpus: TokenStream, args) -> Path:
+    "The language model's directory; at once, if it is finished already."
+    emb_sz, n_hid, n_layers = shape
+    out, stream, bf16 = args.out / f'{"-".join(map(str, shape))}-{n_tokens}', beginning(corpus, n_tokens), n_hid >= WIDE
+    settings = dict(shape=shape, max_tokens=n_tokens, data=args.data, max_vocab=args.max_vocab, of=max(args.tokens))
+    settings |= dict(bs=args.bs, bptt=70, lr=args.lr, drop_mult=args.drop_mult, bf16=bf16, seed=0)
+    if is_finished(out, settings):
+        return out
+    torch.manual_seed(0)
+    model = LanguageModel(AWDLSTMConfig(len(vocab), emb_sz, n_hid, n_layers).drop(args.drop_mult))
+    plan = all_at_once(list(model.layer_groups()), args.lr, factor=1)
+    return train_lm(model, vocab, stream, plan, out, settings, args.bs, 70, False, bf16, 0, 500, args.progress, None)
+
+
+def figures_of(lm: Path, shape: tuple[int, int, int], held_out: list[str]) -> tuple[dict, dict]:
+    "What a finished run has come to, and what it was tried on."
+    model, vocab, config = load_lm(lm)
+    history = json.loads((lm / 'history.json').read_text())
+    found = evaluate_texts(model, vocab, held_out)
+    run = {'shape': '/'.join(map(str, shape)), 'parameters': sum(p.numel() for p in model.parameters()), 'tokens': history[-1]['seen']}
+    run |= {k: history[-1][k] for k in ('minutes', 'train_loss')} | {k: found[k] for k in ('valid_loss', 'perplexity', 'fair_perplexity', 'accuracy')}
+    return run | {'settings': config['settings']}, {k: found[k] for k in ('texts', 'tokens', 'unknown', 'unknown_words')}
+
+
+def shape_of(text: str) -> tuple[int, int, int]:
+    emb_sz, n_hid, n_layers = map(int, text.split('/'))
+    return emb_sz, n_hid, n_layers
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('data', help='a named set with train and validation splits')
+    parser.add_argument('--out', type=Path, required=True, help='directory for the corpus and the runs')
+    parser.add_argument('--tokens', type=int, nargs='+', default=[250_000, 500_000, 1_000_000, 2_000_000])
+    parser.add_argument('--shapes', type=shape_of, nargs='+', default=[(100, 200, 2), (160, 512, 2)], help='embedding/hidden/layers')
+    parser.add_argument('--max-vocab', type=int, default=12_000)
+    parser.add_argument('--bs', type=int, default=16, help='rows in a batch: few, so that little text still makes some hundred steps')
+    parser.add_argument('--lr', type=float, default=0.005)
+    parser.add_argument('--drop-mult', type=float, default=0.1)
+    parser.add_argument('--results', type=Path, default=Path(__file__).parent.parent / 'results', help='directory of the record')
+    parser.add_argument('--progress', action='store_true', help='show a progress bar')
+    args = parser.parse_args()
+    began = time.perf_counter()
+    vocab, corpus = corpus_in(args.out / 'corpus', TextSource(args.data), Tokenizer(), max_vocab=args.max_vocab, max_tokens=max(args.tokens))
+    held_out, runs = list(iter_texts(args.data, 'validation')), []
+    for n_tokens in sorted(args.tokens):
+        for shape in args.shapes:
+            r, tried_on = figures_of(train(shape, n_tokens, vocab, corpus, args), shape, held_out)
+            runs.append(r)
+            print(f'{r["shape"]:>12}, {r["tokens"]:>9,} tokens: perplexity {r["perplexity"]:.1f}, {r["minutes"]} minutes', flush=True)
+    figures = {'data': args.data, 'vocab': len(vocab), 'held_out': {'split': 'validation', **tried_on}}
+    record(args.results / 'scaling.json', 'bash runs/scaling.sh', figures | {'runs': runs, 'minutes': round((time.perf_counter() - began) / 60, 1)})
+
+
+if __name__ == '__main__':
+    main()

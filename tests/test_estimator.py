@@ -1,0 +1,319 @@
+"TextClassifier: scikit-learn's promises, the stages behind it, and what it keeps."
+
+import json
+import pickle
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import ulmfit_nb.estimator as estimator
+from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, train_classifier, training
+from ulmfit_nb.data import DataError, TextData, load_data
+from ulmfit_nb.estimator import folder_for, label_codes, rows_for, settings_of
+from ulmfit_nb.pretraining import PRESETS, load_lm
+from ulmfit_nb.training import StageError
+
+GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
+BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
+TEXTS = [f'{t} , {n}' for n in ('truly', 'really', 'honestly', 'in the end', 'all in all') for t in GOOD + BAD]
+LABELS = ['good' if t.rsplit(' , ', 1)[0] in GOOD else 'bad' for t in TEXTS]
+QUICK = dict(preset='tiny', epochs=1, bs=8)
+
+
+@pytest.fixture(scope='module')
+def lm(tmp_path_factory):
+    return pretrain(TEXTS * 2, tmp_path_factory.mktemp('lm') / 'lm', emb_sz=12, n_hid=16, n_layers=2, bs=2, bptt=10, min_freq=1, lr=0.02, progress_bar=False)
+
+
+@pytest.fixture(scope='module')
+def fitted(lm):
+    return TextClassifier(lm, preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False).fit(TEXTS, LABELS)
+
+
+def same(a, b):
+    return np.array_equal(a.predict_proba(TEXTS), b.predict_proba(TEXTS)) and np.array_equal(a.predict(TEXTS), b.predict(TEXTS))
+
+
+# --- scikit-learn's promises ------------------------------------------------------------------------------------------------------
+
+
+def test_init_only_stores(lm):
+    given = dict(
+        lm=lm,
+        unlabelled=TEXTS,
+        preset='laptop',
+        lm_epochs=1,
+        lm_lr=0.1,
+        epochs=2,
+        lr=0.2,
+        bs=3,
+        drop_mult=0.4,
+        hold_out=False,
+        work_dir='x',
+        seed=5,
+        verbose=True,
+    )
+    assert TextClassifier(**given).get_params() == given
+    assert all(TextClassifier(**given).get_params()[k] is v for k, v in given.items())
+    assert vars(clone(TextClassifier(**given))) == given
+    with pytest.raises(ValueError, match='colour'):
+        TextClassifier().set_params(colour='red')
+
+
+def test_it_is_a_classifier():
+    assert is_classifier(TextClassifier())
+    if hasattr(TextClassifier(), '__sklearn_tags__'):
+        tags = TextClassifier().__sklearn_tags__().input_tags
+        assert tags.string and not tags.two_d_array
+
+
+@pytest.mark.parametrize('method', ['predict', 'predict_proba', 'save'])
+def test_unfitted(method, tmp_path):
+    with pytest.raises(NotFittedError, match='not fitted yet'):
+        getattr(TextClassifier(), method)(tmp_path / 'x' if method == 'save' else ['a text'])
+    assert not (tmp_path / 'x').exists()
+    with pytest.raises(NotFittedError):
+        TextClassifier().score(TEXTS, LABELS)
+
+
+def test_it_learns_and_scores(fitted):
+    assert fitted.score(TEXTS, LABELS) > 0.8 and fitted.classes_.tolist() == ['bad', 'good']
+    p = fitted.predict_proba(TEXTS)
+    assert p.shape == (len(TEXTS), 2) and np.allclose(p.sum(1), 1)
+    assert fitted.predict(TEXTS).tolist() == fitted.classes_[p.argmax(1)].tolist()
+    assert fitted.history_[-1]['accuracy'] > 0.8
+
+
+def test_fitted_again_as_if_for_the_first_time(lm):
+    model = TextClassifier(lm, **QUICK).fit(TEXTS, LABELS)
+    other = TextClassifier(lm, **QUICK).fit(TEXTS[:20], [x == 'good' for x in LABELS[:20]])
+    assert same(other.fit(TEXTS, LABELS), model) and same(clone(other).fit(TEXTS, LABELS), model)
+    assert not same(TextClassifier(lm, **QUICK, seed=1).fit(TEXTS, LABELS), model)
+
+
+def test_search_and_validation(lm, tmp_path):
+    search = GridSearchCV(TextClassifier(lm, unlabelled=[], lm_epochs=1, work_dir=tmp_path, **QUICK), {'lr': [0.001, 0.05]}, cv=2)
+    search.fit(TEXTS, LABELS)
+    assert search.best_params_['lr'] in (0.001, 0.05) and np.isfinite(search.cv_results_['mean_test_score']).all()
+    assert search.predict(TEXTS[:3]).shape == (3,) and search.best_estimator_.classes_.tolist() == ['bad', 'good']
+    assert len(list(tmp_path.glob('lm-*'))) == 3 and len(list(tmp_path.glob('classifier-*'))) == 5, 'the language model is fine-tuned once a fold'
+
+
+def test_in_a_pipeline_and_in_columns(lm):
+    lower = FunctionTransformer(lambda texts: [t.lower() for t in texts])
+    piped = make_pipeline(lower, TextClassifier(lm, **QUICK))
+    table = pd.DataFrame({'text': TEXTS, 'label': LABELS})
+    scores = cross_val_score(piped, table['text'], table['label'], cv=2, error_score='raise')
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+
+
+# --- labels and texts -------------------------------------------------------------------------------------------------------------
+
+KINDS = {
+    'strings': ['no', 'yes'],
+    'numbers': [3, 10],
+    'negative': [-1, 1],
+    'booleans': [False, True],
+    'whole floats': [1.0, 2.0],
+    'numpy': np.array([4, 5]),
+    'strings in an array': np.array(['a', 'bb']),
+    'objects': np.array(['a', 'b'], dtype=object),
+    'a column': pd.Series(['x', 'y']),
+    'a column of categories': pd.Series(['x', 'y'], dtype='category'),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('box', [list, np.asarray, pd.Series])
+def test_labels_come_back_as_they_went_in(kind, box, lm, tmp_path):
+    classes = list(KINDS[kind])
+    labels = box([classes[i % 2] for i in (0, 1, 1, 0, 1)])
+    found, codes = label_codes(labels, 5)
+    assert found.tolist() == classes and codes == [0, 1, 1, 0, 1] and type(found.tolist()[0]) is type(np.asarray(classes).tolist()[0])
+
+
+def test_kinds_of_labels_from_end_to_end(lm, tmp_path):
+    model = TextClassifier(lm, **QUICK).fit(pd.Series(TEXTS), pd.Series([10 * (x == 'good') - 1 for x in LABELS]))
+    assert set(model.predict(np.array(TEXTS)).tolist()) <= {-1, 9} and model.predict(TEXTS).dtype.kind == 'i'
+    again = TextClassifier.load(model.save(tmp_path / 'm'))
+    assert again.classes_.tolist() == [-1, 9] and again.classes_.dtype.kind == 'i' and 0 <= again.score(TEXTS, [9] * len(TEXTS)) <= 1
+    assert load_classifier(tmp_path / 'm').classes == ['-1', '9']
+
+
+WRONG = {
+    'labels are numbers on a scale': (TEXTS, np.linspace(0, 1, 40), 'continuous'),
+    'too few labels': (TEXTS, LABELS[:-1], '39 labels for 40 texts'),
+    'a missing label': (TEXTS, [None, *LABELS[1:]], 'text 0 has no label'),
+    'a nan among labels': (TEXTS, [np.nan, *[1.0] * 39], 'text 0 has no label'),
+    'one class': (TEXTS, ['good'] * 40, 'two classes'),
+    'a class of one': (TEXTS, ['rare', *LABELS[1:]], 'single example'),
+    'no texts': ([], [], 'no texts'),
+    'a text is missing': ([None, *TEXTS[1:]], LABELS, 'text 0 is missing'),
+    'numbers for texts': (list(range(40)), LABELS, 'not text'),
+    'one string': ('a text', ['good'], 'one string'),
+    'a table': (pd.DataFrame({'text': TEXTS}), LABELS, 'column'),
+    'two columns of labels': (TEXTS, [[a, a] for a in LABELS], '1d'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_what_cannot_be_learnt_from(case, lm, tmp_path):
+    texts, labels, word = WRONG[case]
+    with pytest.raises(ValueError, match=word):
+        TextClassifier(lm, work_dir=tmp_path / 'w', **QUICK).fit(texts, labels)
+    assert not (tmp_path / 'w').exists()
+
+
+@pytest.mark.parametrize('texts', ['one text', [1], [], pd.DataFrame({'text': TEXTS})])
+def test_what_cannot_be_predicted(texts, fitted):
+    with pytest.raises(DataError):
+        fitted.predict(texts)
+
+
+# --- the stages behind it ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('hold_out', [True, False])
+def test_equal_to_the_stages_by_hand(hold_out, lm, tmp_path):
+    options = dict(preset='tiny', epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
+    model = TextClassifier(lm, unlabelled=BAD * 4, lm_epochs=2, lm_lr=0.01, hold_out=hold_out, **options).fit(TEXTS, LABELS)
+    texts = TEXTS + BAD * 4
+    lm_options = PRESETS['tiny']['fine_tune'] | dict(epochs=2, lr=0.01, seed=3, bs=rows_for(texts, PRESETS['tiny']['fine_tune']['bs']))
+    tuned = fine_tune(lm, texts, tmp_path / 'tuned', **lm_options, progress_bar=False)
+    data = TextData(TEXTS, [int(x == 'good') for x in LABELS], ['bad', 'good'])
+    by_hand = PRESETS['tiny']['train_classifier'] | dict(epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
+    out = train_classifier(tuned, data, tmp_path / 'c', None if hold_out else data, **by_hand, progress_bar=False)
+    assert np.array_equal(load_classifier(out).predict_proba(TEXTS), model.predict_proba(TEXTS))
+
+
+def test_unlabelled(lm, tmp_path):
+    "None: no stage 2. A list, even an empty one: stage 2 on it and the training texts."
+    for given, found in ((None, 0), ([], 1), (GOOD * 3, 1)):
+        work = tmp_path / str(found) / str(given)[:5]
+        TextClassifier(lm, unlabelled=given, lm_epochs=1, work_dir=work, **QUICK).fit(TEXTS, LABELS)
+        assert len(list(work.glob('lm-*'))) == found
+    _, vocab, _ = load_lm(next((tmp_path / '1').glob('*/lm-*')))
+    assert 'lazy' in vocab
+
+
+def test_the_whole_way_from_the_prose_that_ships(tmp_path, monkeypatch):
+    "lm=None, in a folder that keeps it: trained once."
+    monkeypatch.setitem(PRESETS['tiny'], 'pretrain', dict(emb_sz=8, n_hid=8, n_layers=1, bs=8, bptt=35, max_tokens=4000))
+    data = load_data('reviews').select(range(12))
+    for _ in range(2):
+        model = TextClassifier(lm=None, work_dir=tmp_path, **QUICK).fit(data.texts, data.labels)
+    assert len(list(tmp_path.glob('prose-*'))) == 1 and model.classes_.tolist() == [0, 1]
+
+
+def test_the_default_language_model(lm, tmp_path, monkeypatch):
+    "It ships under the name wiki-small. Where it doesn't, an error says what to do; a poor model in silence would be worse."
+    monkeypatch.setattr(training, 'PRETRAINED', tmp_path)
+    with pytest.raises(StageError, match='wiki-small.*Give lm.*None'):
+        TextClassifier(**QUICK).fit(TEXTS, LABELS)
+    save_pretrained(lm, tmp_path / 'wiki-small')
+    assert same(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'wiki-small', **QUICK).fit(TEXTS, LABELS))
+
+
+def test_wrong_settings(lm, tmp_path):
+    with pytest.raises(ValueError, match='no preset .*tiny, '):
+        TextClassifier(lm, preset='huge').fit(TEXTS, LABELS)
+    with pytest.raises(StageError, match='no such directory'):
+        TextClassifier(tmp_path / 'nowhere').fit(TEXTS, LABELS)
+    assert settings_of('tiny', 'fine_tune', lr=None, epochs=9) == PRESETS['tiny']['fine_tune'] | {'epochs': 9}
+
+
+def test_without_a_work_dir_nothing_is_left(lm, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimator.tempfile, 'tempdir', str(tmp_path))
+    TextClassifier(lm, unlabelled=[], lm_epochs=1, **QUICK).fit(TEXTS, LABELS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_work_is_found_again_and_other_work_lies_beside_it(lm, tmp_path, monkeypatch):
+    trained = []
+    real = estimator.train_classifier
+    monkeypatch.setattr(
+        estimator, 'train_classifier', lambda lm, data, out, *a, **k: trained.append((out / 'config.json').exists()) or real(lm, data, out, *a, **k)
+    )
+    for options, labels in (({}, LABELS), ({}, LABELS), ({'lr': 0.5}, LABELS), ({'seed': 1}, LABELS), ({'hold_out': False}, LABELS), ({}, LABELS[::-1])):
+        TextClassifier(lm, work_dir=tmp_path, **QUICK | options).fit(TEXTS, labels)
+    assert trained == [False, True, False, False, False, False]
+    assert folder_for(tmp_path, 'a', 1) != folder_for(tmp_path, 'a', '1')
+
+
+def test_who_wants_a_folder_that_is_in_use_waits(lm, tmp_path):
+    model = TextClassifier(lm, work_dir=tmp_path / 'a', **QUICK).fit(TEXTS, LABELS)
+    folder = tmp_path / 'b' / next((tmp_path / 'a').glob('classifier-*')).name
+    waiting = threading.Thread(target=TextClassifier(lm, work_dir=tmp_path / 'b', **QUICK).fit, args=(TEXTS, LABELS))
+    with estimator.alone_in(folder):
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive() and not folder.exists()
+    waiting.join(60)
+    assert (folder / 'config.json').exists() and same(TextClassifier.load(folder), model)
+
+
+@pytest.mark.parametrize('n, bs, rows', [(0, 64, 1), (99, 64, 1), (250, 64, 2), (100_000, 64, 64)])
+def test_rows(n, bs, rows):
+    assert rows_for(['word'] * n, bs) == rows
+
+
+# --- keeping it -------------------------------------------------------------------------------------------------------------------
+
+
+def test_save_and_load(fitted, tmp_path):
+    assert fitted.save(tmp_path / 'm') == tmp_path / 'm'
+    again = TextClassifier.load(tmp_path / 'm')
+    assert same(again, fitted) and again.history_ == fitted.history_ and again.score(TEXTS, LABELS) == fitted.score(TEXTS, LABELS)
+    left_out = {'lm', 'work_dir', 'unlabelled'}
+    assert {k: v for k, v in again.get_params().items() if k not in left_out} == {k: v for k, v in fitted.get_params().items() if k not in left_out}
+    assert sorted(f.name for f in (tmp_path / 'm').iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
+    assert same(TextClassifier.load(again.save(tmp_path / 'twice')), fitted)
+
+
+def test_nothing_of_this_machine_is_saved(lm, tmp_path):
+    model = TextClassifier(lm, unlabelled=['my letters'], lm_epochs=1, work_dir=tmp_path / 'secret', **QUICK).fit(TEXTS, LABELS)
+    text = (model.save(tmp_path / 'm') / 'config.json').read_text()
+    assert 'secret' not in text and 'letters' not in text and str(lm) not in text
+    assert json.loads(text)['estimator']['preset'] == 'tiny'
+
+
+def test_saved_for_others_at_half_the_size(fitted, tmp_path):
+    shared = save_pretrained(fitted.save(tmp_path / 'm'), tmp_path / 'shared')
+    np.testing.assert_allclose(TextClassifier.load(shared).predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=0.02)
+
+
+def test_any_classifiers_directory_will_do(lm, tmp_path):
+    data = TextData(TEXTS, [int(x == 'good') for x in LABELS], ['bad', 'good'])
+    out = train_classifier(lm, data, tmp_path / 'c', epochs=1, bs=8, progress_bar=False)
+    assert TextClassifier.load(out).predict(TEXTS).tolist() == load_classifier(out).predict(TEXTS)
+
+
+def test_what_cannot_be_loaded_or_overwritten(fitted, lm, tmp_path):
+    with pytest.raises(StageError, match='where a classifier is due'):
+        TextClassifier.load(lm)
+    with pytest.raises(StageError, match='no such directory'):
+        TextClassifier.load(tmp_path / 'nowhere')
+    (tmp_path / 'thesis.tex').write_text('years of work')
+    with pytest.raises(StageError, match='thesis.tex'):
+        fitted.save(tmp_path)
+    fitted.save(tmp_path / 'm')
+    assert same(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted)
+
+
+def test_pickled_for_other_processes(fitted):
+    assert same(pickle.loads(pickle.dumps(fitted)), fitted)
+
+
+def test_asked_for_by_name_only():
+    import ulmfit_nb
+
+    assert 'TextClassifier' in ulmfit_nb.__all__ and ulmfit_nb.TextClassifier is TextClassifier
+    with pytest.raises(AttributeError, match='no attribute'):
+        ulmfit_nb.nothing  # noqa: B018

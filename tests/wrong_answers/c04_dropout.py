@@ -1,0 +1,82 @@
+WRONG = {
+    'check_random_numbers': [
+        ('random_numbers = 1152 * 1152', 'four gates'),
+        ('random_numbers = 2 * 4 * 1152 * 1152', 'from the input'),
+        ('random_numbers = 64 * 4 * 1152 * 1152', 'one for all rows'),
+        ('random_numbers = 70 * 4 * 1152 * 1152', 'not at every step'),
+        ('random_numbers = 64 * 1152', 'mask on features'),
+        ('random_numbers = 1', 'table under'),
+    ],
+    'check_word_masks': [
+        ('def word_masks(ids, n_words, p): return dropout_mask(torch.zeros(()), (*ids.shape, 1), p)', 'one place of a row'),
+        ('def word_masks(ids, n_words, p): return F.embedding(ids, dropout_mask(torch.zeros(()), (n_words, 1), p))', 'Every row drops the same words'),
+        ('def word_masks(ids, n_words, p): return (torch.rand(len(ids), n_words) >= p).float().gather(1, ids)[..., None]', 'divided by 1 - p'),
+        ('def word_masks(ids, n_words, p): return dropout_mask(torch.zeros(()), (len(ids), n_words), 1 - p).gather(1, ids)[..., None]', '1 - p'),
+        ('def word_masks(ids, n_words, p): return dropout_mask(torch.zeros(()), (len(ids), n_words), p).gather(1, ids)', 'give it shape'),
+        (
+            'def word_masks(ids, n_words, p): return ((torch.rand(len(ids), n_words) >= 1 - p).float() / (1 - p)).gather(1, ids)[..., None]',
+            'of the words are dropped, where p is',
+        ),
+    ],
+    'check_mean_gap': [
+        (
+            """
+def mean_gap(layer, run, n):
+    return (torch.stack([run(layer) for _ in range(n)]).mean(0) - run(layer.eval())).abs().mean().item()
+""",
+            'No pass was made in training mode',
+        ),
+        (
+            """
+def mean_gap(layer, run, n):
+    mode = layer.training
+    passes = torch.stack([run(layer.train()) for _ in range(n)])
+    gap = (passes - run(layer.eval())).abs().mean().item()
+    layer.train(mode)
+    return gap
+""",
+            'mean of the differences',
+        ),
+        (
+            """
+def mean_gap(layer, run, n):
+    mode = layer.training
+    gap = (torch.stack([run(layer.train()) for _ in range(n)]).mean(0) - run(layer.eval())).mean().item()
+    layer.train(mode)
+    return gap
+""",
+            'cancelled out',
+        ),
+        (
+            """
+def mean_gap(layer, run, n):
+    return (torch.stack([run(layer.train()) for _ in range(n)]).mean(0) - run(layer.eval())).abs().mean().item()
+""",
+            'in the mode in which you found it',
+        ),
+        (
+            """
+def mean_gap(layer, run, n):
+    layer.train()
+    return (torch.stack([run(layer) for _ in range(n)]).mean(0) - run(layer)).abs().mean().item()
+""",
+            'No pass was made in evaluation mode',
+        ),
+    ],
+    'check_state_dropout': [
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, u.shape, p), b, c]', 'single weights'),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, (len(u), 1), p), b, c]', 'You drop rows'),
+        (
+            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    n = u.shape[1]\n'
+            '    return [a, u * dropout_mask(u, (4, 1, n), p).expand(4, n, n).reshape(4 * n, n), b, c]',
+            'Each gate has a mask of its own',
+        ),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * (torch.rand(1, u.shape[1]) >= p), b, c]', 'divided by 1 - p'),
+        (
+            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    u.data *= dropout_mask(u, (1, u.shape[1]), p)\n    return [a, u, b, c]',
+            'not in place',
+        ),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u.detach() * dropout_mask(u, (1, u.shape[1]), p), b, c]', 'way back'),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a * dropout_mask(a, (1, a.shape[1]), p), u, b, c]', 'Only the second'),
+    ],
+}

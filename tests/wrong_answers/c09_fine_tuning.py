@@ -1,0 +1,173 @@
+WRONG = {
+    'check_copied': [
+        ('copied = 6000 * 200', 'a bias for each word'),
+        ('copied = 6000 * 401', 'moved once'),
+        ('copied = 6000 * 400', 'the biases are missing'),
+        ('copied = 8000 * 201', 'the mean of all rows'),
+        ('copied = 20_000 * 201', 'stay behind'),
+        ('copied = 201', 'How many words'),
+        ("copied = '1,206,000'", 'A number is asked for'),
+    ],
+    'check_match_relatives': [
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    moved = match_rows(rows, old, new)
+    for i, w in enumerate(new.words):
+        if relatives.get(w) in old: moved[i] = rows[old.index[relatives[w]]]
+    return moved
+""",
+            'has a row of its own',
+        ),
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    moved = match_rows(rows, old, new)
+    for i, w in enumerate(new.words):
+        if w in relatives and w not in old: moved[i] = rows[old.index[relatives[w]]]
+    return moved
+""",
+            'A relative need not be among the old words',
+        ),
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    moved = match_rows(rows, old, new)
+    for i, w in enumerate(new.words):
+        if w in relatives and w not in old: moved[i] = rows[int(old.numericalize([relatives[w]])[0])]
+    return moved
+""",
+            'the row of xxunk',
+        ),
+        ('def match_relatives(rows, old, new, relatives): return match_rows(rows, old, new)', "the row of 'color'"),
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    moved = rows.new_zeros(len(new), *rows.shape[1:])
+    for i, w in enumerate(new.words):
+        w = w if w in old else relatives.get(w)
+        if w in old: moved[i] = rows[old.index[w]]
+    return moved
+""",
+            'the mean of all old rows',
+        ),
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    moved = match_rows(rows, old, new)
+    rows[0] = 0
+    return moved
+""",
+            'changes the old rows',
+        ),
+        (
+            """
+def match_relatives(rows, old, new, relatives):
+    return match_rows(rows, old, new)[:len(old)]
+""",
+            '10 words need rows',
+        ),
+    ],
+    'check_moved_well': [
+        ('def moved_well(model, old, moved, new): return True', 'every row by its id'),
+        ('def moved_well(model, old, moved, new): return False', 'rejects a move without a mistake'),
+        ('def moved_well(model, old, moved, new): print(len(new))', 'gives back nothing'),
+        (
+            """
+def moved_well(model, old, moved, new):
+    shared = [w for w in new.words if w in old]
+    before, after = old.numericalize(shared), new.numericalize(shared)
+    return torch.equal(model.decoder.weight[before], moved.decoder.weight[after])
+""",
+            'the biases by id',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    shared = [w for w in new.words if w in old]
+    before, after = old.numericalize(shared), new.numericalize(shared)
+    return torch.equal(model.decoder.weight[before], moved.decoder.weight[after]) and torch.equal(model.decoder.bias[before], moved.decoder.bias[after])
+""",
+            'fresh LSTM weights',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    shared = [w for w in new.words if w in old]
+    a, b = (m(torch.from_numpy(v.numericalize(shared)).long()[None]).logits[0] for m, v in ((model, old), (moved.eval(), new)))
+    return torch.allclose(a[:, old.numericalize(shared)], b[:, new.numericalize(shared)], atol=1e-5)
+""",
+            'zeros for new words',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    shared = [w for w in new.words if w in old]
+    a, b = (m.train()(torch.from_numpy(v.numericalize(shared)).long()[None]).logits[0] for m, v in ((model, old), (moved, new)))
+    return torch.allclose(a[:, old.numericalize(shared)], b[:, new.numericalize(shared)], atol=1e-5)
+""",
+            'evaluation mode',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    shared = [w for w in new.words if w in old][:3]
+    a, b = (m(torch.from_numpy(v.numericalize(shared)).long()[None]).logits[0] for m, v in ((model, old), (moved.eval(), new)))
+    fresh = [i for i, w in enumerate(new.words) if w not in old]
+    return (torch.allclose(a[:, old.numericalize(shared)], b[:, new.numericalize(shared)], atol=1e-5)
+            and torch.allclose(b[:, fresh], a.mean(1, keepdim=True).expand(-1, len(fresh)), atol=1e-5))
+""",
+            'a wrong row for the last word',
+        ),
+    ],
+    'check_forgetting': [
+        (
+            """
+def forgetting(before, after, docs):
+    a, b = (evaluate_lm(m, LMBatches(*TokenStream.of([v.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity'] for m, v in (before, after))
+    return b / a
+""",
+            'over its own words',
+        ),
+        (
+            """
+def forgetting(before, after, docs):
+    (model, old), (tuned, new) = before, after
+    stream = TokenStream.of([new.numericalize(d) for d in docs])
+    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['perplexity'] for m in (change_vocab(model, old, new), tuned))
+    return a / b
+""",
+            'upside down',
+        ),
+        (
+            """
+def forgetting(before, after, docs):
+    (model, old), (tuned, new) = before, after
+    stream = TokenStream.of([new.numericalize(d) for d in docs])
+    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['valid_loss'] for m in (change_vocab(model, old, new), tuned))
+    return b / a
+""",
+            'the ratio of the losses',
+        ),
+        (
+            """
+def forgetting(before, after, docs):
+    (model, old), (tuned, new) = before, after
+    stream = TokenStream.of([new.numericalize(d) for d in docs])
+    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['perplexity'] for m in (change_vocab(model, old, new), tuned))
+    return b - a
+""",
+            'a difference',
+        ),
+        (
+            """
+def forgetting(before, after, docs):
+    (model, old), (tuned, new) = before, after
+    a, b = (evaluate_lm(m, LMBatches(*TokenStream.of([v.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity']
+            for m, v in ((change_vocab(model, old, new), new), (tuned, Vocab(new.words[:2] + new.words[:1:-1]))))
+    return b / a
+""",
+            'numericalised with the words',
+        ),
+    ],
+}
