@@ -72,6 +72,11 @@ def pages() -> list[Path]:
     return [NBS / p for p in flat if isinstance(p, str) and p.endswith('.ipynb')]
 
 
+def html_name(path: Path) -> str:
+    "The page that nbdev makes of a notebook: its number is dropped."
+    return re.sub(r'^\d+_', '', path.stem) + '.html'
+
+
 def llms(entries: list[tuple[str, str, str]]) -> str:
     "The site in one file of plain text, for readers that are programs."
     first = (ROOT / 'README.md').read_text(encoding='utf-8').split('\n\n')[1].replace('\n', ' ')
@@ -86,7 +91,7 @@ def write(out: Path):
     for path in pages():
         nb = nbformat.read(path, as_version=4)
         title, promise = title_and_promise(nb)
-        entries.append((path.with_suffix('.html').name, title, promise))
+        entries.append((html_name(path), title, promise))
         for module in filter(None, [module_of(nb)]):
             (out / f'reference/{module}.qmd').write_text(reference(module, path, title), encoding='utf-8')
     (out / 'llms.txt').write_text(llms(entries), encoding='utf-8')

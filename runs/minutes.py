@@ -52,20 +52,23 @@ def write(path: Path, seconds: float):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('chapters', nargs='*', help='measure these anew; default: all')
     parser.add_argument('--check', action='store_true')
     args = parser.parse_args()
     lessons = {p.stem: p for p in sorted((ROOT / 'nbs').glob('*.ipynb')) if strip_of(nbformat.read(p, as_version=4)) is not None}
+    path = ROOT / 'results/chapters.json'
+    seconds = json.loads(path.read_text(encoding='utf-8'))['seconds'] if path.exists() else {}
     if args.check:
-        known = json.loads((ROOT / 'results/chapters.json').read_text(encoding='utf-8'))['seconds']
-        wrong = [f'{n} was never measured' for n in lessons if n not in known] + [w for n, s in known.items() if n in lessons and (w := stale(lessons[n], s))]
+        wrong = [f'{n} was never measured' for n in lessons if n not in seconds] + [
+            w for n, s in seconds.items() if n in lessons and (w := stale(lessons[n], s))
+        ]
         raise SystemExit('\n'.join(wrong) + '\nRun python runs/minutes.py on an idle machine' if wrong else 0)
     os.environ.setdefault('OMP_NUM_THREADS', '2')
-    seconds = {}
-    for name, path in lessons.items():
-        seconds[name] = round(measure(path), 1)
+    for name in args.chapters or lessons:
+        seconds[name] = round(measure(lessons[name]), 1)
         print(f'{seconds[name]:6.1f} s  {name}', flush=True)
-        write(path, seconds[name])
-    record(ROOT / 'results/chapters.json', 'python runs/minutes.py', {'seconds': seconds})
+        write(lessons[name], seconds[name])
+        record(path, 'python runs/minutes.py', {'seconds': {n: seconds[n] for n in lessons if n in seconds}})
 
 
 if __name__ == '__main__':

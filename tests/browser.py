@@ -104,7 +104,7 @@ def jupyterlab(folder: Path, theme='JupyterLab Light'):
         '--LabApp.expose_app_in_browser=True',
     ]
     command = [sys.executable, '-m', 'jupyterlab', *options]
-    env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '2'}
+    env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     with open(folder / 'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:
             address = f'http://127.0.0.1:{port}'

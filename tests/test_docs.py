@@ -10,6 +10,8 @@ import pytest
 import yaml
 from notebooks import NBS, ROOT, directives, module_of, read
 
+import ulmfit_nb
+
 sys.path.insert(0, str(ROOT / 'runs'))
 import docs
 
@@ -64,9 +66,13 @@ def test_a_reference_page_a_module(site):
 
 
 def test_backticked_names_become_links(site):
-    "In chapter 8, `LMBatches` leads to where it is built."
-    text = '\n'.join(c.source for c in read(site / '08_pretraining.ipynb').cells if c.cell_type == 'markdown')
-    assert re.search(r'\[`LMBatches`\]\([^)]*batching\.html#lmbatches\)', text)
+    "A name in backticks leads to the chapter that builds it; a public name of the package to its own module, and no namesake."
+    text = {p.stem: '\n'.join(c.source for c in read(p).cells if c.cell_type == 'markdown') for p in site.glob('*.ipynb')}
+    links = [link for page in text.values() for link in re.findall(r'\[`(\w+)`\]\(/(\w+)\.html#\w+\)', page)]
+    assert len(links) > 50 and ('Tokenizer', 'tokenization') in links
+    built = {name: getattr(ulmfit_nb, name).__module__.rpartition('.')[2] for name in ulmfit_nb.__all__}
+    wrong = {(name, page) for name, page in links if name in built and page != built[name]}
+    assert not wrong, f'{wrong} lead to a namesake'
 
 
 @pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
@@ -96,7 +102,7 @@ def test_pictures_say_what_they_show(path):
 
 def test_llms_txt_names_every_page(site):
     text = (site.parent / 'nbs/llms.txt').read_text()
-    assert all(f'({p.stem}.html)' in text for p in NBS)
+    assert all(f'({docs.html_name(p)})' in text for p in NBS)
 
 
 @pytest.mark.skipif(shutil.which('quarto') is None, reason='Quarto is not on PATH: the pages are checked up to what it would be given')

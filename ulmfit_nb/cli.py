@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Tokens', 'Seed', 'Workers',
-           'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'options', 'pretrain', 'fine_tune',
+           'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'options', 'run_pretrain', 'run_fine_tune',
            'classify', 'report', 'epoch_line', 'predict', 'demo', 'show_demo', 'plot_demo', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
@@ -57,8 +57,8 @@ def options(stage: str, preset: Preset, **given) -> dict:
     return PRESETS[preset.value][stage] | {k: v for k, v in given.items() if v is not None}
 
 # %% ../nbs/18_command_line.ipynb #f8d2e97c
-@app.command()
-def pretrain(out: Out, data: Data='prose', split: Split='train', preset: Size=Preset.laptop, text: TextCol='text', max_tokens: Tokens=None,
+@app.command('pretrain')
+def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Size=Preset.laptop, text: TextCol='text', max_tokens: Tokens=None,
              epochs: Epochs=None, lr: Rate=None, seed: Seed=0, workers: Workers=0, backwards: Backwards=False):
     "Stage 1: learn a language from general text."
     with plain_errors():
@@ -69,8 +69,8 @@ def pretrain(out: Out, data: Data='prose', split: Split='train', preset: Size=Pr
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #807d5091
-@app.command()
-def fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.laptop, text: TextCol='text',
+@app.command('fine-tune')
+def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.laptop, text: TextCol='text',
               max_tokens: Tokens=None, epochs: Epochs=None, lr: Rate=None, seed: Seed=0, workers: Workers=0):
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
