@@ -51,6 +51,7 @@ def take_picture(page, name: str):
     height = page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight + 200")
     size = page.viewport_size
     page.set_viewport_size({'width': size['width'], 'height': min(height, 16_000)})
+    page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, 0)")  # a run ends at the last cell
     page.wait_for_timeout(500)
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f'{name}.png')

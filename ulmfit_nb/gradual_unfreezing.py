@@ -133,7 +133,8 @@ def train_classifier(
     lr: float=0.01,            # highest rate of the head
     factor: float=2.6,         # each group below learns so many times slower
     plan: list[Phase]=None,    # what to carry out in place of gradual unfreezing by these three
-    bs: int=64, bptt: int=70,  # documents in a batch, tokens in a piece
+    bs: int=64,                # documents in a batch
+    bptt: int=70,              # tokens in a piece
     max_len: int | None=1400,  # gradients reach so many tokens back from a document's end; None: to its beginning
     drop_mult: float=1.,       # multiplies all five dropouts
     bf16: bool=False,          # compute in bfloat16
@@ -149,9 +150,8 @@ def train_classifier(
     torch.manual_seed(seed)
     model, tokenizer = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult), Tokenizer(**config['tokenizer'])
     batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (held, False))]
-    plan = plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor)
-    history = fit(ClassifierTask(model, *batches), plan, stlr, bf16=bf16, seed=seed, checkpoint=out/'work/checkpoint.safetensors',
-                  every=every, settings=settings, progress_bar=progress_bar, watch=watch)
+    history = fit(ClassifierTask(model, *batches), plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor), stlr, bf16=bf16,
+                  seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, model, vocab, train.classes, config, settings, history)
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #434c1fda
