@@ -68,8 +68,7 @@ def reference(module: str, chapter: Path, title: str) -> str:
 def pages() -> list[Path]:
     "The notebooks in the order of the sidebar."
     sidebar = yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']
-    flat = [p for item in sidebar for p in (item['contents'] if isinstance(item, dict) and isinstance(item['contents'], list) else [item])]
-    return [NBS / p for p in flat if isinstance(p, str) and p.endswith('.ipynb')]
+    return [NBS / p for section in sidebar for p in section['contents'] if p.endswith('.ipynb')]
 
 
 def html_name(path: Path) -> str:

@@ -14,13 +14,13 @@ from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import TextData, fingerprint, load_data
 from ulmfit_nb.experiments import record
-from ulmfit_nb.pretraining import load_lm
+from ulmfit_nb.pretraining import PRESETS, load_lm
 from ulmfit_nb.schedules import all_at_once, gradual_unfreezing
 from ulmfit_nb.training import read_config, same_settings, save_stage, write_json
 
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
 SETTINGS = {
-    'fine_tune': dict(max_vocab=20_000, bs=32, epochs=2, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
+    'fine_tune': PRESETS['small']['fine_tune'],
     'train_classifier': dict(lr=0.01, factor=2.6, drop_mult=0.5, bf16=True),
 }
 STEPS = 300  # about so many batches with everything unfrozen, however few labels there are

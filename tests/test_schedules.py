@@ -4,9 +4,7 @@ import ast
 import inspect
 import json
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -18,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from javascript import call_js
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -346,17 +345,9 @@ def test_steepest(losses, best):
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    if not (node := shutil.which('node')):
-        missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
-        missing('node is not installed, so the JavaScript of the widget cannot be run')
     from ulmfit_nb.widgets import es_module
 
-    code = es_module('schedules.js', 'svg.js', 'lr_explorer.js')
-    names = ', '.join(sorted(set(re.findall(r'^export function (\w+)', code, re.MULTILINE))))
-    code += f'\nconst known = {{ {names} }};\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return call_js(es_module('schedules.js', 'svg.js', 'lr_explorer.js'), calls)
 
 
 LENGTHS = [1, 2, 3, 5, 9, 10, 19, 20, 29, 57, 100, 200, 300]

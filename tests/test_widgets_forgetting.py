@@ -2,12 +2,10 @@
 
 import json
 import math
-import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from javascript import call_js
 from notebooks import ROOT
 
 from ulmfit_nb.experiments import read_records
@@ -27,7 +25,7 @@ class Node {
 }
 globalThis.document = { createElementNS: (_, tag) => new Node(tag) };
 const flat = node => [{ tag: node.tag, ...node.attrs, text: node.textContent }, ...node.children.flatMap(flat)];
-function picture(values) {
+export function picture(values) {
   const host = new Node('div');
   render({ model: { get: k => values[k], on() {}, off() {} }, el: host });
   return flat(host);
@@ -37,14 +35,7 @@ function picture(values) {
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    if not (node := shutil.which('node')):
-        missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
-        missing('node is not installed, so the JavaScript of the widget cannot be run')
-    code = es_module('svg.js', 'forgetting.js') + DOM + 'const known = { awake, point_at, standard_error, log_ticks, tenths, picture };'
-    code += f'\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return call_js(es_module('svg.js', 'forgetting.js') + DOM, calls)
 
 
 class TenBatches:

@@ -1,13 +1,11 @@
 "The mask widget: its generator, written a second time here; what its masks must have in common with those of the library."
 
 import json
-import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import torch
+from javascript import call_js
 
 from ulmfit_nb import dropout
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
@@ -19,14 +17,7 @@ MULTS = [0, 0.05, 0.35, 1, 1.5, 3]
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    if not (node := shutil.which('node')):
-        missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
-        missing('node is not installed, so the JavaScript of the widget cannot be run')
-    code = es_module('svg.js', 'masks.js') + '\nconst known = { random_ints, dropout_mask, multiply, all_masks, intact };'
-    code += f'\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return call_js(es_module('svg.js', 'masks.js'), calls)
 
 
 def random_ints(seed: int, n: int) -> list[int]:

@@ -2,15 +2,13 @@
 
 import json
 import math
-import os
 import re
-import shutil
-import subprocess
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from javascript import call_js
 
 import ulmfit_nb.widgets as widgets
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -21,15 +19,7 @@ from ulmfit_nb.widgets import Curve, LiveLoss, es_module, generation, live_loss
 
 def javascript(file: str, calls: list) -> list:
     "What the exported functions of a widget give for (name, arguments)."
-    if not (node := shutil.which('node')):
-        missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
-        missing('node is not installed, so the JavaScript of the widget cannot be run')
-    code = es_module('svg.js', file)
-    names = ', '.join(sorted(set(re.findall(r'^export function (\w+)', code, re.MULTILINE))))
-    code += f'\nconst known = {{ {names} }};\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return call_js(es_module('svg.js', file), calls)
 
 
 # --- a curve

@@ -1,12 +1,10 @@
 "The stream widget: rows, targets and places are those of LMBatches, and the arrow keys follow a row into the next batch."
 
 import json
-import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from javascript import call_js
 
 from ulmfit_nb.batching import LMBatches, even_lengths, row_length
 from ulmfit_nb.widgets import es_module, stream_explorer
@@ -14,14 +12,7 @@ from ulmfit_nb.widgets import es_module, stream_explorer
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    if not (node := shutil.which('node')):
-        missing = pytest.fail if os.environ.get('CI') == 'true' else pytest.skip
-        missing('node is not installed, so the JavaScript of the widget cannot be run')
-    code = es_module('svg.js', 'stream.js') + '\nconst known = { row_length, even_lengths, batch_at, fit, move, describe };'
-    code += f'\nconsole.log(JSON.stringify({json.dumps(calls)}.map(([f, args]) => known[f](...args))));'
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return call_js(es_module('svg.js', 'stream.js'), calls)
 
 
 SHAPES = [(n, bs, bptt) for n in (9, 30, 31, 264) for bs in (1, 2, 5, 8) for bptt in (1, 2, 6, 8, 300)]

@@ -2,13 +2,11 @@
 
 import json
 import math
-import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import torch
+from javascript import run_js
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.interpretation import surprisal
@@ -16,15 +14,6 @@ from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.widgets import SurprisalView, es_module, surprisal_view
 
 TEXT = 'A fine cast, and <b>no</b> film. I liked the cast; nobody liked the film.'
-
-
-def node(code):
-    "What a program prints, as JSON. Without node there is nothing to run: a failure in CI, a skip elsewhere."
-    if not (node := shutil.which('node')):
-        (pytest.fail if os.environ.get('CI') == 'true' else pytest.skip)('node is not installed')
-    done = subprocess.run([node, '--input-type=module'], input=code, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope='module')
@@ -51,7 +40,7 @@ def test_the_data_are_those_of_surprisal(view, models):
 def test_javascript_agrees_with_python(view, models):
     code = es_module('words.js', 'surprisal.js')
     runs = json.dumps(view.runs)
-    theirs = node(f'{code}\nconst r = {runs}; console.log(JSON.stringify([r.map(x => perplexity(x.bits)), saved(...r), common(...r).map(perplexity)]))')
+    theirs = run_js(f'{code}\nconst r = {runs}; console.log(JSON.stringify([r.map(x => perplexity(x.bits)), saved(...r), common(...r).map(perplexity)]))')
     a, b = (surprisal(*m, TEXT) for m in models.values())
     both = a.known & b.known
     assert 0 < both.sum() < len(both)
@@ -62,7 +51,7 @@ def test_javascript_agrees_with_python(view, models):
 
 def test_no_word_in_common():
     run = {'name': 'x', 'bits': [1.0], 'known': [False], 'guesses': [[]]}
-    assert 'share no word' in node(f'{es_module("words.js", "surprisal.js")}\nconsole.log(JSON.stringify(summary({json.dumps([run, run])}, 2)))')
+    assert 'share no word' in run_js(f'{es_module("words.js", "surprisal.js")}\nconsole.log(JSON.stringify(summary({json.dumps([run, run])}, 2)))')
 
 
 def test_long_texts_are_cut_to_what_a_page_can_carry(models):
@@ -101,7 +90,9 @@ const host = new Node('div');
 
 def page(module, view, traits, then):
     state = {t: getattr(view, t) for t in traits}
-    return node(f'{module.replace("export default", "const made =")}\n{PAGE.replace("STATE", json.dumps(state))}\nmade.render({{ model, el: host }});\n{then}')
+    return run_js(
+        f'{module.replace("export default", "const made =")}\n{PAGE.replace("STATE", json.dumps(state))}\nmade.render({{ model, el: host }});\n{then}'
+    )
 
 
 TRAITS = ('tokens', 'runs', 'shown', 'at')
