@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from test_widgets_surprisal import node, page
+from javascript import page, run_js
 
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -167,7 +167,7 @@ def test_stopping_is_no_error(monkeypatch):
 
 @pytest.mark.parametrize('minutes, text', [(0.001, '1 s'), (0.5, '30 s'), (1.2, '1 min'), (45, '45 min'), (150, '2.5 hours')])
 def test_durations(minutes, text):
-    assert node(f'{es_module("words.js", "svg.js", "own_data.js")}\nconsole.log(JSON.stringify(duration({minutes})))') == text
+    assert run_js(f'{es_module("words.js", "svg.js", "own_data.js")}\nconsole.log(JSON.stringify(duration({minutes})))') == text
 
 
 def test_the_picture_draws_the_report():

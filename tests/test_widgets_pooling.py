@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_widgets_surprisal import PARTS, node, page
+from javascript import PARTS, page, run_js
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.classifier import Classifier, TextClassifierModel
@@ -35,7 +35,7 @@ def view(classifier, request):
 def test_javascript_agrees_with_python(view, classifier):
     found = contributions(classifier, TEXT, view.cls)
     code = es_module('words.js', 'svg.js', 'pooling.js')
-    totals, each, bars = node(
+    totals, each, bars = run_js(
         f'{code}\nconst parts = {json.dumps(view.parts)}, wins = {json.dumps(view.wins)};\n'
         f'console.log(JSON.stringify([by_part(parts), VIEWS.map(v => values(v, wins, parts)), steps({view.start}, by_part(parts))]))'
     )
