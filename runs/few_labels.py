@@ -8,15 +8,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
-from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import TextData, fingerprint, load_data
 from ulmfit_nb.experiments import record
-from ulmfit_nb.pretraining import PRESETS, load_lm
+from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
+from ulmfit_nb.scaling import load_packed
 from ulmfit_nb.schedules import all_at_once, gradual_unfreezing
-from ulmfit_nb.training import read_config, same_settings, save_stage, write_json
+from ulmfit_nb.training import read_config, same_settings, write_json
 
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
 SETTINGS = {
@@ -35,15 +34,6 @@ def draw(data: TextData, n: int, rng: np.random.Generator) -> list[int]:
         mine = order[labels[order] == c]
         ranks[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
     return np.argsort(ranks, kind='stable')[:n].tolist()
-
-
-def random_weights(lm: str, out: Path, seed: int) -> Path:
-    "A language model of the same shape and words that has read nothing."
-    _, vocab, config = load_lm(lm)
-    torch.manual_seed(seed)
-    model = LanguageModel(AWDLSTMConfig(**config['architecture']))
-    save_stage(out, 'language model', model, vocab, {k: config[k] for k in ('architecture', 'tokenizer', 'backwards')} | {'settings': {'seed': seed}}, [])
-    return out
 
 
 def tfidf(train: TextData, test: TextData) -> float:
@@ -66,6 +56,11 @@ def plan_of(start: str, n_layers: int, n: int, bs: int) -> list:
     return gradual_unfreezing(names, lr, epochs, factor)
 
 
+def read(data: str, split: str) -> TextData:
+    "A split of a data set; from runs/pack.py, if `data` is where its packs lie: packs/imdb for packs/imdb-train and so on."
+    return load_packed(f'{data}-{split}') if Path(f'{data}-{split}').is_dir() else load_data(data, split)
+
+
 def classify(lm: Path, start: str, train: TextData, valid: TextData, test: TextData, out: Path, seed: int) -> dict:
     "Train on `train`, count the right answers on `test`."
     began, bs = time.perf_counter(), 16 if len(train) <= 1000 else 32
@@ -80,11 +75,11 @@ def classify(lm: Path, start: str, train: TextData, valid: TextData, test: TextD
 
 def starts(args) -> dict[str, Path]:
     "The three language models to start from."
-    texts = load_data(args.data, args.unlabelled_split).texts
+    texts = read(args.data, args.unlabelled_split).texts
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]]
     scratch = args.out / 'scratch'
     if not (scratch / 'config.json').exists():
-        random_weights(args.lm, scratch, seed=0)
+        untrained(args.lm, scratch)
     tuned = fine_tune(args.lm, texts, args.out / 'tuned', **SETTINGS['fine_tune'])
     return dict(zip(STARTS, (scratch, args.lm, tuned)))
 
@@ -106,7 +101,7 @@ def measure(out: Path, name: str, start: str, lm: Path | None, texts: tuple[Text
 
 def study(args) -> list[dict]:
     "All points, one after another, seeds outermost so that a study cut short has something to say."
-    data, test = load_data(args.data, 'train'), load_data(args.data, 'test')
+    data, test = read(args.data, 'train'), read(args.data, 'test')
     held = draw(data, args.valid, np.random.default_rng(1))  # for choosing settings; never among the labels
     valid, rest = data.select(held), data.select(sorted(set(range(len(data))) - set(held)))
     test = valid if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
@@ -114,7 +109,7 @@ def study(args) -> list[dict]:
     for seed in args.seeds:
         for n in args.sizes:
             train = rest.select(draw(rest, n, np.random.default_rng(100 + seed)))
-            for start in (*STARTS, 'tf-idf'):
+            for start in (*STARTS, *(() if Path(f'{args.data}-train').is_dir() else ('tf-idf',))):  # that counts words in texts, not in tokens
                 texts = train, valid.select(range(min(200, len(valid)))), test
                 made = measure(args.out, f'{part}-{start}-{n}-{seed}', start, lms.get(start), texts, seed)
                 points.append({'start': start, 'labels': n, 'seed': seed, **made})
@@ -128,7 +123,7 @@ def numbers(text: str) -> list[int]:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('data', help='a named set or a file with train and test splits')
+    parser.add_argument('data', help='a named set, a folder with train and test splits, or the beginning of the names of packs (runs/out/packs/imdb)')
     parser.add_argument('--lm', default='wiki-small', help='language model to start from: a directory, or the name of one that ships')
     parser.add_argument('--out', type=Path, required=True, help='directory for the runs and the points that are done')
     parser.add_argument('--sizes', type=numbers, default=[100, 500, 1000, 5000], help='numbers of labels')
@@ -147,7 +142,7 @@ def main():
     _, vocab, config = load_lm(args.lm)
     tuned = json.loads((args.out / 'tuned/history.json').read_text())
     figures = {
-        'data': args.data,
+        'data': Path(args.data).name,
         'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
         'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split, 'perplexity': tuned[-1]['perplexity'], 'minutes': tuned[-1]['minutes']},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
@@ -156,7 +151,7 @@ def main():
         'points': points,
         'minutes': round((time.perf_counter() - began) / 60, 1),
     }
-    record(args.results / f'few_labels_{args.data}.json', f'python runs/few_labels.py {args.data}', figures)
+    record(args.results / f'few_labels_{Path(args.data).name}.json', f'python runs/few_labels.py {args.data}', figures)
 
 
 if __name__ == '__main__':

@@ -16,8 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 import ulmfit_nb.estimator as estimator
 from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, train_classifier, training
 from ulmfit_nb.data import DataError, TextData, load_data
-from ulmfit_nb.estimator import folder_for, label_codes, rows_for, settings_of
-from ulmfit_nb.pretraining import PRESETS, load_lm
+from ulmfit_nb.estimator import folder_for, label_codes, rows_for
+from ulmfit_nb.pretraining import PRESETS, load_lm, settings_of
 from ulmfit_nb.training import StageError
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']

@@ -36,6 +36,7 @@ from ulmfit_nb.pretraining import (
     pretrain,
     read_prompt,
     split_stream,
+    untrained,
 )
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
@@ -377,11 +378,11 @@ def test_generate(tmp_path):
 
 
 def test_a_model_that_ships_is_asked_for_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretraining, "PRETRAINED", tmp_path / "none")
+    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "none")
     with pytest.raises(training.StageError, match="no language model 'wiki-small' ships with this version: none does"):
         load_pretrained()
     out = pretrain(TEXTS, tmp_path / "shipped/a-model", **TINY)
-    monkeypatch.setattr(pretraining, "PRETRAINED", tmp_path / "shipped")
+    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "shipped")
     assert same(load_pretrained("a-model")[0].state_dict(), weights(out))
     with pytest.raises(training.StageError, match="there are a-model"):
         load_pretrained()
@@ -436,3 +437,12 @@ def test_a_full_disk_is_named_and_leaves_nothing(where, tmp_path, monkeypatch):
     with pytest.raises(OSError, match='(?s)no space left to write .*corpus.ids.*Free some'):
         pretrain(TEXTS, tmp_path / "lm", **TINY)
     assert not list(tmp_path.rglob('*.part'))
+
+
+def test_untrained_has_the_shape_and_the_words_and_nothing_else(tmp_path):
+    lm = pretrain(TEXTS, tmp_path / "lm", **TINY)
+    (model, vocab, config), (blank, words, made) = load_lm(lm), load_lm(untrained(lm, tmp_path / "blank"))
+    assert words == vocab and made["architecture"] == config["architecture"] and made["settings"] == {"seed": 0}
+    assert not any(torch.equal(a, b) for a, b in zip(model.parameters(), blank.parameters()) if a.dim() > 1)
+    again, other = (load_lm(untrained(lm, tmp_path / f"b{seed}", seed))[0].state_dict() for seed in (0, 1))
+    assert same(again, blank.state_dict()) and not same(other, again)

@@ -31,6 +31,7 @@ from ulmfit_nb.training import (
     LMTask,
     Phase,
     StageError,
+    Stop,
     atomic,
     evaluate_lm,
     fit,
@@ -243,6 +244,24 @@ def test_a_run_that_goes_on_is_watched_from_there(tmp_path):
     train((1, 4), tmp_path / "c", every=1)
     train(None, tmp_path / "c", watch=lambda *both: rest.append(both))
     assert rest == whole[-len(rest) :] and 0 < len(rest) < len(whole)
+
+
+@pytest.mark.parametrize("at", ["first", "last of an epoch", "last of all"])
+def test_a_watch_may_stop_the_run_and_nothing_is_lost(undisturbed, tmp_path, at):
+    batches = data(vary_bptt=True)
+    steps = np.cumsum([batches.n_batches(e) for e in range(4)])
+    n, seen = {"first": 1, "last of an epoch": steps[0], "last of all": steps[-1]}[at], []
+
+    def stop(*both):
+        seen.append(both)
+        if len(seen) == n:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(None, tmp_path / "c", watch=stop)
+    rest = []
+    assert same(train(None, tmp_path / "c", watch=lambda *both: rest.append(both)), undisturbed)
+    assert len(rest) == steps[-1] - n, "it goes on with the step after the last"
 
 
 # --- repeatable, in both precisions

@@ -12,8 +12,8 @@ from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import TextData, load_data
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.training import save_stage
-from ulmfit_nb.widgets import DataReport, Stopped, Training, data_report, es_module, expected_minutes, length_bars, own_data, passes
+from ulmfit_nb.training import Stop, save_stage
+from ulmfit_nb.widgets import DataReport, Training, data_report, es_module, expected_minutes, length_bars, own_data, passes
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LABELLED = [f'A {word} story, number {i}, <b>with</b> an end.' for i in range(20) for word in ('fine', 'dull')]
@@ -151,18 +151,18 @@ def test_stop(own):
     own.training.watch('fine_tune', 100)(1, 2.0)
     own.buttons['Stop'].disabled = False
     own.buttons['Stop'].click()
-    with pytest.raises(Stopped):
+    with pytest.raises(Stop):
         own.training.watch('fine_tune', 100)(2, 2.0)
 
 
 def test_stopping_is_no_error(monkeypatch):
     def stages(*_):
-        raise Stopped
+        raise Stop
 
     monkeypatch.setattr('ulmfit_nb.widgets.run_stages', stages)
     said, ended = [], []
     Training(lambda *a: said.append(a)).run('x', None, 'y', 'tiny', {}, lambda: ended.append(True))
-    assert said == [('Stopped. Train goes on from the last checkpoint, where there is one.', False)] and ended
+    assert said == [('Stopped. Train goes on from here.', False)] and ended
 
 
 @pytest.mark.parametrize('minutes, text', [(0.001, '1 s'), (0.5, '30 s'), (1.2, '1 min'), (45, '45 min'), (150, '2.5 hours')])

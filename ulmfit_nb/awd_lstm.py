@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LM_DROPOUTS', 'CLASSIFIER_DROPOUTS', 'AWDLSTMConfig', 'fit_state', 'detach', 'init_embedding', 'AWDLSTM',
-           'linear_cross_entropy', 'LMOutput', 'LanguageModel']
+           'rows_at_once', 'linear_cross_entropy', 'LMOutput', 'LanguageModel']
 
 # %% ../nbs/05_awd_lstm.ipynb #30d29bed
 from dataclasses import dataclass, fields, replace
@@ -111,6 +111,13 @@ class AWDLSTM(nn.Module):
         groups = {'embedding': list(self.embedding.parameters())}
         return groups | {f'lstm {i}': list(l.parameters()) for i, l in enumerate(self.lstms, 1)}
 
+# %% ../nbs/05_awd_lstm.ipynb #a4a53a70
+def rows_at_once(
+    x: torch.Tensor,   # features, wherever they lie
+) -> int:              # tokens
+    "For how many tokens to make scores at a time."
+    return 256 if x.device.type == 'cpu' else 2048
+
 # %% ../nbs/05_awd_lstm.ipynb #c7bccd59
 def _loss_and_grads(x, weight, bias, targets, chunk, need):
     "Summed cross-entropy, and what it says about x, weight and bias; `need`: which of these three are asked for."
@@ -150,13 +157,13 @@ def linear_cross_entropy(
     weight: torch.Tensor,   # (vocab_sz, features)
     bias: torch.Tensor,     # (vocab_sz,)
     targets: torch.Tensor,  # (...), int64; every one counts, there is no padding to ignore
-    chunk: int=256,         # rows of logits in memory at a time
+    chunk: int=None,        # rows of logits in memory at a time; None: `rows_at_once`
 ) -> torch.Tensor:          # mean cross-entropy in nats, fp32
     "`F.cross_entropy(F.linear(x, weight, bias), targets)`, without the whole matrix of logits."
     x = x.reshape(-1, x.shape[-1])
     if torch.is_autocast_enabled(x.device.type): x = x.to(torch.get_autocast_dtype(x.device.type))
     if not torch.is_grad_enabled(): x, weight, bias = x.detach(), weight.detach(), bias.detach()
-    return _LinearCrossEntropy.apply(x, weight, bias, targets.reshape(-1), chunk)
+    return _LinearCrossEntropy.apply(x, weight, bias, targets.reshape(-1), chunk or rows_at_once(x))
 
 # %% ../nbs/05_awd_lstm.ipynb #d596005b
 class LMOutput(NamedTuple):

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Tokens', 'Seed', 'Workers',
-           'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'options', 'run_pretrain', 'run_fine_tune',
-           'classify', 'report', 'epoch_line', 'predict', 'demo', 'show_demo', 'plot_demo', 'run_until_stopped', 'lab']
+           'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'run_pretrain', 'run_fine_tune', 'classify',
+           'report', 'epoch_line', 'predict', 'demo', 'show_demo', 'plot_demo', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
@@ -50,12 +50,6 @@ def plain_errors():
         typer.secho('\ninterrupted: run the same command again to go on from the last checkpoint.', fg='yellow', err=True)
         raise typer.Exit(130) from None
 
-# %% ../nbs/18_command_line.ipynb #5929b041
-def options(stage: str, preset: Preset, **given) -> dict:
-    "What the preset says for a stage, overruled by the options that were given."
-    from ulmfit_nb.pretraining import PRESETS
-    return PRESETS[preset.value][stage] | {k: v for k, v in given.items() if v is not None}
-
 # %% ../nbs/18_command_line.ipynb #f8d2e97c
 @app.command('pretrain')
 def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Size=Preset.laptop, text: TextCol='text', max_tokens: Tokens=None,
@@ -63,9 +57,10 @@ def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Siz
     "Stage 1: learn a language from general text."
     with plain_errors():
         from ulmfit_nb import pretrain as stage
+        from ulmfit_nb.pretraining import settings_of
         from ulmfit_nb.data import TextSource
         stage(TextSource(data, split, text), out, backwards=backwards, workers=workers,
-              **options('pretrain', preset, max_tokens=max_tokens, epochs=epochs, lr=lr, seed=seed))
+              **settings_of(preset.value, 'pretrain', max_tokens=max_tokens, epochs=epochs, lr=lr, seed=seed))
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #807d5091
@@ -75,9 +70,10 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
         from ulmfit_nb import fine_tune as stage, from_pretrained
+        from ulmfit_nb.pretraining import settings_of
         from ulmfit_nb.data import TextSource
         stage(from_pretrained(lm), TextSource(data, split, text), out, workers=workers,
-              **options('fine_tune', preset, max_tokens=max_tokens, epochs=epochs, lr=lr, seed=seed))
+              **settings_of(preset.value, 'fine_tune', max_tokens=max_tokens, epochs=epochs, lr=lr, seed=seed))
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #cd1d070b
@@ -89,9 +85,10 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
     with plain_errors():
         from ulmfit_nb import from_pretrained, train_classifier
         from ulmfit_nb.data import NAMED, load_data
+        from ulmfit_nb.pretraining import settings_of
         lm = from_pretrained(lm)
         held = valid and (load_data(data, valid) if data in NAMED else load_data(valid, 'train', text, label))
-        train_classifier(lm, load_data(data, split, text, label), out, held or None, **options('train_classifier', preset, epochs=epochs, lr=lr, seed=seed))
+        train_classifier(lm, load_data(data, split, text, label), out, held or None, **settings_of(preset.value, 'train_classifier', epochs=epochs, lr=lr, seed=seed))
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #14fc27ad
@@ -133,12 +130,13 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
     "All three stages on the reviews that ship, offline."
     with plain_errors():
         from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
+        from ulmfit_nb.pretraining import settings_of
         from ulmfit_nb.data import TextSource, load_data
-        tiny, started = Preset.tiny, time.perf_counter()
-        typer.echo('1  pretraining on plain prose');  lm = pretrain(TextSource('prose'), out/'lm', **options('pretrain', tiny, seed=seed))
-        typer.echo('2  fine-tuning on film reviews'); tuned = fine_tune(lm, TextSource('reviews', 'train+unsup'), out/'reviews-lm', **options('fine_tune', tiny, seed=seed))
+        started = time.perf_counter()
+        typer.echo('1  pretraining on plain prose');  lm = pretrain(TextSource('prose'), out/'lm', **settings_of('tiny', 'pretrain', seed=seed))
+        typer.echo('2  fine-tuning on film reviews'); tuned = fine_tune(lm, TextSource('reviews', 'train+unsup'), out/'reviews-lm', **settings_of('tiny', 'fine_tune', seed=seed))
         typer.echo('3  training the classifier')
-        clas = train_classifier(tuned, load_data('reviews'), out/'classifier', load_data('reviews', 'validation'), **options('train_classifier', tiny, seed=seed))
+        clas = train_classifier(tuned, load_data('reviews'), out/'classifier', load_data('reviews', 'validation'), **settings_of('tiny', 'train_classifier', seed=seed))
         show_demo(out, load_classifier(clas), load_data('reviews', 'test'))
         typer.echo(f'\n{(time.perf_counter() - started) / 60:.1f} minutes. Try: ulmfit-nb predict --model {clas} "Your own review."')
 

@@ -8,7 +8,8 @@ __all__ = ['git_commit', 'hardware', 'circumstances', 'record', 'read_records', 
 
 # %% ../nbs/12_results.ipynb #72bb4fb5
 import datetime, json, os, platform, subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .training import write_json
@@ -34,7 +35,9 @@ def hardware() -> str:
 # %% ../nbs/12_results.ipynb #5192004b
 def circumstances() -> dict:
     "What a figure depends on besides its settings."
-    versions = {p: version(p) for p in ('ulmfit-nb', 'torch', 'numpy', 'spacy')} | {'python': platform.python_version()}
+    versions = {'python': platform.python_version()}
+    for p in ('ulmfit-nb', 'torch', 'numpy', 'spacy'):
+        with suppress(PackageNotFoundError): versions[p] = version(p)   # a machine that only trains has no spaCy
     return {'date': datetime.date.today().isoformat(), 'commit': git_commit(), 'hardware': hardware(), 'versions': versions}
 
 # %% ../nbs/12_results.ipynb #06443304

@@ -6,6 +6,7 @@
 __all__ = ['match_rows', 'shared_words', 'change_vocab', 'fine_tune']
 
 # %% ../nbs/09_fine_tuning.ipynb #75540a00
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def fine_tune(
     epochs: int=1,            # passes over the texts
     lr: float=0.004,          # highest rate of the last group
     factor: float=2.6,        # each group below learns so many times slower
+    schedule: Callable=stlr,  # (t, T, lr_max) -> rate
     bs: int=64, bptt: int=70, # rows, and tokens in a row
     drop_mult: float=1.,      # multiplies all five dropouts
     bf16: bool=False,         # compute in bfloat16
@@ -79,10 +81,10 @@ def fine_tune(
     settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, (source, old, config) = Path(out), load_lm(lm_dir)
-    settings |= {'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
+    settings |= {'schedule': schedule.__name__, 'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     if is_finished(out, settings): return out
     vocab, stream = corpus_in(out/'work', texts, Tokenizer(), min_freq=min_freq, max_vocab=max_vocab, max_tokens=max_tokens, workers=workers)
     torch.manual_seed(seed)
     model = change_vocab(source, old, vocab, replace(source.config, vocab_sz=len(vocab)).drop(drop_mult, **LM_DROPOUTS))
     plan = all_at_once(list(model.layer_groups()), lr, epochs, factor)
-    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], bf16, seed, every, progress_bar, watch, stlr, None)
+    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], bf16, seed, every, progress_bar, watch, schedule, None)

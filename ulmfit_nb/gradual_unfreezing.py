@@ -133,6 +133,7 @@ def train_classifier(
     lr: float=0.01,            # highest rate of the head
     factor: float=2.6,         # each group below learns so many times slower
     plan: list[Phase]=None,    # what to carry out in place of gradual unfreezing by these three
+    schedule: Callable=stlr,   # (t, T, lr_max) -> rate, over the steps of each phase
     bs: int=64,                # documents in a batch
     bptt: int=70,              # tokens in a piece
     max_len: int | None=1400,  # gradients reach so many tokens back from a document's end; None: to its beginning
@@ -146,11 +147,12 @@ def train_classifier(
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
     (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
-    if is_finished(out, settings := run_settings(options, config, data, valid)): return out
+    settings = run_settings(options | {'schedule': schedule.__name__}, config, data, valid)
+    if is_finished(out, settings): return out
     torch.manual_seed(seed)
     model, tokenizer = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult), Tokenizer(**config['tokenizer'])
     batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (held, False))]
-    history = fit(ClassifierTask(model, *batches), plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor), stlr, bf16=bf16,
+    history = fit(ClassifierTask(model, *batches), plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor), schedule, bf16=bf16,
                   seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, model, vocab, train.classes, config, settings, history)
 

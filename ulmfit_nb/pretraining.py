@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'first_pass', 'exchange', 'build_corpus', 'split_stream', 'lm_batches', 'corpus_in', 'is_whole',
-           'new_folder', 'train_lm', 'remove_work', 'check_source', 'pretrain', 'load_lm', 'load_pretrained',
-           'candidates', 'read_prompt', 'next_logits', 'generate', 'evaluate_texts']
+           'new_folder', 'train_lm', 'remove_work', 'settings_of', 'check_source', 'pretrain', 'load_lm',
+           'load_pretrained', 'untrained', 'candidates', 'read_prompt', 'next_logits', 'generate', 'evaluate_texts']
 
 # %% ../nbs/08_pretraining.ipynb #7cb61f3b
 import json, math, shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .data import DataError, fingerprint
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
-from .tokenization import Tokenizer, Vocab
-from .training import (PRETRAINED, LMTask, StageError, evaluate_lm, fit, is_finished, load_stage, load_weights, room_for,
-                                same_settings, save_stage, write_json)
+from .tokenization import FAKE, Tokenizer, Vocab
+from .training import (LMTask, StageError, evaluate_lm, fit, is_finished, load_stage, load_weights, locate, room_for,
+                                same_settings, save_stage, shipped, write_json)
 
 # %% ../nbs/08_pretraining.ipynb #e80570a7
 def first_pass(
@@ -181,6 +182,16 @@ PRESETS = {
     'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
 }
 
+# %% ../nbs/08_pretraining.ipynb #bd9c0f36
+def settings_of(
+    preset: str,    # a name in `PRESETS`
+    stage: str,     # pretrain, fine_tune or train_classifier
+    **given,        # what overrules the preset, where it isn't None
+) -> dict:          # arguments of the stage; raises `ValueError` for a preset that there isn't
+    "What a preset says for a stage."
+    if preset not in PRESETS: raise ValueError(f'there is no preset {preset!r}, but {", ".join(PRESETS)}.')
+    return PRESETS[preset][stage] | {k: v for k, v in given.items() if v is not None}
+
 # %% ../nbs/08_pretraining.ipynb #0e1aa778
 def check_source(texts):
     "Raise `DataError` for what can't be read as often as needed: a generator, or something that isn't texts at all."
@@ -228,7 +239,7 @@ def load_lm(
     "A language model from its directory. Raises `StageError` if it can't be used."
     config, vocab, tensors = load_stage(path, 'language model')
     model = LanguageModel(AWDLSTMConfig(**config['architecture']))
-    load_weights(model, tensors, Path(path)/'model.safetensors')
+    load_weights(model, tensors, locate(path)/'model.safetensors')
     return model.eval(), vocab, config
 
 # %% ../nbs/08_pretraining.ipynb #022619b0
@@ -236,11 +247,24 @@ def load_pretrained(
     name: str='wiki-small',  # a folder of `ulmfit_nb/pretrained`
 ) -> tuple[LanguageModel, Vocab, dict]:  # as `load_lm`; raises `StageError` if no model of that name ships
     "A language model that ships with the package."
-    there = sorted(d.name for d in PRETRAINED.glob('*') if d.is_dir())
-    if name not in there:
-        ship = f'there are {", ".join(there)}' if there else 'none does'
+    if name not in shipped():
+        ship = f'there are {", ".join(shipped())}' if shipped() else 'none does'
         raise StageError(f'no language model {name!r} ships with this version: {ship}. Make one with pretrain, and read it with load_lm.')
-    return load_lm(PRETRAINED/name)
+    return load_lm(shipped()[name])
+
+# %% ../nbs/08_pretraining.ipynb #50b1a2bb
+def untrained(
+    like: str | Path,    # a language model, as for `load_lm`
+    out: str | Path,     # directory for the new one
+    seed: int=0,         # of its weights
+) -> Path:               # `out`
+    "A language model of the same shape, for the same words, that has read nothing."
+    _, vocab, config = load_lm(like)
+    torch.manual_seed(seed)
+    model = LanguageModel(AWDLSTMConfig(**config['architecture']))
+    kept = {k: config[k] for k in ('architecture', 'tokenizer', 'backwards')}
+    save_stage(out, 'language model', model, vocab, kept | {'settings': {'seed': seed}}, [])
+    return Path(out)
 
 # %% ../nbs/08_pretraining.ipynb #51951b30
 def candidates(
@@ -264,7 +288,8 @@ def next_logits(
     "What the model says of the word after `ids`."
     o = model.eval()(torch.tensor([ids], device=next(model.parameters()).device), state)
     logits = o.logits[0, -1].float().cpu()
-    logits[[i for i, w in enumerate(vocab.words) if w in ('xxunk', 'xxpad', 'xxfake')]] = -torch.inf
+    fillers = sum(1 for _ in takewhile(lambda w: w == FAKE, reversed(vocab.words)))   # they stand at the end
+    logits[[vocab.unk, model.config.pad, *range(len(vocab) - fillers, len(vocab))]] = -torch.inf
     return logits, o.state
 
 # %% ../nbs/08_pretraining.ipynb #eec75812

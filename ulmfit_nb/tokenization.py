@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .data import Tokens
+
 # %% ../nbs/02_tokenization.ipynb #07ac24b8
 UNK, PAD, BOS, EOS, FLD = 'xxunk', 'xxpad', 'xxbos', 'xxeos', 'xxfld'
 REP, WREP, UP, MAJ = 'xxrep', 'xxwrep', 'xxup', 'xxmaj'
@@ -148,8 +150,9 @@ class Tokenizer:
         for rule in self.rules: text = rule(text)
         return text
 
-    def __call__(self, text: str) -> list[str]:   # as it was written; raises `TypeError` if it is not a string
+    def __call__(self, text: str) -> list[str]:   # as it was written (or its `Tokens`); raises `TypeError` if it is neither
         "Tokens of one text, `xxbos` in front."
+        if isinstance(text, Tokens): return text
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
         if self.words is None: self.words = SpacyWords(self.lang)
         return self.words(self.apply_rules(text))

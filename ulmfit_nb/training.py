@@ -8,8 +8,8 @@ __all__ = ['NO_SPACE', 'BUSY', 'STAGES', 'HASHED', 'PRETRAINED', 'Phase', 'freez
            'room_for', 'atomic', 'write_json', 'write_tensors', 'model_tensors', 'load_weights', 'flatten_optimizer',
            'restore_optimizer', 'random_state', 'set_random_state', 'flatten_state', 'restore_state', 'Progress',
            'same_settings', 'read_checkpoint', 'snapshot', 'restore', 'part', 'take_up', 'BusyError', 'this_process',
-           'only_run', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch', 'train_phase', 'fit',
-           'StageError', 'sha256', 'save_stage', 'locate', 'read_config', 'load_stage', 'is_finished']
+           'only_run', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch', 'train_phase', 'Stop',
+           'fit', 'StageError', 'sha256', 'save_stage', 'shipped', 'locate', 'read_config', 'load_stage', 'is_finished']
 
 # %% ../nbs/06_training.ipynb #263b8dcf
 import errno, glob, hashlib, json, math, os, platform, sys, time
@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import nn
 
-from .awd_lstm import detach
+from .awd_lstm import detach, rows_at_once
 from .batching import LMBatches
 from .tokenization import Vocab
 
@@ -118,10 +118,11 @@ def tally(
     decoder: nn.Module,   # turns features into a score for each word
     out: torch.Tensor,    # (bs, seq_len, n_out) features
     y: torch.Tensor,      # (bs, seq_len) the ids that came next
-    chunk: int=256,       # rows of scores in memory at a time
+    chunk: int=None,      # rows of scores in memory at a time; None: `rows_at_once`
 ) -> torch.Tensor:        # (2,) summed cross-entropy in nats, and how many ids had the highest score
     "Loss and right guesses of a batch."
     sums = torch.zeros(2, dtype=exact(out.device), device=out.device)
+    chunk = chunk or rows_at_once(out)
     for rows, ids in zip(out.flatten(0, 1).split(chunk), y.flatten().split(chunk)):
         logits = decoder(rows).float()
         sums[0] += nn.functional.cross_entropy(logits, ids, reduction='none').to(sums).sum()
@@ -461,7 +462,7 @@ def train_epoch(
         opt.zero_grad()
         run.state, run.loss = step.state, run.loss + step.loss.detach().to(run.loss) * step.n
         at.end_step(step.n)
-        if watch: watch(at.seen, step.loss.item())
+        if watch: watch(at.seen, step.loss.detach())
         run.tick()
         if every and at.step % every == 0 and at.batch < total: check_loss(run); run.save()
 
@@ -510,6 +511,10 @@ def train_phase(
         run.save()
 
 # %% ../nbs/06_training.ipynb #bcc137e8
+class Stop(Exception):
+    "To be raised by a `watch`: the run writes its checkpoint and ends there. The same call goes on."
+
+# %% ../nbs/06_training.ipynb #33da48a3
 def fit(
     task: Task,                   # model, data, and what to do with a batch
     plan: list[Phase],            # which groups learn, how fast, how long; phases of no epochs are left out
@@ -523,14 +528,15 @@ def fit(
     every: int=500,               # steps from one checkpoint to the next
     settings: dict=None,          # what must be the same for a checkpoint to be taken up; raises `ValueError` if it isn't
     progress_bar: bool=True,      # show one for each epoch
-    watch: Callable=None,         # called after each step with the tokens or documents seen so far and the step's loss in nats
+    watch: Callable=None,         # called after each step with the tokens or documents seen so far and the step's loss in nats, a tensor; may raise `Stop`
 ) -> list[dict]:                  # an entry an epoch: phase, epoch, groups, train_loss, what `task.validate` gave, minutes, seen, peak_mb
     "Carry out a plan; go on from the checkpoint if there is one. Raises `FloatingPointError` when the loss is no longer a number."
     plan = [phase for phase in plan if phase.epochs]
     with only_run(checkpoint):
         run = Run(task, bf16, seed, checkpoint, settings or {})
-        while run.at.phase < len(plan):
-            train_phase(run, plan[run.at.phase], wd, schedule, momentum, clip, every, progress_bar, watch)
+        try:
+            while run.at.phase < len(plan): train_phase(run, plan[run.at.phase], wd, schedule, momentum, clip, every, progress_bar, watch)
+        except Stop: check_loss(run); run.save(); raise
     freeze(task.model, list(task.model.layer_groups()))
     return run.at.history
 
@@ -564,14 +570,17 @@ def save_stage(
 # %% ../nbs/06_training.ipynb #d5548cdb
 PRETRAINED = Path(find_spec('ulmfit_nb').origin).parent/'pretrained'   # the models that ship
 
+def shipped() -> dict[str, Path]:
+    "The models that ship: name to directory."
+    return {d.parent.name: d.parent for d in sorted(PRETRAINED.glob('*/config.json'))}
+
 def locate(
     path: str | Path,   # a directory, or the name of a model that ships
 ) -> Path:              # the directory; raises `StageError` if there is none
     "Where a model lies."
-    here, shipped = Path(path), sorted(d.name for d in PRETRAINED.glob('*') if d.is_dir())
-    if here.is_dir(): return here
-    if str(path) in shipped: return PRETRAINED/str(path)
-    raise StageError(f'{path}: no such directory, and no model of that name ships ({", ".join(shipped) or "none does"}).')
+    if Path(path).is_dir(): return Path(path)
+    if str(path) in shipped(): return shipped()[str(path)]
+    raise StageError(f'{path}: no such directory, and no model of that name ships ({", ".join(shipped()) or "none does"}).')
 
 # %% ../nbs/06_training.ipynb #4f6060ba
 def read_config(path: str | Path) -> dict:  # a stage's directory, or the name of a model that ships

@@ -10,12 +10,13 @@ __all__ = ['STATIC', 'SCHEDULE_CAPTION', 'LAYERS_CAPTION', 'LONGEST', 'MICROSCOP
            'DropoutMasks', 'activations', 'mask_explorer', 'SurprisalView', 'surprisal_run', 'surprisal_view',
            'PoolingView', 'pooling_view', 'Curve', 'AfterCell', 'LiveLoss', 'live_loss', 'Generation', 'generation',
            'ForgettingView', 'forgetting_source', 'forgetting_view', 'length_bars', 'data_report', 'pace', 'lm_pace',
-           'classifier_pace', 'passes', 'expected_minutes', 'DataReport', 'Stopped', 'Gauges', 'Training', 'run_stages',
-           'field', 'DataForm', 'read_and_report', 'OwnData', 'start_training', 'stop_training', 'own_data']
+           'classifier_pace', 'passes', 'expected_minutes', 'DataReport', 'Gauges', 'Training', 'run_stages', 'field',
+           'DataForm', 'read_and_report', 'OwnData', 'start_training', 'stop_training', 'own_data']
 
 # %% ../nbs/widgets.ipynb #ffe2143b
 import json, math, re, tempfile, threading, time
 from functools import partial
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 
@@ -74,6 +75,7 @@ value, how many times slower than the head is the embedding?*"""
 # %% ../nbs/widgets.ipynb #f9f76fed
 def caption(text: str) -> ipw.HTML:
     "A line or two of text under a widget; `**`, `*` and backticks as in Markdown."
+    text = escape(text, quote=False)
     for mark, tag in ((r'\*\*', 'b'), (r'\*', 'i'), ('`', 'code')):
         text = re.sub(rf'{mark}(.+?){mark}', rf'<{tag}>\1</{tag}>', text, flags=re.DOTALL)
     style = 'max-width: 740px; line-height: 1.45; color: var(--jp-ui-font-color1, inherit)'
@@ -383,9 +385,10 @@ class Curve:
 
     def start(self): self.kept, self.last, self.every, self.n, self.mean = [], None, 1, 0, 0.
 
-    def add(self, seen: int, loss: float):
+    def add(self, seen: int, loss: float):   # a number, or a tensor of one
         "Note a step. Fewer tokens than before: a new run, and the curve begins anew."
         if self.last and seen <= self.last[0]: self.start()
+        loss = float(loss)
         if not math.isfinite(loss): return
         self.n, self.mean = self.n + 1, self.smooth * self.mean + (1 - self.smooth) * loss
         self.last = (seen, self.mean / (1 - self.smooth ** self.n))
@@ -517,9 +520,8 @@ def forgetting_source(
     record: dict,    # as in `forgetting_view`
 ) -> str:            # for the caption
     "Say where the points come from, and what they are worth."
-    from html import escape
     if not record.get('command'): origin = 'Measured in this notebook, a moment ago'
-    else: origin = f'Recorded on {escape(record["date"])} by `{escape(record["command"])}`'
+    else: origin = f'Recorded on {record["date"]} by `{record["command"]}`'
     origin += f': {record["labels"]:,} labels, accuracy on {record["valid"]:,} other texts, perplexity on {record["tokens"]:,} tokens.'
     if record['data'] != 'reviews': return f'{origin} One seed.'
     return f'{origin} **A tiny run** on the few reviews that ship, one seed: it shows how forgetting goes, and not what it costs.'
@@ -646,9 +648,6 @@ class DataReport(anywidget.AnyWidget):
     failed = traitlets.Bool(False).tag(sync=True)     # whether it tells of an error
 
 # %% ../nbs/widgets.ipynb #f80220cf
-class Stopped(Exception):
-    "The Stop button was pressed."
-
 class Gauges:
     "A curve and a bar for each of the two stages, hidden until it begins."
     def __init__(self):
@@ -683,15 +682,17 @@ class Training(Gauges):
 
     def watch(self, stage: str, total: float):
         "The `watch` of a stage that will see about so many tokens or documents."
+        from ulmfit_nb.training import Stop
         def note(seen, loss):
-            if self.stopping.is_set(): raise Stopped
+            if self.stopping.is_set(): raise Stop
             self.note(stage, seen, loss, total)
         return note
 
     def run(self, lm, data, out, preset: str, report: dict, done=lambda: None):
         "Both stages; whatever goes wrong becomes a sentence."
+        from ulmfit_nb.training import Stop
         try: self.path = run_stages(self, Path(lm), data, Path(out), preset, report)
-        except Stopped: self.say('Stopped. Train goes on from the last checkpoint, where there is one.', False)
+        except Stop: self.say('Stopped. Train goes on from here.', False)
         except (ValueError, OSError, FloatingPointError) as e: self.say(str(e), True)
         except Exception as e: self.say(f'{type(e).__name__}: {e}', True); raise
         finally:
@@ -818,6 +819,5 @@ def own_data(
     out='my-classifier',   # folder to write to; nothing is written before Train is pressed
 ) -> OwnData:
     "A table of your own: labels, lengths, known words, expected minutes; then training, with live curves."
-    from ulmfit_nb.training import PRETRAINED
-    shipped = sorted(d.name for d in PRETRAINED.glob('*') if (d/'config.json').exists())
-    return OwnData(lm or next(iter(shipped), None), str(source), preset, str(out))
+    from ulmfit_nb.training import shipped
+    return OwnData(lm or next(iter(shipped()), None), str(source), preset, str(out))

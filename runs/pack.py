@@ -1,0 +1,54 @@
+"""All texts that runs/paper.py reads, split into tokens, so that the machine that trains needs neither spaCy nor the texts.
+IMDb's validation part shares no film with what is left, where the films are known (meta_train.parquet beside the reviews)."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ulmfit_nb.data import TextData, TextSource, load_data, split_data
+from ulmfit_nb.scaling import load_packed, pack
+
+
+def films() -> list[str] | None:
+    "The film of each review of IMDb's training split; None if that isn't known here."
+    import pandas as pd
+
+    path = Path(os.environ.get('ULMFIT_NB_DATA', '.')) / 'imdb/meta_train.parquet'
+    if path.exists():
+        return pd.read_parquet(path)['movie'].tolist()
+    print(f'{path} is not there: validation reviews may be of films that are in training too.')
+
+
+def named(limit: int | None) -> Iterator[tuple[str, object]]:
+    "Names and texts of the packs."
+
+    def some(data: TextData) -> TextData:  # a sample, for trying things out
+        return data if limit is None else data.select(range(0, len(data), max(1, len(data) // limit)))
+
+    def texts(source: str, split: str):
+        return TextSource(source, split) if limit is None else some(load_data(source, split)).texts
+
+    for split in ('train', 'validation', 'test'):
+        yield f'wiki-{split}', texts('enwiki2015', split)
+    yield 'imdb-all', texts('imdb', 'train+unsup')
+    for source in ('imdb', 'trec', 'ag_news'):
+        groups = films() if source == 'imdb' and limit is None else None
+        train, valid = split_data(some(load_data(source)), 0.1, seed=0, groups=groups)
+        yield from {f'{source}-train': train, f'{source}-valid': valid, f'{source}-test': some(load_data(source, 'test'))}.items()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', type=Path, help='directory of the packs, a folder each')
+    parser.add_argument('--workers', type=int, default=0, help='processes that tokenise')
+    parser.add_argument('--limit', type=int, help='about so many texts of each set, for trying things out')
+    args = parser.parse_args()
+    for name, data in named(args.limit):
+        texts = load_packed(pack(data, args.out / name, workers=args.workers)).texts
+        size = sum(f.stat().st_size for f in texts.folder.iterdir()) / 2**20
+        print(f'{name:<16} {len(texts):>7,} texts {sum(p["tokens"] for p in texts.index["pieces"]):>12,} tokens {size:6.1f} MB', flush=True)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,246 @@
+"""The paper's results at full size, on a GPU: a list of runs, the most telling first, each recorded as results/paper_NAME.json when it is done.
+It stops before a time limit and goes on when it is called again. Texts come from runs/pack.py."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
+from ulmfit_nb.awd_lstm import AWDLSTMConfig
+from ulmfit_nb.classifier import best_device
+from ulmfit_nb.data import DataError
+from ulmfit_nb.experiments import record
+from ulmfit_nb.pretraining import PRESETS, evaluate_texts, load_lm, untrained
+from ulmfit_nb.scaling import Deadline, decoder_operations, document_operations, load_packed, matrix_rate, step_seconds, training_operations
+from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr
+from ulmfit_nb.training import Phase, Stop, constant, write_json
+
+ROOT = Path(__file__).parent.parent
+# The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.
+PAPER = {
+    'pretrain': dict(bs=256, epochs=4, lr=0.006, drop_mult=0.2, bf16=True, every=1500),
+    'fine_tune': dict(bs=128, epochs=8, lr=0.006, drop_mult=0.5, bf16=True, every=3000),
+    'train_classifier': dict(bs=64, epochs=4, drop_mult=0.5, bf16=True, every=1000),
+}
+RECIPES = {'paper': PAPER, **{name: PRESETS[name] for name in ('tiny', 'small')}}
+
+
+@dataclass(frozen=True)
+class Run:
+    "One run: what distinguishes it from the recipe."
+
+    name: str
+    stage: str  # a stage of the library, or random (a language model that has read nothing), or average (of classifiers' predictions)
+    data: str = ''  # a pack for a language model; for a classifier the data set
+    lm: str = ''  # the run whose language model it starts from
+    of: tuple[str, ...] = ()  # the runs that are averaged
+    options: dict = field(default_factory=dict)
+    recipe: str = ''  # empty: that of the command line
+
+
+def both_ways(seeds=(0, 1, 2)) -> Iterator[Run]:
+    "Stage 1 to 3 on IMDb: forwards, backwards, and the mean of both."
+    for way in ('', '-backwards'):
+        yield Run(f'wiki{way}', 'pretrain', 'wiki', options={'backwards': bool(way)})
+        yield Run(f'imdb-lm{way}', 'fine_tune', 'imdb-all', f'wiki{way}')
+        for seed in seeds:
+            yield Run(f'imdb{way}-{seed}', 'train_classifier', 'imdb', f'imdb-lm{way}', options={'seed': seed})
+    for seed in seeds:
+        yield Run(f'imdb-both-{seed}', 'average', 'imdb', of=(f'imdb-{seed}', f'imdb-backwards-{seed}'))
+
+
+def shipped() -> Iterator[Run]:
+    "The small model that ships, in both directions, on all of the text."
+    for way in ('', '-backwards'):
+        yield Run(f'wiki-small{way}', 'pretrain', 'wiki', options={'backwards': bool(way), 'bs': 64, 'epochs': 6}, recipe='small')
+
+
+def ablations(data: str, texts: str) -> Iterator[Run]:
+    "Rows of the paper's tables 4 to 7 for one data set: pretraining, LM fine-tuning, classifier fine-tuning. Validation error only."
+    lm, classify = f'{data}-lm', 'train_classifier'
+    if data != 'imdb':
+        yield Run(lm, 'fine_tune', texts, 'wiki', options={'epochs': 20})
+    yield Run(f'{data}-unread-lm', 'pretrain', texts, options={'epochs': 8 if data == 'imdb' else 20})
+    yield Run(f'{data}-full-lm', 'fine_tune', texts, 'wiki', options={'factor': 1, 'schedule': constant} | ({} if data == 'imdb' else {'epochs': 20}))
+    yield Run(f'{data}-discr-lm', 'fine_tune', texts, 'wiki', options={'schedule': constant} | ({} if data == 'imdb' else {'epochs': 20}))
+    yield Run(f'{data}-random', 'random', lm=lm)
+    rows = {'no pretraining': f'{data}-unread-lm', 'no LM fine-tuning': 'wiki', 'LM full': f'{data}-full-lm', 'LM full + discr': f'{data}-discr-lm'}
+    for row, start in {**rows, 'all of it': lm}.items():
+        yield Run(f'{data}: {row}', classify, data, start)
+    yield Run(f'{data}: from scratch', classify, data, f'{data}-random', options={'plan': 'full'})
+    for row in list(PLANS)[1:]:
+        yield Run(f'{data}: {row}', classify, data, lm, options={'plan': row})
+
+
+def thaw(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
+    "Gradual unfreezing at given rates."
+    return [Phase(p.groups, rates[-len(p.groups) :], p.epochs) for p in gradual_unfreezing(names, epochs=epochs)]
+
+
+def chain_thaw(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
+    "Felbo et al. 2017: the head, then each layer alone from the words up, then all."
+    alone = [Phase([name], [rate], 1) for name, rate in zip([names[-1], *names[:-1]], [rates[-1], *rates[:-1]])]
+    return [*alone, Phase(names, rates, epochs)]
+
+
+def plans(names: list[str], lr: float, epochs: int) -> dict[str, tuple[list[Phase], Callable]]:
+    "How the classifier is fine-tuned: the rows of the paper's table 7."
+    n = len(names)
+    even, discr, passes = [lr] * n, discriminative(lr, n), epochs + n - 1
+    return {
+        'freez + discr + stlr': (thaw(names, discr, epochs), stlr),
+        'full': (all_at_once(names, lr, passes, factor=1), constant),
+        'full + discr': (all_at_once(names, lr, passes), constant),
+        'last layer only': ([Phase(names[-1:], [lr], passes)], constant),
+        'chain-thaw': (chain_thaw(names, even, epochs), constant),
+        'freez': (thaw(names, even, epochs), constant),
+        'freez + discr': (thaw(names, discr, epochs), constant),
+        'freez + stlr': (thaw(names, even, epochs), stlr),
+        'freez + cosine': (thaw(names, even, epochs), cosine_annealing),
+    }
+
+
+PLANS = plans(['embedding', 'lstm 1', 'head'], 0.01, 1)  # their names; the real ones are made for the model at hand
+ABLATED = {'imdb': 'imdb-all', 'trec': 'trec-train', 'ag_news': 'ag_news-train'}  # data set to the texts that its language model reads
+GROUPS = {
+    'imdb': lambda: [*both_ways()],
+    'small': lambda: [*shipped()],
+    'ablations': lambda: [run for data, texts in ABLATED.items() for run in ablations(data, texts)],
+}
+
+
+def file_name(run: str) -> str:
+    return run.replace(': ', '-').replace(' + ', '+').replace(' ', '_')
+
+
+class Paper:
+    "Carries out runs and records them."
+
+    def __init__(self, args):
+        self.args, self.deadline, self.device = args, Deadline(args.minutes), best_device()
+        self.rate = matrix_rate(self.device, torch.bfloat16, 8192 if self.device.type == 'cuda' else 512)
+
+    def folder(self, run: str) -> Path:
+        return self.args.out / file_name(run)
+
+    def pack(self, name: str):
+        return load_packed(self.args.packs / name)
+
+    def do(self, run: Run):
+        "Carry out a run, unless it is recorded; raises `Stop` when the time is up."
+        path = self.args.results / f'paper_{file_name(run.name)}.json'
+        if path.exists():
+            return
+        if self.deadline.left() <= 0:
+            raise Stop('The time is up. The same call goes on from here.')
+        print(f'{run.name} …', flush=True)
+        figures = {'run': run.name, 'stage': run.stage, **getattr(self, run.stage)(run)}
+        done = record(path, f'python runs/paper.py {self.args.group}', figures | ({'commit': self.args.commit} if self.args.commit else {}))
+        print(json.dumps({k: v for k, v in done.items() if isinstance(v, int | float)}), flush=True)
+
+    def options(self, run: Run) -> dict:
+        return RECIPES[run.recipe or self.args.preset][run.stage] | run.options | {'progress_bar': False, 'watch': self.deadline}
+
+    def stage_figures(self, run: Run, seen_operations: float) -> dict:
+        "What a finished stage says of itself; operations: of all that was seen."
+        config, history = (json.loads((self.folder(run.name) / f).read_text()) for f in ('config.json', 'history.json'))
+        minutes, seen = history[-1]['minutes'], history[-1]['seen']
+        speed = {'seen': seen, 'minutes': minutes, 'per_second': seen / (60 * minutes) if minutes else None}
+        share = {'matrix_rate': self.rate, 'share': seen_operations / (60 * minutes) / self.rate if minutes else None}
+        settings = {k: v for k, v in config['settings'].items() if k != 'before'}
+        return {'settings': settings, 'architecture': config['architecture'], 'history': history, **speed, **share}
+
+    def lm_figures(self, run: Run) -> dict:
+        model, _, _ = load_lm(self.folder(run.name))
+        history = json.loads((self.folder(run.name) / 'history.json').read_text())
+        return self.stage_figures(run, history[-1]['seen'] * training_operations(model.config)) | {k: history[-1][k] for k in ('perplexity', 'accuracy')}
+
+    def pretrain(self, run: Run) -> dict:
+        wiki = run.data == 'wiki'
+        pretrain(self.pack(f'{run.data}-train' if wiki else run.data).texts, self.folder(run.name), **self.options(run))
+        model, vocab, config = load_lm(self.folder(run.name))
+        splits = ('validation', 'test') if wiki else ()
+        found = {s: evaluate_texts(model.to(self.device), vocab, self.pack(f'wiki-{s}').texts, backwards=config['backwards']) for s in splits}
+        return self.lm_figures(run) | found
+
+    def fine_tune(self, run: Run) -> dict:
+        fine_tune(self.folder(run.lm), self.pack(run.data).texts, self.folder(run.name), **self.options(run))
+        return self.lm_figures(run)
+
+    def random(self, run: Run) -> dict:
+        return {'architecture': load_lm(untrained(self.folder(run.lm), self.folder(run.name)))[2]['architecture']}
+
+    def train_classifier(self, run: Run) -> dict:
+        train, valid = (self.pack(f'{run.data}-{part}') for part in ('train', 'valid'))
+        options, config = self.options(run), load_lm(self.folder(run.lm))[0].config
+        names = ['embedding', *(f'lstm {i + 1}' for i in range(config.n_layers)), 'head']
+        plan, schedule = plans(names, options.get('lr', 0.01), options.get('epochs', 3))[options.pop('plan', 'freez + discr + stlr')]
+        out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, plan=plan, schedule=schedule, **options)
+        tokens = sum(len(t) for t in train.texts)
+        operations = tokens * sum(phase.epochs * document_operations(config, phase.groups) for phase in plan)
+        figures = self.stage_figures(run, operations)
+        figures |= {'tokens_per_second': tokens * sum(p.epochs for p in plan) / (60 * figures['minutes']) if figures['minutes'] else None}
+        figures |= {'validation_accuracy': figures['history'][-1]['accuracy']}
+        if ':' in run.name:  # an ablation is looked at on validation texts only
+            return figures
+        test = self.pack(f'{run.data}-test')
+        probs = load_classifier(out).predict_proba(test.texts)
+        np.save(out / 'test.npy', probs.astype(np.float16))
+        return figures | {'test_texts': len(test), 'test_accuracy': float(np.mean(probs.argmax(1) == np.asarray(test.labels)))}
+
+    def average(self, run: Run) -> dict:
+        test = self.pack(f'{run.data}-test')
+        probs = np.mean([np.load(self.folder(name) / 'test.npy').astype(np.float32) for name in run.of], 0)
+        return {'of': run.of, 'test_texts': len(test), 'test_accuracy': float(np.mean(probs.argmax(1) == np.asarray(test.labels)))}
+
+
+def rehearse(paper: Paper) -> dict:
+    "Two minutes: what a step takes at several batch sizes, how much memory, and the share of the matrix rate."
+    cuda, rows = paper.device.type == 'cuda', []
+    config = AWDLSTMConfig(60_000) if cuda else AWDLSTMConfig(2000, 40, 64)
+    for bs in (64, 128, 256, 512) if cuda else (4, 8):
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        s = step_seconds(config, bs, 70, paper.device, bf16=True, steps=20 if cuda else 2)
+        gigabytes = torch.cuda.max_memory_allocated() / 2**30 if cuda else None
+        row = {'bs': bs, 'tokens_per_second': bs * 70 / s, 'share': training_operations(config) * bs * 70 / s / paper.rate, 'gigabytes': gigabytes}
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    return {'matrix_rate': paper.rate, 'decoder_share': 3 * decoder_operations(config) / training_operations(config), 'steps': rows}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('group', choices=['rehearse', *GROUPS], help='which runs; rehearse: speed and memory at several batch sizes')
+    parser.add_argument('--packs', type=Path, default=ROOT / 'runs/out/packs', help='what runs/pack.py wrote')
+    parser.add_argument('--out', type=Path, default=ROOT / 'runs/out/paper', help='directory of the models')
+    parser.add_argument('--results', type=Path, default=ROOT / 'results', help='directory of the records')
+    parser.add_argument('--only', nargs='*', help='names of runs; default: all of the group, in order')
+    parser.add_argument('--preset', choices=list(RECIPES), default='paper', help='sizes and rates')
+    parser.add_argument('--minutes', type=float, default=1e6, help='stop cleanly after so long')
+    parser.add_argument('--commit', help='of this code, where there is no git to ask')
+    args = parser.parse_args()
+    paper = Paper(args)
+    if args.group == 'rehearse':
+        write_json(args.results / 'paper_rehearsal.json', rehearse(paper))
+        return
+    runs = GROUPS[args.group]()
+    unknown = set(args.only or ()) - {r.name for r in runs}
+    if unknown:
+        sys.exit(f'no run {sorted(unknown)[0]!r} in {args.group}, but {", ".join(r.name for r in runs)}.')
+    try:
+        for run in runs:
+            if not args.only or run.name in args.only:
+                paper.do(run)
+    except (Stop, DataError) as e:
+        sys.exit(str(e))
+
+
+if __name__ == '__main__':
+    main()
