@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lab readme docs clean
+.PHONY: setup demo test lab readme docs pictures clean
 
 setup: $(VENV)/ready
 
@@ -30,9 +30,14 @@ readme: setup    ## the tables in README.md, from results/
 	$(BIN)/python runs/readme.py
 
 docs: setup      ## the site, in _docs; needs Quarto
+	rm -rf _proc
 	$(BIN)/python runs/docs.py
 	@command -v quarto >/dev/null || { echo "Quarto is not on PATH. Install it (quarto.org, Get started), then run make docs again."; exit 1; }
-	PATH="$(abspath $(BIN)):$$PATH" nbdev-docs
+	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=runs nbdev-docs
+	$(BIN)/python runs/check_site.py _docs
+
+pictures: setup  ## the plain pictures of the widgets, for browsers that run no scripts; needs Chromium
+	$(BIN)/python runs/pictures.py
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

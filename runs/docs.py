@@ -41,11 +41,17 @@ def fields(cls: type) -> str | None:
     return source[: cut.start() if cut else None].rstrip()
 
 
+def telling(text: str, obj) -> str:
+    "The entry of a class with its fields; where its signature says nothing, with the line that says what it is a kind of."
+    listed = fields(obj) if isinstance(obj, type) else None
+    if isinstance(obj, type) and not listed and re.search(r'^\s*(\*\w+,? ?)?\*\*?(args|kwargs|kwds)\n\)', text, re.M):
+        listed = inspect.getsource(obj).split(':', 1)[0].splitlines()[-1]
+    return re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S) if listed else text
+
+
 def entry(obj, name: str, level: int) -> str:
     "A heading, the signature with its docments, the docstring."
-    text = show_doc(obj, renderer=BasicMarkdownRenderer, name=name)._repr_markdown_()
-    if isinstance(obj, type) and (listed := fields(obj)):
-        text = re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S)
+    text = telling(show_doc(obj, renderer=BasicMarkdownRenderer, name=name)._repr_markdown_(), obj)
     text = re.sub(r'\A---\s*(\[source\].*\n)?', '', text.strip()).strip()
     return re.sub(r'\A#+ .*', f'{"#" * level} {name} {{#{name}}}', text)
 
@@ -68,7 +74,8 @@ def reference(module: str, chapter: Path, title: str) -> str:
 def pages() -> list[Path]:
     "The notebooks in the order of the sidebar."
     sidebar = yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']
-    return [NBS / p for section in sidebar for p in section['contents'] if p.endswith('.ipynb')]
+    listed = [p['href'] if isinstance(p, dict) and 'href' in p else p for section in sidebar for p in section['contents']]
+    return [NBS / p for p in listed if isinstance(p, str) and p.endswith('.ipynb')]
 
 
 def html_name(path: Path) -> str:

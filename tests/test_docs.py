@@ -13,7 +13,9 @@ from notebooks import NBS, ROOT, directives, module_of, read
 import ulmfit_nb
 
 sys.path.insert(0, str(ROOT / 'runs'))
+import check_site
 import docs
+import widget_pages
 
 LINK = re.compile(r'(?<!!)\[[^\]]*\]\(([^)\s]+)\)')
 IMAGE = re.compile(r'!\[([^\]]*)\]\(([^)\s]+)\)')
@@ -28,24 +30,40 @@ def site(tmp_path_factory):
     shutil.copytree(ROOT / 'nbs', here / 'nbs', symlinks=True, ignore=shutil.ignore_patterns('.*', 'reference', 'llms.txt'))
     docs.write(here / 'nbs')
     code = 'from nbdev.serve import proc_nbs; proc_nbs(n_workers=0, force=True)'
-    paths = {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'agg'}
+    paths = {'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "runs"}', 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'agg'}
     done = subprocess.run([sys.executable, '-c', code], cwd=here, env=os.environ | paths, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'Error' not in done.stdout, done.stdout[-2000:]
     return here / '_proc'
 
 
+def listed(contents) -> list[str]:
+    "The pages that a part of the sidebar names, in order."
+    if isinstance(contents, str):
+        return [contents]
+    if isinstance(contents, list):
+        return [page for part in contents for page in listed(part)]
+    return listed(contents.get('contents', contents.get('href', [])))
+
+
 def sidebar() -> list[str]:
-    "What the sidebar names, in order."
-    contents = yaml.safe_load((ROOT / '_quarto.yml').read_text())['website']['sidebar']['contents']
-    return [page for section in contents for page in section['contents']]
+    return listed(yaml.safe_load((ROOT / '_quarto.yml').read_text())['website']['sidebar'])
 
 
 def headings(cells) -> set[str]:
     "The anchors that a page's headings get."
-    lines = [line for c in cells if c.cell_type == 'markdown' for line in c.source.splitlines() if re.match(r'#+ ', line)]
-    text = [re.sub(r'[^\w\s-]', '', line.lstrip('# ').lower()).strip() for line in lines]
-    return {re.sub(r'\s+', '-', re.sub(r'^[\d\s]+', '', t)) for t in text}
+    texts = [c.source for c in cells if c.cell_type == 'markdown']
+    texts += [''.join(o.data.get('text/markdown', '')) for c in cells for o in c.get('outputs', []) if 'data' in o]  # reference entries
+    lines = [line for text in texts for line in re.sub(r'^```.*?^```', '', text, flags=re.M | re.S).splitlines() if re.match(r'#+ ', line)]
+    named = {m[1] for line in lines if (m := re.search(r'\{#([^} ]+)', line))}
+    text = [re.sub(r'[^\w\s.-]', '', re.sub(r'\{[^}]*\}', '', line).lstrip('# ').lower()).strip() for line in lines]
+    return named | {re.sub(r'\s+', '-', re.sub(r'^[^a-z]+', '', t)) for t in text}
+
+
+def html_of(path) -> str:
+    "What a processed page hands on as it is."
+    outputs = [o for c in read(path).cells for o in c.get('outputs', []) if 'data' in o]
+    return '\n'.join(''.join(o.data.get('text/markdown', '')) for o in outputs)
 
 
 def test_every_page_is_processed(site):
@@ -55,6 +73,7 @@ def test_every_page_is_processed(site):
 def test_every_page_is_in_the_sidebar_once():
     named = [p for p in sidebar() if p.endswith('.ipynb')]
     assert sorted(named) == [p.name for p in NBS]
+    assert 'reference/*.qmd' in sidebar()
 
 
 def test_a_reference_page_a_module(site):
@@ -65,6 +84,14 @@ def test_a_reference_page_a_module(site):
     assert '## stlr {#stlr}' in pages['schedules'] and 'lrs: list[float]' in pages['training']
 
 
+def test_classes_say_what_they_are(site):
+    "Where nbdev would show *args: the fields of a dataclass, else what a class is a kind of; and no class of a page's own is called __main__."
+    text = html_of(site / '06_training.ipynb')
+    assert 'class Phase' in text and 'lrs: list[float]' in text and 'class StageError(' in text
+    assert not [p.stem for p in site.glob('*.ipynb') if '__main__.' in html_of(p)]
+    assert '*args, **kw' not in (site / 'reference/training.qmd').read_text()
+
+
 def test_backticked_names_become_links(site):
     "A name in backticks leads to the chapter that builds it; a public name of the package to its own module, and no namesake."
     text = {p.stem: '\n'.join(c.source for c in read(p).cells if c.cell_type == 'markdown') for p in site.glob('*.ipynb')}
@@ -73,6 +100,14 @@ def test_backticked_names_become_links(site):
     built = {name: getattr(ulmfit_nb, name).__module__.rpartition('.')[2] for name in ulmfit_nb.__all__}
     wrong = {(name, page) for name, page in links if name in built and page != built[name]}
     assert not wrong, f'{wrong} lead to a namesake'
+
+
+def test_backticked_names_lead_somewhere(site):
+    pages = {docs.html_name(p): read(p).cells for p in site.glob('*.ipynb')}
+    anchors = {page: headings(cells) for page, cells in pages.items()}
+    links = {m for cells in pages.values() for c in cells if c.cell_type == 'markdown' for m in re.findall(r'\]\(/(\w+\.html)#([\w.]+)\)', c.source)}
+    assert len(links) > 50
+    assert {(page, anchor) for page, anchor in links if anchor not in anchors.get(page, ())} == set()
 
 
 @pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
@@ -105,8 +140,63 @@ def test_llms_txt_names_every_page(site):
     assert all(f'({docs.html_name(p)})' in text for p in NBS)
 
 
+@pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
+def test_every_widget_has_a_twin_without_scripts(site, path):
+    "What is on the page is what the notebook shows, in its order; each has its picture, or its question."
+    text = html_of(site / path.name)
+    widgets = [w for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes]
+    assert re.findall(r'<div class="static-widget" id="([^"]+)"', text) == [w.name for w in widgets if w.lives]
+    assert re.findall(r'<b>This one needs Python.*', text) == [] or any(not w.lives for w in widgets)
+    assert check_site.twinless(text) == []
+    pictures = re.findall(r'src="(images/widgets/[^"]+)" alt="([^"]*)"', text)
+    assert len(pictures) == len([w for w in widgets if not w.question])
+    assert [src for src, alt in pictures if len(alt.split()) < 4 or not (ROOT / 'nbs' / src).exists()] == []
+
+
+def test_pages_need_nothing_from_elsewhere(site):
+    "A stored widget or a table in HTML would make Quarto load require.js, jQuery and the widget manager from a network of its own."
+    for path in site.glob('*.ipynb'):
+        nb = read(path)
+        kinds = {kind for c in nb.cells for o in c.get('outputs', []) for kind in o.get('data', {})}
+        assert 'widgets' not in nb.metadata and not kinds & {'text/html', 'application/javascript', widget_pages.VIEW}, path.stem
+    settings = yaml.safe_load((ROOT / '_quarto.yml').read_text())['format']['html']
+    assert settings['html-math-method'] == 'mathml'
+    assert all('site/theme.scss' in theme for theme in settings['theme'].values()), 'where the fonts from elsewhere are turned off'
+
+
+def test_a_question_does_not_show_its_answer(site):
+    "The code above a question holds the answer: it stays out of the page."
+    asking = [c for path in site.glob('*.ipynb') for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
+    assert len(asking) > 10 and all(c.source.startswith('#| echo: false') for c in asking)
+
+
+GOOD = """<h2 id="top">Top</h2><a href="other.html#there">x</a><a href="#top">x</a><a href="https://example.org">x</a><script src="play.js"></script>
+<img src="a.png" alt="a line that rises and falls"><div class="static-widget" id="w-1"></div>
+<noscript id="w-1-still"><img src="a.png" alt="a line that rises and falls"></noscript>"""
+MISTAKES = {
+    'a link to othr.html': ('other.html#there', 'othr.html'),
+    'no anchor for other.html#ther': ('#there', '#ther'),
+    'no anchor for #tip': ('href="#top"', 'href="#tip"'),
+    'no text for the picture a.png': (' alt="a line that rises and falls"><div', '><div'),
+    'play.js is missing': ('<script src="play.js">', '<script src="lib/play.js">'),
+    'from elsewhere': ('"play.js"', '"https://example.org/play.js"'),
+    'the widget w-1 has no twin': ('<noscript id="w-1-still">', '<noscript>'),
+    'a widget': ('alt="a line that rises and falls"></noscript>', 'alt=""></noscript>'),
+}
+
+
+@pytest.mark.parametrize('fault', [None, *MISTAKES])
+def test_faults_of_a_site_are_found(tmp_path, fault):
+    page = GOOD.replace(*MISTAKES[fault]) if fault else GOOD
+    assert fault is None or page != GOOD
+    for name, text in (('index.html', page), ('other.html', '<p id="there">'), ('play.js', ''), ('a.png', '')):
+        (tmp_path / name).write_text(text)
+    found = check_site.faults(tmp_path)
+    assert bool(found) == bool(fault) and (fault in (None, 'a widget') or any(fault in f for f in found)), found
+
+
 @pytest.mark.skipif(shutil.which('quarto') is None, reason='Quarto is not on PATH: the pages are checked up to what it would be given')
 def test_quarto_renders(site):
     done = subprocess.run(['quarto', 'render', '--no-execute'], cwd=site, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (site / '_docs/index.html').exists()
+    assert check_site.faults(site / '_docs') == []

@@ -1,97 +1,133 @@
-"""On a static page there is no Python: what a notebook has stored must be enough for its widgets to draw and to move. Here a page plays the part of the
-widget manager: it gives each stored widget its stored numbers, and moves whatever a stored slider is linked to."""
+"""On the docs site there is no Python: what a notebook has stored must be enough for its widgets to draw and to move, by the player that the site ships. Where
+scripts don't run, a picture or a plain question stands in their place."""
 
-import base64
+import json
+import sys
 
 import pytest
 from browser import browser_path, chromium
-from notebooks import NBS, read
+from notebooks import NBS, ROOT, read
 
-STORED = 'application/vnd.jupyter.widget-state+json'
-# A widget on its own: draws, then takes each [trait, value] in turn; the pictures and the errors there were.
-PLAY = """async ({ code, state, moves }) => {
-    const errors = [], seen = [], watching = {}, host = document.createElement('div');
-    window.onerror = m => errors.push(String(m));
-    document.body.replaceChildren(host);
-    const model = {
-        get: k => state[k], save_changes() {}, send() {},
-        set(k, v) { state[k] = v; for (const name of [`change:${k}`, 'change']) for (const f of watching[name] ?? []) f(); },
-        on(names, f) { for (const n of names.split(' ')) (watching[n] ??= new Set()).add(f); },
-        off(names, f) { for (const n of (names ?? '').split(' ')) f ? watching[n]?.delete(f) : delete watching[n]; },
-    };
-    const look = () => host.innerHTML + [...host.querySelectorAll('input, select')].map(e => `${e.value}${e.checked}`).join();
-    const pause = () => new Promise(done => setTimeout(done, 60));
-    try {
-        const module = (await import(code)).default, widget = typeof module === 'function' ? await module() : module;
-        await widget.initialize?.({ model });
-        await widget.render({ model, el: host });
-        await pause();
-        const drawn = { words: host.innerText.trim().length, shapes: host.querySelectorAll('svg *, input, button, span').length };
-        for (const [trait, value] of moves) { const before = look(); model.set(trait, value); await pause(); seen.push([trait, look() !== before]); }
-        return { drawn, seen, errors };
-    } catch (e) { return { drawn: {}, seen, errors: [...errors, String(e.stack ?? e)] }; }
+sys.path.insert(0, str(ROOT / 'runs'))
+import pictures
+import widget_pages
+
+PLAYER = (ROOT / 'nbs/site/player.js').read_text(encoding='utf-8')
+STORED = {w.name: w for path in NBS for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes}
+LIVE = [w for w in STORED.values() if w.lives]
+# What the widget shows, but for the controls that the player made: a control must change something else than itself.
+LOOK = """() => [...document.querySelectorAll('.stage .ulmfit-nb')]
+    .map(e => e.innerHTML + [...e.querySelectorAll('input')].map(i => `${i.value}${i.checked}`)).join()"""
+CONTROLS = "() => document.querySelectorAll('.stage :is(input[type=range], input[type=radio]:not(:checked), textarea)').length"
+MOVE = """i => {
+    const it = document.querySelectorAll('.stage :is(input[type=range], input[type=radio]:not(:checked), textarea)')[i], was = it.value;
+    if (it.type === 'radio') return it.click();
+    if (it.type === 'range') { it.value = it.max; if (it.value === was) it.value = it.min; } else it.value += ' more';
+    it.dispatchEvent(new Event('input', { bubbles: true }));
 }"""
 
 
-def stored(path) -> dict:
-    "The widgets' models that a notebook has stored, by id."
-    return read(path).metadata.get('widgets', {}).get(STORED, {}).get('state', {})
-
-
-def moved(control: dict):
-    "A value to which a slider, a box or a choice could be moved."
-    if 'max' in control:
-        value, low, high = (control[k] for k in ('value', 'min', 'max'))
-        low, high = (10**low, 10**high) if 'base' in control else (low, high)
-        return high if value != high else low
-    if '_options_labels' in control:
-        return (control['index'] + 1) % len(control['_options_labels'])
-    return not control['value'] if isinstance(control.get('value'), bool) else None
-
-
-def moves_of(models: dict, target: str) -> list:
-    "What the stored links would set in a widget."
-    out = []
-    for link in models.values():
-        if link['model_name'] not in ('LinkModel', 'DirectionalLinkModel'):
-            continue
-        (source, _), (to, trait) = link['state']['source'], link['state']['target']
-        if to.removeprefix('IPY_MODEL_') == target:
-            value = moved(models[source.removeprefix('IPY_MODEL_')]['state'])
-            if value is not None:
-                out.append([trait, value])
-    return out
-
-
-WIDGETS = [
-    pytest.param(path, id_, id=f'{path.stem}-{i}-{m["state"].get("_anywidget_id", "").rpartition(".")[2]}')
-    for path in NBS
-    for i, (id_, m) in enumerate((k, v) for k, v in stored(path).items() if '_esm' in v['state'])
-]
-
-
 @pytest.fixture(scope='module')
-def page():
+def browser():
     path = browser_path()
     if path is None:
         pytest.skip('no browser: tests/test_browser.py says how to get one, and fails for it in CI')
-    with chromium(path) as browser, browser.new_page() as page:
+    with chromium(path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope='module')
+def page(browser):
+    with browser.new_page() as page:
+        page.faults = []
+        page.on('pageerror', lambda e: page.faults.append(str(e)))
+        page.on('request', lambda r: page.faults.append(f'asks for {r.url}') if r.url.startswith('http') else None)
         yield page
 
 
-@pytest.mark.parametrize('path, id_', WIDGETS)
-def test_a_stored_widget_draws_and_moves(page, path, id_):
-    models = stored(path)
-    state = dict(models[id_]['state'])
-    code = 'data:text/javascript;base64,' + base64.b64encode(state.pop('_esm').encode()).decode()
-    found = page.evaluate(PLAY, {'code': code, 'state': state, 'moves': moves_of(models, id_)})
-    assert found['errors'] == []
-    assert found['drawn']['words'] > 0 and found['drawn']['shapes'] > 0
-    assert [trait for trait, changed in found['seen'] if not changed] == []
+def show(page, widget):
+    page.faults.clear()
+    page.set_content(f'{widget_pages.as_html(widget, {})}<script>{PLAYER}</script>')
+    page.wait_for_function("() => !['', 'soon', undefined].includes(document.querySelector('.static-widget').dataset.drawn)")
+    page.wait_for_timeout(60)
 
 
-def test_links_are_found():
-    "The explorer of chapter 7 has seven sliders; a test that finds no links would say nothing."
-    path = next(p for p in NBS if p.stem == '07_schedules')
-    models = stored(path)
-    assert sum(len(moves_of(models, id_)) for id_, m in models.items() if '_esm' in m['state']) == 7
+@pytest.mark.parametrize('widget', LIVE, ids=lambda w: w.name)
+def test_a_stored_widget_draws_and_moves(page, widget):
+    show(page, widget)
+    assert page.faults == [] and page.get_attribute('.static-widget', 'data-drawn') == 'yes'
+    assert page.locator('.stage .ulmfit-nb').count() == len(widget.classes) and len(page.inner_text('.stage')) > 20
+    dead = []
+    for i in range(0 if widget.question else page.evaluate(CONTROLS)):
+        show(page, widget)
+        before = page.evaluate(LOOK)
+        page.evaluate(MOVE, i)
+        try:
+            page.wait_for_function(f'before => ({LOOK})() !== before', arg=before, timeout=3000)
+        except Exception:
+            dead.append(i)
+    assert page.faults == [] and dead == []
+
+
+def test_an_answer_opens(page):
+    show(page, next(w for w in LIVE if w.question))
+    page.locator('.predict input').last.check()
+    page.click('.predict button')
+    assert len(page.inner_text('.predict .answer')) > 20
+
+
+def test_controls_are_found(page):
+    "The explorer of chapter 7 has seven sliders; a test that finds no controls would say nothing."
+    widget = STORED['schedules-lrexplorer']
+    show(page, widget)
+    assert page.locator('.stage input[type=range]').count() == 7
+    assert [m['name'] for m in json.loads(widget.data())['models'].values()].count('LinkModel') == 7
+
+
+def test_a_slider_says_what_python_would_say(page):
+    "Of a slider whose places are powers of ten too."
+    show(page, STORED['schedules-lrexplorer'])
+    said = dict(zip(page.locator('.control > span').all_inner_texts(), page.locator('.control > output').all_inner_texts()))
+    sliders = [m['state'] for m in STORED['schedules-lrexplorer'].models.values() if 'readout_format' in m['state']]
+    assert said == {s['description']: format(s['value'], s['readout_format']) for s in sliders}
+
+
+def test_what_fails_leaves_its_picture(page):
+    "A widget whose code breaks shows the picture that scripts would have hidden."
+    html = widget_pages.as_html(STORED['dropout-dropout-masks'], widget_pages.texts_of_pictures())
+    page.set_content(html.replace('export default', 'throw new Error(); export default') + f'<script>{PLAYER}</script>')
+    page.wait_for_selector('.stage img', state='attached')
+    assert page.get_attribute('.stage img', 'alt')
+
+
+@pytest.mark.parametrize('name', ['schedules-lrexplorer', 'schedules-predict'])
+def test_without_scripts(browser, tmp_path, name):
+    html = widget_pages.as_html(STORED[name], widget_pages.texts_of_pictures())
+    file = tmp_path / 'page.html'
+    file.write_text(f'<meta charset="utf-8"><base href="{(ROOT / "nbs").as_uri()}/">{html}<script>{PLAYER}</script>', encoding='utf-8')
+    with browser.new_page(java_script_enabled=False) as page:
+        page.goto(file.as_uri())
+        if STORED[name].question:
+            assert page.locator('.static-question li').count() == len(STORED[name].question['choices'])
+            assert not page.locator('details p').is_visible()
+            page.click('summary')
+            assert page.locator('details p').is_visible()
+        else:
+            box = page.locator('.static-picture img').bounding_box()
+            assert box['width'] > 600 and box['height'] > 200
+            assert page.locator('figcaption').is_visible()
+
+
+def test_pictures_are_of_what_is_stored():
+    "A widget that has changed needs its picture drawn again: make pictures."
+    known = widget_pages.texts_of_pictures()
+    assert {w.name: w.digest() for w in pictures.wanted()} == {name: k['digest'] for name, k in known.items()}, 'run make pictures'
+    assert {f.stem for f in widget_pages.PICTURES.glob('*.png')} == set(known)
+    assert max(f.stat().st_size for f in widget_pages.PICTURES.glob('*.png')) <= pictures.LARGEST
+
+
+def test_text_in_a_question_stays_text():
+    assert widget_pages.rich('**a** < `b`') == '<b>a</b> &lt; <code>b</code>'
+    state = {'m': {'model_name': 'AnyModel', 'state': {'_anywidget_id': 'x.Masks', '_esm': '```</script>$', 'children': []}}}
+    data = widget_pages.Stored(state, 'm', 'page').data()
+    assert not set('<`$') & set(data) and json.loads(data)['models']['m0']['state']['_esm'] == '```</script>$'

@@ -1,0 +1,101 @@
+"""A plain picture of each widget that a notebook has stored, for readers whose browser runs no scripts: drawn by a headless Chromium from the stored state,
+into nbs/images/widgets, with pictures.json, which holds for each a text that stands for it and the digest of what was drawn. Draws only what has changed."""
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+from widget_pages import NBS, PICTURES, Stored, page_name, texts_of_pictures, widgets_of
+
+from ulmfit_nb import widgets
+
+ROOT = NBS.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+LARGEST = 60_000  # bytes
+PAGE = """<!doctype html><meta charset="utf-8"><style>body {{ font: 16px/1.5 "Liberation Sans", Arial, sans-serif; margin: 0; background: #fff; color: #222 }}
+.static-widget {{ width: 760px; padding: 4px }} .control {{ display: flex; gap: 12px }} .control > span {{ flex: 0 0 230px }}
+.control input[type=range] {{ flex: 0 1 300px }} textarea {{ flex: 1; font: inherit }} fieldset.control {{ border: 0; padding: 0 }}</style>
+<div class="static-widget" id="{name}"><script type="application/json">{data}</script></div><script>{player}</script>"""
+# What a picture shows, in its own words; how to move it is left out.
+TOLD = """() => {
+    const labels = [...document.querySelectorAll('.ulmfit-nb svg[aria-label], .ulmfit-nb [role=region][aria-label]')].map(e => e.getAttribute('aria-label'));
+    const figures = [...document.querySelectorAll('.ulmfit-nb .figures')].map(e => e.innerText);
+    return [...labels.flatMap(t => t.split(/(?<=[.]) /)).filter(t => !/arrow keys/i.test(t)), ...figures]
+        .map(t => t.replace(/\\s+/g, ' ').trim().replace(/([^.])$/, '$1.')).join(' ');
+}"""
+
+
+def page_of(widget: Stored) -> str:
+    "A page with one widget on it, drawn as on the site. Captions are left out: they stand beside the picture as text."
+    data = json.loads(widget.data())
+    for model in data['models'].values():
+        if model['name'] == 'VBoxModel':
+            model['state']['children'] = [c for c in model['state']['children'] if data['models'][c.removeprefix('IPY_MODEL_')]['name'] != 'HTMLModel']
+    text = json.dumps(data).replace('<', '\\u003c')
+    return PAGE.format(name=widget.name, data=text, player=(NBS / 'site/player.js').read_text(encoding='utf-8'))
+
+
+def wanted() -> list[Stored]:
+    "The widgets to have a picture: all but questions and texts."
+    books = [(nbformat.read(p, as_version=4), page_name(p)) for p in sorted(NBS.glob('*.ipynb'))]
+    return [w for nb, page in books for ws in widgets_of(nb, page).values() for w in ws if w.classes and not w.question]
+
+
+def small(path: Path):
+    "As few colours as a picture needs to stay small."
+    drawn = Image.open(path).convert('RGB')
+    for colours in (256, 128, 64, 32):
+        drawn.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= LARGEST:
+            return
+    raise ValueError(f'{path.name} has {path.stat().st_size:,} bytes, and should have {LARGEST:,} at most')
+
+
+def drawable(widget: Stored) -> Stored:
+    "A widget that needs Python, without the parts that only Python moves: what it shows. Curves that have not begun are left out."
+    if not widget.lives:
+        shown = [i for i in widget.ids if widget.models[i]['model_name'] == 'AnyModel' and 'curves' not in widget.models[i]['state']]
+        widget.models[widget.root]['state'] = {'children': [f'IPY_MODEL_{i}' for i in shown]}
+        widget.models = {i: widget.models[i] for i in (widget.root, *shown)}
+        widget.ids = [widget.root, *shown]
+    return widget
+
+
+def draw(page, widget: Stored) -> dict:
+    "Draw a widget; the text that stands for its picture."
+    errors, file = [], PICTURES / f'{widget.name}.png'
+    page.on('pageerror', lambda e: errors.append(str(e)))
+    page.set_content(page_of(drawable(widget)))
+    page.wait_for_function("() => document.querySelector('.static-widget').dataset.drawn !== 'soon'")
+    page.wait_for_timeout(150)
+    if errors:
+        raise RuntimeError(f'{widget.name}: {errors}')
+    page.locator('.static-widget').screenshot(path=file)
+    small(file)
+    what = ' '.join(dict.fromkeys(getattr(widgets, name).__doc__ for name in widget.classes))
+    return {'alt': f'{what} {page.evaluate(TOLD)}'.strip()[:400]}
+
+
+def main():
+    from browser import browser_path, chromium
+
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    known, shown = texts_of_pictures(), wanted()
+    digests = {w.name: w.digest() for w in shown}
+    stale = [w for w in shown if known.get(w.name, {}).get('digest') != digests[w.name] or not (PICTURES / f'{w.name}.png').exists()]
+    with chromium(browser_path()) as browser:
+        for widget in stale:
+            with browser.new_page(viewport={'width': 780, 'height': 600}) as page:
+                known[widget.name] = draw(page, widget) | {'digest': digests[widget.name]}
+                print(widget.name)
+    for file in PICTURES.glob('*.png'):
+        if file.stem not in digests:
+            file.unlink()
+    text = json.dumps({name: known[name] for name in sorted(digests)}, indent=1, ensure_ascii=False)
+    (PICTURES / 'pictures.json').write_text(text + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
