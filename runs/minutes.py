@@ -52,16 +52,15 @@ def write(path: Path, seconds: float):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('chapters', nargs='*', help='measure these anew; default: all')
+    parser.add_argument('chapters', nargs='*', help='measure (or check) these; default: all')
     parser.add_argument('--check', action='store_true')
     args = parser.parse_args()
     lessons = {p.stem: p for p in sorted((ROOT / 'nbs').glob('*.ipynb')) if strip_of(nbformat.read(p, as_version=4)) is not None}
     path = ROOT / 'results/chapters.json'
     seconds = json.loads(path.read_text(encoding='utf-8'))['seconds'] if path.exists() else {}
     if args.check:
-        wrong = [f'{n} was never measured' for n in lessons if n not in seconds] + [
-            w for n, s in seconds.items() if n in lessons and (w := stale(lessons[n], s))
-        ]
+        names = args.chapters or lessons
+        wrong = [f'{n} was never measured' for n in names if n not in seconds] + [w for n in names if n in seconds and (w := stale(lessons[n], seconds[n]))]
         raise SystemExit('\n'.join(wrong) + '\nRun python runs/minutes.py on an idle machine' if wrong else 0)
     os.environ.setdefault('OMP_NUM_THREADS', '2')
     for name in args.chapters or lessons:

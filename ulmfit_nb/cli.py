@@ -24,7 +24,7 @@ class Preset(str, Enum):
     tiny, small, laptop, paper = 'tiny', 'small', 'laptop', 'paper'
 
 # %% ../nbs/18_command_line.ipynb #c7dd2cc3
-Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv/.tsv/.jsonl/.parquet file, or a folder with one folder a class.')]
+Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
 Split = Annotated[str, typer.Option(help='Split of a named set; several with a plus sign: train+unsup.')]
 Out = Annotated[Path, typer.Option(help='Directory to write. A run that was cut short goes on from here.')]
 From = Annotated[str, typer.Option('--lm', help='Language model to start from: a directory, the name of one that ships, or owner/name on the Hugging Face hub.')]

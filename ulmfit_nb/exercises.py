@@ -14,7 +14,9 @@ __all__ = ['ROUNDED_TO_NOTHING', 'CONTEXT_HINTS', 'NotYet', 'need', 'Verdict', '
            'check_perplexity_with_context', 'check_copied', 'try_move', 'check_match_relatives', 'lm_with_biases',
            'spoilt_moves', 'check_moved_well', 'check_forgetting', 'check_learning_tokens', 'ragged',
            'check_mean_of_last', 'check_merge_smooth', 'check_views_moved', 'check_passes', 'check_chain_thaw',
-           'Parrot', 'check_both_ways', 'check_travelled']
+           'Parrot', 'check_both_ways', 'check_travelled', 'check_test_texts', 'check_sign_test', 'check_chance_to_win',
+           'check_luck', 'check_whole_perplexity', 'check_left_out_of_pooling', 'check_beyond_the_sum',
+           'check_same_first', 'check_least_found', 'check_threshold_for', 'check_leaked_score']
 
 # %% ../nbs/exercises.ipynb #e27c0195
 import dis, math
@@ -1130,3 +1132,275 @@ def check_travelled(f):
              'That is the mean over tensors, in which a bias counts as much as a matrix. Take all numbers of a group as one long vector.')
         need(close(want), f'For groups of shapes {sizes} the answer is { {k: round(v, 4) for k, v in want.items()} }, and yours { {k: round(v, 4) for k, v in got.items()} }.')
     return 'Now ask it of your classifier and the language model it came from.'
+
+# %% ../nbs/exercises.ipynb #2f2fe5e1
+@exercise
+def check_test_texts(n):
+    "How many test texts make the standard error half a point, from chapter 12."
+    need(isinstance(n, (int, float)) and not isinstance(n, bool), f'A number is asked for, not {n!r}.')
+    need(n != 900, 'With 900 texts the standard error is one whole point. Half of that takes four times as many, since n stands under a root.')
+    need(n != 1800, 'Twice as many texts as for one point. The error goes with one over the root of n: half the error takes four times as many.')
+    need(n != 10_000, 'That is for p = 0.5, where counts scatter most. Here nine of ten are right.')
+    need(abs(n - 14_400) > 2, 'That makes *two* standard errors half a point. One is asked for.')
+    need(n > 1, f'{n:g} texts? Half a point is 0.005, as a share; a percentage is no share.')
+    need(abs(n - 3600) <= 2, f'Not {n:g}. Solve 0.005 = sqrt(0.9 · 0.1 / n) for n.')
+    return 'TREC-6 has 500 test texts: its standard error is more than twice as large.'
+
+# %% ../nbs/exercises.ipynb #8ff758a5
+def _rights(only_a: int, only_b: int, both: int, neither: int, seed: int=0) -> tuple[list, list]:
+    "Whether two classifiers were right, text by text, in random order."
+    pairs = [(True, False)] * only_a + [(False, True)] * only_b + [(True, True)] * both + [(False, False)] * neither
+    order = np.random.default_rng(seed).permutation(len(pairs))
+    return [pairs[i][0] for i in order], [pairs[i][1] for i in order]
+
+def _two_sided(k: int, n: int) -> float: return min(1., 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+
+# %% ../nbs/exercises.ipynb #d5f2717d
+@exercise
+def check_sign_test(f):
+    "A paired comparison of two classifiers, from chapter 12."
+    p = f(*_rights(8, 2, 85, 5))
+    need(isinstance(p, (int, float)) and not isinstance(p, bool), f'A probability is asked for, not {p!r}.')
+    need(abs(p - _two_sided(2, 10) / 2) > 1e-6, 'That is one direction. A split as uneven the other way round would have been as remarkable: count both.')
+    need(abs(p - 2 * math.comb(10, 2) / 2**10) > 1e-6, 'That is the probability of exactly this split. More uneven ones count too: add them up.')
+    need(abs(p - math.erfc(abs(8 - 2) / math.sqrt(2 * 10))) > 1e-6, 'That is the normal approximation. With ten disagreements it is off by half; count exactly.')
+    need(abs(p - _two_sided(2, 100)) > 1e-6 and p > 1e-4, 'You toss a coin for every text. Where both are right, or both wrong, there is nothing to decide: leave those texts out.')
+    need(abs(p - _two_sided(2, 10)) < 1e-6, f'Of 100 texts, 8 are right for a alone and 2 for b alone: {_two_sided(2, 10):.4f}, and yours is {p:.4f}.')
+    need(abs(f(*_rights(2, 8, 30, 0)) - p) < 1e-6, 'It depends on which of the two comes first. Take the smaller of the two counts for the tail.')
+    even = f(*_rights(5, 5, 4, 4))
+    need(even <= 1, f'With 5 against 5 yours gives {even:.3f}, and no probability is above 1: the middle was counted twice.')
+    need(abs(even - 1) < 1e-9, f'With 5 against 5 nothing could be less uneven, so it is 1, not {even:.3f}.')
+    try: none = f([True, False], [True, False])
+    except ZeroDivisionError: none = None
+    need(none == 1, 'Where the two never disagree it should give 1: nothing speaks against their being equal.')
+    many = f(*_rights(720, 600, 23_000, 680))
+    need(many > 0, 'For 720 against 600 it gives 0: `0.5**1320` is less than a float can hold. Add up whole numbers and divide by `2**n` last.')
+    need(abs(many / _two_sided(600, 1320) - 1) < 1e-3, f'For 720 against 600 it is {_two_sided(600, 1320):.2g}, and yours is {many:.2g}.')
+    return f'720 against 600 among 25,000 texts is half a point, and no luck: {many:.1g}.'
+
+# %% ../nbs/exercises.ipynb #71df632a
+@exercise
+def check_chance_to_win(f):
+    "How often one recipe beats another, seed against seed, from chapter 12."
+    for a, b in (([92, 90], [91, 92, 89, 89]), ([90, 92], [91, 91.5]), ([80, 95, 96], [90, 90, 90]), ([90, 91], [91, 92, 93]), ([88.], [88.]), ([93, 70, 94, 93], [90, 91])):
+        wins = [(x > y) + 0.5 * (x == y) for x in a for y in b]
+        want, strict, found = sum(wins) / len(wins), sum(x > y for x in a for y in b) / len(wins), f(list(a), list(b))
+        need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
+        by_mean, shortest = float(np.mean(a) > np.mean(b)), min(len(a), len(b))
+        by_seed = sum((x > y) + 0.5 * (x == y) for x, y in zip(a, b)) / shortest
+        need(abs(found - want) < 1e-9 or found != by_mean, f'For {a} and {b} you give {found:g}, by comparing the means. That is what this number is to replace.')
+        need(abs(found - want) < 1e-9 or abs(found - by_seed) > 1e-9, 'You compare seed by seed. The two have nothing in common but the number: let every run of a meet every run of b.')
+        need(abs(found - want) < 1e-9 or abs(found - strict) > 1e-9, f'For {a} and {b} a tie counts for nothing in yours. It should be half a win for each.')
+        need(abs(found - want) < 1e-9, f'For {a} and {b} it is {want:.3f}, and yours {found:.3f}.')
+    return 'Four runs of 93, 70, 94 and 93 have a worse mean than 90 and 91, and win three times of four: one failed run had hidden it.'
+
+# %% ../nbs/exercises.ipynb #bad74be7
+@exercise
+def check_luck(f):
+    "How large a difference between two means of seeds is luck, from chapter 12."
+    for k, sd in ((1, 1.), (2, 1.), (5, 0.5), (10, 2.)):
+        found, want = f(k, sd), 1.95996 * sd * math.sqrt(2 / k)
+        need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
+        near = lambda x: abs(found / x - 1) < 0.04
+        need(not near(want / math.sqrt(2)), 'That is how far *one* mean strays from the truth. The other strays as well, and the difference more than either.')
+        need(not near(want * 1.64485 / 1.95996), 'That is exceeded in one of twenty papers in favour of the first recipe. In either direction, so take the absolute difference.')
+        need(not near(want / 1.95996), 'That is the standard deviation of the difference, which luck exceeds in a third of the papers. Ask for the 95 % quantile.')
+        need(k == 1 or not near(want * math.sqrt(k)), 'It does not depend on k: that is the difference of two single runs. Take the mean over the seeds first.')
+        need(near(want), f'For {k} seeds and sd = {sd:g} luck exceeds about {want:.2f} in one of twenty papers; yours gives {found:.2f}.')
+    return 'With one seed each, a difference of 2.8 standard deviations is still within luck; with ten it takes 0.9.'
+
+# %% ../nbs/exercises.ipynb #5b200b07
+def _opinionated(seed: int, n_class: int=2):
+    "A classifier that knows a dozen words and has learnt nothing."
+    from ulmfit_nb.awd_lstm import AWDLSTMConfig
+    from ulmfit_nb.classifier import Classifier, TextClassifierModel
+    from ulmfit_nb.tokenization import Vocab
+    vocab = Vocab.build(['good bad film not a dull cast is and funny warm'.split()], min_freq=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = TextClassifierModel(AWDLSTMConfig(len(vocab), emb_sz=6, n_hid=8, n_layers=2), n_class, bptt=5)
+    with torch.no_grad():
+        for p in model.parameters(): p.mul_(2.5)
+        ids = torch.arange(len(vocab))[None]
+        model.head.layers[0].running_mean.copy_(model.eval()(ids, torch.tensor([len(vocab)])).pooled[0])   # what an average text looks like
+    return Classifier(model, vocab, ['good', 'bad', 'neither'][:n_class])
+
+_REVIEWS = ['a good film is a good film', 'not a bad cast and not a dull film', 'good good bad film', 'the cast is warm and funny and the film is warm',
+            'dull and bad and bad', 'a film', 'bad cast good film bad cast', 'is it good is it bad is it a film']
+
+# %% ../nbs/exercises.ipynb #bfc84ea0
+@exercise
+def check_whole_perplexity(x):
+    "The perplexity of a text from those of its parts, from chapter 13."
+    need(isinstance(x, (int, float)) and not isinstance(x, bool), f'A number is asked for, not {x!r}.')
+    need(abs(x - 125) > 0.5, 'That is the mean of the two. Perplexities are exponentials: what can be averaged is their logarithms.')
+    need(abs(x - 87.5) > 0.5, 'You weighted the perplexities by their tokens. What adds up is the surprisals: take logarithms first.')
+    need(abs(x - 100) > 0.5, 'You took logarithms, but gave both parts the same weight. The first has three times as many tokens.')
+    need(abs(x - 4.2586) > 0.01, 'That is the mean surprisal, in nats. The perplexity is its exponential.')
+    need(abs(x - 70.71) < 0.3, f'Not {x:g}. The surprisals of the parts sum to 30 · log 50 and 10 · log 200.')
+    return 'One startling sentence weighs less than one would think: perplexity is a geometric mean.'
+
+# %% ../nbs/exercises.ipynb #a50f5ca7
+def _left_out(c, text: str, mode: str='') -> np.ndarray:
+    "What `left_out_of_pooling` should give; by `mode` what a mistake gives."
+    from ulmfit_nb.interpretation import margin, read_text
+    with torch.no_grad():
+        tokens, features = read_text(c, text)
+        n, k = len(tokens), None
+        def pool(rows, last): return torch.cat([last, rows.amax(0), rows.mean(0)])
+        def without(t):
+            rows = features.clone()
+            if mode == 'zero': rows[t] = 0
+            else: rows = features[torch.arange(n) != t]
+            return pool(rows, features[-1] if mode == 'last' else rows[-1])
+        logits = c.model.head(torch.stack([pool(features, features[-1]), *(without(t) for t in range(n))]))
+        k = int(logits[0].argmax())
+        of = logits[:, k] if mode == 'logit' else margin(logits, k)
+        return (of[0] - of[1:]).numpy()
+
+# %% ../nbs/exercises.ipynb #e85e4a5c
+@exercise
+def check_left_out_of_pooling(f):
+    "Which verdict a token's own features bring about, from chapter 13."
+    from ulmfit_nb.interpretation import occlusion
+    for seed, text in enumerate(_REVIEWS):
+        c = _opinionated(seed, 2 + seed % 2)
+        found, want = np.asarray(f(c, text)), _left_out(c, text)
+        need(found.shape == want.shape, f'A number for each of the {len(want)} tokens is asked for, `xxbos` among them; yours are {found.shape}.')
+        same = lambda other: np.allclose(found, other, atol=1e-4) and not np.allclose(want, other, atol=1e-4)
+        need(not same(occlusion(c, text).drop), 'That is `occlusion`: the encoder does not see the word. Here it reads the whole text, and only the pooling goes without.')
+        need(not same(_left_out(c, text, 'zero')), 'You set its features to 0. But 0 can win a maximum, and it counts in a mean: leave the row out.')
+        need(not same(_left_out(c, text, 'last')), 'Right but for the last token: without its features, the last vector is that of the token before.')
+        need(not same(-want), 'The sign is the other way round: by how much the margin *falls*.')
+        need(not same(_left_out(c, text, 'logit')), 'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
+        need(np.allclose(found, want, atol=1e-4), f'For {text!r} it is {np.round(want, 3).tolist()}, and yours {np.round(found, 3).tolist()}.')
+    return 'Hold it against `occlusion`: where that is larger, the word had told its neighbours, and their features tell the head.'
+
+# %% ../nbs/exercises.ipynb #b8410013
+def _beyond(c, text: str, i: int, j: int, mode: str='') -> float:
+    "What `beyond_the_sum` should give; by `mode` what a mistake gives."
+    from ulmfit_nb.batching import DocBatches
+    from ulmfit_nb.classifier import predict_logits
+    from ulmfit_nb.interpretation import margin
+    ids = c.vocab.numericalize(c.tokenizer(text))
+    both = np.delete(np.delete(ids, i), min(j, len(ids) - 2)) if mode == 'shifted' else np.delete(ids, [i, j])
+    logits = predict_logits(c.model, DocBatches([ids, np.delete(ids, i), np.delete(ids, j), both], bs=4))
+    k = int(logits[0].argmax())
+    of = logits[:, k] if mode == 'logit' else margin(logits, k)
+    if mode == 'verdicts': of = torch.stack([margin(l, int(l.argmax())) for l in logits])
+    whole, no_i, no_j, neither = of.tolist()
+    return whole - neither if mode == 'both' else no_i + no_j - whole - neither
+
+# %% ../nbs/exercises.ipynb #a95e5f06
+@exercise
+def check_beyond_the_sum(f):
+    "What two words bring together and neither alone, from chapter 13."
+    for seed, pair in ((20, 0), (20, 1), (1, 0), (15, 2), (19, 1), (25, 2), (34, 0)):
+        c, text = _opinionated(seed, 2 + seed % 2), _REVIEWS[seed % len(_REVIEWS)]
+        n = len(c.tokenizer(text))
+        i, j = ((1, 2), (n - 1, 1), (n // 2, n - 1))[pair]
+        found, want = f(c, text, i, j), _beyond(c, text, i, j)
+        need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
+        same = lambda other: abs(found - other) < 1e-4 < abs(want - other)
+        need(not same(_beyond(c, text, i, j, 'both')), 'That is what both take along. Subtract what each takes along alone.')
+        need(not same(-want), 'The sign is the other way round: positive where the two together take *more* than the sum.')
+        need(not same(_beyond(c, text, i, j, 'shifted')), 'When the first word has gone, the second has moved up by one place. Take both out at once.')
+        need(not same(_beyond(c, text, i, j, 'verdicts')), "A shortened text may get another verdict. Ask all four for the same class, that of the whole text.")
+        need(not same(_beyond(c, text, i, j, 'logit')), 'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
+        need(abs(found - want) < 1e-4, f'For {text!r} without {i}, {j} and both it is {want:.3f}, and yours {found:.3f}.')
+    return 'Ask it about the two names of a review with two notes: what leaving out one at a time could not see stands here.'
+
+# %% ../nbs/exercises.ipynb #670ca624
+@exercise
+def check_same_first(f):
+    "Whether two kinds of gap blame the same word, from chapter 13."
+    from ulmfit_nb.interpretation import occlusion
+    for seed in range(8):
+        c = _opinionated(seed)
+        both = [[occlusion(c, t, replace=r) for r in (None, 'xxunk')] for t in _REVIEWS]
+        share = lambda top: float(np.mean([top(a) == top(b) for a, b in both]))
+        want, found = share(lambda o: int(o.drop.argmax())), f(c, list(_REVIEWS))
+        need(isinstance(found, (int, float, np.floating)), f'A share is asked for, a number, not {found!r}.')
+        same = lambda other: abs(found - other) < 1e-6 < abs(want - other)
+        need(not same(want * len(both)), 'That is a count. Divide by the number of texts.')
+        need(not same(share(lambda o: o.tokens[int(o.drop.argmax())])), 'You compare words. A word may stand there twice: compare places.')
+        need(not same(share(lambda o: int(np.abs(o.drop).argmax()))), 'You count words that speak *against* the verdict as well. The largest fall is asked for, not the largest change.')
+        need(not same(share(lambda o: int(o.drop.argmin()))), 'Those are the words that speak most against the verdict: argmin instead of argmax.')
+        need(not same(1.), 'It finds the same word each time. Do both calls get the same `replace`?')
+        need(abs(found - want) < 1e-6, f'Of these {len(both)} texts it is {want * len(both):.0f}, and yours says {found * len(both):.3g}.')
+    return 'Where the two disagree, neither is wrong: a gap closed and a word nobody knows are two different questions.'
+
+# %% ../nbs/exercises.ipynb #dfbf9ea4
+@exercise
+def check_least_found(share):
+    "How little of a rare class an accuracy guarantees, from chapter 14."
+    need(isinstance(share, (int, float)) and not isinstance(share, bool), f'A share is asked for, not {share!r}.')
+    need(share != 0, 'With none of the urgent ones found it would be right for 93 %. One more in a hundred is right, so some must have been found.')
+    need(abs(share - 0.94) > 1e-6, 'That is the share of all tickets. It says little of the 70 urgent ones: suppose all 60 errors are among these.')
+    need(abs(share - 60 / 70) > 0.002, 'That share may be *missed*. What is left is found.')
+    need(abs(share - 0.01) > 1e-6 and abs(share - 10) > 1e-6, 'Ten urgent tickets are found: of how many?')
+    need(abs(share - 1) > 1e-6, 'That is the best case. If all errors are among the urgent ones, how many of these are left?')
+    need(abs(share - 1 / 7) < 0.002, f'Not {share:g}. 6 % of 1,000 are wrong; let all of them be urgent ones, and count those that are found.')
+    return 'One in seven, at 94 % accuracy. Where classes are uneven, look at each of them: `classification_report` does.'
+
+# %% ../nbs/exercises.ipynb #0a2327d8
+@exercise
+def check_threshold_for(f):
+    "Where to draw the line so that enough of a class is found, from chapter 14."
+    rng = np.random.default_rng(0)
+    for n, share in ((7, 0.9), (10, 0.9), (40, 0.7), (200, 0.95), (3, 0.5), (25, 1.0)):
+        p, urgent = rng.beta(2, 3, 4 * n).round(3), np.arange(4 * n) % 4 == 0
+        p = np.where(urgent, np.minimum(1, p + 0.3), p).round(3)
+        mine, found = p[urgent], f(p.copy(), urgent.copy(), share)
+        want = next(t for t in sorted(mine, reverse=True) if (mine >= t).mean() >= share - 1e-12)
+        need(isinstance(found, (int, float, np.floating)), f'A threshold is asked for, a number, not {found!r}.')
+        got, same = float((mine >= found).mean()), lambda t: abs(found - t) < 1e-9 < abs(want - t)
+        need(not same(np.quantile(p, 1 - share)), 'That is a quantile of all probabilities. Only the texts that *are* urgent decide which share of these is found.')
+        need(not same(mine.min()), f'That finds all of them, and a share of {share:g} is enough: a higher line raises fewer false alarms.')
+        need(got >= share - 1e-12, f'With {n} urgent texts your line finds {got:.1%} of them, and {share:.0%} were asked for. A quantile between two texts may leave out one too many: the line has to be one of their probabilities.')
+        need(abs(found - want) < 1e-9, f'With {n} urgent texts, {found:.3f} finds {got:.1%} of them. A higher line would do: {want:.3f} finds {(mine >= want).mean():.1%}.')
+    return 'Choose it on validation texts. On those it was chosen on it looks better than it is, by the argument of chapter 12.'
+
+# %% ../nbs/exercises.ipynb #17761260
+class _Parrot:
+    "A model of texts that knows by heart what it was fitted on, and names class 0 for the rest."
+    def fit(self, texts, labels):
+        self.seen, self.texts = dict(zip(texts, labels)), list(texts)
+        need(len(self.texts) == len(list(labels)), 'There are not as many labels as texts in the training set: a leaked text brings its label along.')
+        return self
+    def predict(self, texts): return np.array([self.seen.get(t, 0) for t in texts])
+    def score(self, texts, labels): return float((self.predict(texts) == np.asarray(labels)).mean())
+
+# %% ../nbs/exercises.ipynb #511b91f5
+def _leaks(f, train, test) -> str:
+    "What an experiment with real reviews says."
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    ks = [round(share * len(test)) for share in (0, 0.1, 0.3, 1)]
+    scores = [f(make_pipeline(TfidfVectorizer(), LogisticRegression(C=100)), train, test, k) for k in ks]
+    said = ', '.join(f'{s:.0%} with {k / len(test):.0%} leaked' for s, k in zip(scores, ks))
+    return f'Counting words on the reviews that ship: {said}. The classifier is as good, or bad, as before.'
+
+# %% ../nbs/exercises.ipynb #a1da0d1f
+@exercise
+def check_leaked_score(f):
+    "What copies of test texts in the training set do to the score, from chapter 14."
+    from ulmfit_nb.data import TextData, load_data
+    train = TextData([f'train {i}' for i in range(30)], [i % 2 for i in range(30)], ['no', 'yes'])
+    test = TextData([f'test {i}' for i in range(20)], [1] * 15 + [0] * 5, ['no', 'yes'])
+    for k in (0, 5, 12, 20):
+        model = _Parrot()
+        found, kept = f(model, train, test, k), (len(train), len(test))
+        need(isinstance(found, (int, float, np.floating)), f'A score is asked for, a number, not {found!r}.')
+        texts = getattr(model, 'texts', [])
+        need(kept == (30, 20), 'It changes the data it was given. Make new lists.')
+        need(set(train.texts) <= set(texts), 'The training texts should still be there, with the leaked ones beside them.')
+        need(len(texts) == 30 + k, f'With k = {k} the model should be fitted on {30 + k} texts, not on {len(texts)}.')
+        need(set(texts) == {*train.texts, *test.texts[:k]}, f'The first {k} *test* texts are to leak.')
+        need(all(model.seen[t] == y for t, y in zip(test.texts[:k], test.labels)), 'The leaked texts have lost their labels: text and label go together.')
+        rest = np.mean([model.predict([t])[0] == y for t, y in zip(test.texts[k:], test.labels[k:])]) if k < 20 else 0
+        want = model.score(test.texts, test.labels)
+        need(abs(found - want) < 1e-9 or k == 0 or abs(found - rest) > 1e-9, 'That is the score on the texts that have not leaked. Whoever does not know of the leak measures on all of them.')
+        need(abs(found - want) < 1e-9, f'With k = {k} the score on all test texts is {want:.2f}, and yours {found:.2f}.')
+    return _leaks(f, load_data('reviews'), load_data('reviews', 'validation'))

@@ -147,11 +147,9 @@ def train_classifier(
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
     (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
-    settings = run_settings(options | {'schedule': schedule.__name__}, config, data, valid)
-    if is_finished(out, settings): return out
-    torch.manual_seed(seed)
-    model, tokenizer = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult), Tokenizer(**config['tokenizer'])
-    batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (held, False))]
+    if is_finished(out, settings := run_settings(options | {'schedule': schedule.__name__}, config, data, valid)): return out
+    torch.manual_seed(seed); model = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult)
+    batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, Tokenizer(**config['tokenizer'])) for d, shuffle in ((train, True), (held, False))]
     history = fit(ClassifierTask(model, *batches), plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor), schedule, bf16=bf16,
                   seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, model, vocab, train.classes, config, settings, history)

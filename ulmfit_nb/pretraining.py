@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'first_pass', 'exchange', 'build_corpus', 'split_stream', 'lm_batches', 'corpus_in', 'is_whole',
-           'new_folder', 'train_lm', 'remove_work', 'settings_of', 'check_source', 'pretrain', 'load_lm',
-           'load_pretrained', 'untrained', 'candidates', 'read_prompt', 'next_logits', 'generate', 'evaluate_texts']
+           'new_folder', 'train_lm', 'remove_work', 'check_source', 'pretrain', 'settings_of', 'load_lm',
+           'load_pretrained', 'candidates', 'read_prompt', 'next_logits', 'generate', 'untrained', 'evaluate_texts']
 
 # %% ../nbs/08_pretraining.ipynb #7cb61f3b
 import json, math, shutil
@@ -162,36 +162,6 @@ def remove_work(out: Path):
     shutil.rmtree(out/'work', ignore_errors=True)
     if out.exists() and not any(out.iterdir()): out.rmdir()
 
-# %% ../nbs/08_pretraining.ipynb #397424a9
-PRESETS = {
-    'tiny': {
-        'pretrain': dict(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, drop_mult=0.5),
-        'fine_tune': dict(min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, factor=1.3, drop_mult=0.5),
-        'train_classifier': dict(bs=16, epochs=6, lr=0.01, factor=1.3, drop_mult=0.5),
-    },
-    'laptop': {
-        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),
-        'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
-        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
-    },
-    'small': {
-        'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1, bf16=True),
-        'fine_tune': dict(max_vocab=20_000, bs=32, epochs=2, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
-        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
-    },
-    'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
-}
-
-# %% ../nbs/08_pretraining.ipynb #bd9c0f36
-def settings_of(
-    preset: str,    # a name in `PRESETS`
-    stage: str,     # pretrain, fine_tune or train_classifier
-    **given,        # what overrules the preset, where it isn't None
-) -> dict:          # arguments of the stage; raises `ValueError` for a preset that there isn't
-    "What a preset says for a stage."
-    if preset not in PRESETS: raise ValueError(f'there is no preset {preset!r}, but {", ".join(PRESETS)}.')
-    return PRESETS[preset][stage] | {k: v for k, v in given.items() if v is not None}
-
 # %% ../nbs/08_pretraining.ipynb #0e1aa778
 def check_source(texts):
     "Raise `DataError` for what can't be read as often as needed: a generator, or something that isn't texts at all."
@@ -232,6 +202,36 @@ def pretrain(
     plan = all_at_once(list(model.layer_groups()), lr, epochs, factor=1)
     return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, backwards, bf16, seed, every, progress_bar, watch)
 
+# %% ../nbs/08_pretraining.ipynb #397424a9
+PRESETS = {
+    'tiny': {
+        'pretrain': dict(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, drop_mult=0.5),
+        'fine_tune': dict(min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, factor=1.3, drop_mult=0.5),
+        'train_classifier': dict(bs=16, epochs=6, lr=0.01, factor=1.3, drop_mult=0.5),
+    },
+    'laptop': {
+        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),
+        'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
+        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
+    },
+    'small': {
+        'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1, bf16=True),
+        'fine_tune': dict(max_vocab=20_000, bs=32, epochs=2, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
+        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
+    },
+    'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
+}
+
+# %% ../nbs/08_pretraining.ipynb #bd9c0f36
+def settings_of(
+    preset: str,    # a name in `PRESETS`
+    stage: str,     # pretrain, fine_tune or train_classifier
+    **given,        # what overrules the preset, where it isn't None
+) -> dict:          # arguments of the stage; raises `ValueError` for a preset that there isn't
+    "What a preset says for a stage."
+    if preset not in PRESETS: raise ValueError(f'there is no preset {preset!r}, but {", ".join(PRESETS)}.')
+    return PRESETS[preset][stage] | {k: v for k, v in given.items() if v is not None}
+
 # %% ../nbs/08_pretraining.ipynb #ccabf8a9
 def load_lm(
     path: str | Path,    # a directory made by `pretrain` or `fine_tune`, or the name of a model that ships
@@ -251,20 +251,6 @@ def load_pretrained(
         ship = f'there are {", ".join(shipped())}' if shipped() else 'none does'
         raise StageError(f'no language model {name!r} ships with this version: {ship}. Make one with pretrain, and read it with load_lm.')
     return load_lm(shipped()[name])
-
-# %% ../nbs/08_pretraining.ipynb #50b1a2bb
-def untrained(
-    like: str | Path,    # a language model, as for `load_lm`
-    out: str | Path,     # directory for the new one
-    seed: int=0,         # of its weights
-) -> Path:               # `out`
-    "A language model of the same shape, for the same words, that has read nothing."
-    _, vocab, config = load_lm(like)
-    torch.manual_seed(seed)
-    model = LanguageModel(AWDLSTMConfig(**config['architecture']))
-    kept = {k: config[k] for k in ('architecture', 'tokenizer', 'backwards')}
-    save_stage(out, 'language model', model, vocab, kept | {'settings': {'seed': seed}}, [])
-    return Path(out)
 
 # %% ../nbs/08_pretraining.ipynb #51951b30
 def candidates(
@@ -309,6 +295,20 @@ def generate(
         ids.append(int(words[torch.multinomial(p, 1, generator=rng)]))
         logits, state = next_logits(model, vocab, ids[-1:], state)
     return vocab.decode(ids)
+
+# %% ../nbs/08_pretraining.ipynb #50b1a2bb
+def untrained(
+    like: str | Path,    # a language model, as for `load_lm`
+    out: str | Path,     # directory for the new one
+    seed: int=0,         # of its weights
+) -> Path:               # `out`
+    "A language model of the same shape, for the same words, that has read nothing."
+    _, vocab, config = load_lm(like)
+    torch.manual_seed(seed)
+    model = LanguageModel(AWDLSTMConfig(**config['architecture']))
+    kept = {k: config[k] for k in ('architecture', 'tokenizer', 'backwards')}
+    save_stage(out, 'language model', model, vocab, kept | {'settings': {'seed': seed}}, [])
+    return Path(out)
 
 # %% ../nbs/08_pretraining.ipynb #cc962c84
 def evaluate_texts(
