@@ -10,7 +10,7 @@ from notebooks import ROOT
 
 from ulmfit_nb.experiments import read_records
 from ulmfit_nb.gradual_unfreezing import phase_starts, point_at, rival_plans
-from ulmfit_nb.widgets import es_module, forgetting_source, forgetting_view
+from ulmfit_nb.widgets import caption, es_module, forgetting_source, forgetting_view
 
 GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
 
@@ -132,4 +132,4 @@ def test_the_caption_says_what_the_record_is_worth():
     assert '500 labels' in source and '`bash runs/forgetting.sh`' in source and 'tiny' not in source
     assert 'A tiny run' in forgetting_source(record | {'data': 'reviews'})
     assert forgetting_source({k: v for k, v in record.items() if k != 'command'}).startswith('Measured in this notebook')
-    assert '<script>' not in forgetting_source(record | {'command': '<script>'})
+    assert '<script>' not in caption(forgetting_source(record | {'command': '<script>'})).value

@@ -66,7 +66,9 @@ class EmbeddingDropout(nn.Module):
     def extra_repr(self): return f'p={self.p}'
 
 # %% ../nbs/04_dropout.ipynb #d7f3a3c0
-def side_by_side(weights: list[torch.Tensor]) -> list[torch.Tensor]:
+def side_by_side(
+    weights: list[torch.Tensor],   # of one layer
+) -> list[torch.Tensor]:           # copies, of the same shapes
     "The same weights in one piece of memory, one behind the other; gradients flow back."
     flat = torch.cat([w.flatten() for w in weights])
     return [piece.view_as(w) for piece, w in zip(flat.split([w.numel() for w in weights]), weights)]
