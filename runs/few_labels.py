@@ -1,5 +1,6 @@
 """What pretraining buys with few labels: accuracy by number of labels, from scratch, from a pretrained language model, and from one
-fine-tuned on unlabelled texts, beside TF-IDF with logistic regression. Every point is kept when it is done; run again, it goes on."""
+fine-tuned on unlabelled texts, beside TF-IDF with logistic regression. Settings are those of the preset `small`, which a user gets who says
+nothing. The record is written after every point; run again, it goes on with the next one."""
 
 import argparse
 import json
@@ -11,18 +12,15 @@ import numpy as np
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.data import TextData, fingerprint, load_data
-from ulmfit_nb.experiments import record
+from ulmfit_nb.experiments import git_commit, record
+from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
 from ulmfit_nb.scaling import load_packed
-from ulmfit_nb.schedules import all_at_once, gradual_unfreezing
-from ulmfit_nb.training import read_config, same_settings, write_json
+from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.training import read_config, same_settings
 
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
-SETTINGS = {
-    'fine_tune': PRESETS['small']['fine_tune'],
-    'train_classifier': dict(lr=0.01, factor=2.6, drop_mult=0.5, bf16=True),
-}
-STEPS = 300  # about so many batches with everything unfrozen, however few labels there are
+SETTINGS = {stage: PRESETS['small'][stage] for stage in ('fine_tune', 'train_classifier')}
 
 
 def draw(data: TextData, n: int, rng: np.random.Generator) -> list[int]:
@@ -46,34 +44,35 @@ def tfidf(train: TextData, test: TextData) -> float:
     return float(model.fit(train.texts, train.labels).score(test.texts, test.labels))
 
 
-def plan_of(start: str, n_layers: int, n: int, bs: int) -> list:
-    "Gradual unfreezing; but there is nothing to protect in a network that has read nothing, which learns all at once, for as many epochs."
-    names = ['embedding', *(f'lstm {i + 1}' for i in range(n_layers)), 'head']
-    lr, factor = (SETTINGS['train_classifier'][k] for k in ('lr', 'factor'))
-    epochs = min(12, max(2, round(STEPS * bs / n)))
-    if start == 'scratch':
-        return all_at_once(names, lr / 2, epochs + len(names) - 1, factor=1)
-    return gradual_unfreezing(names, lr, epochs, factor)
+def from_scratch(n_layers: int, n: int) -> list:
+    "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
+    names, s = ['embedding', *(f'lstm {i + 1}' for i in range(n_layers)), 'head'], SETTINGS['train_classifier']
+    passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / s['bs'])
+    return all_at_once(names, s['lr'] / 5, passes, factor=1)
+
+
+def packed(data: str) -> bool:
+    "Whether `data` is where packs of runs/pack.py lie: packs/imdb for packs/imdb-train and so on."
+    return Path(f'{data}-train').is_dir()
 
 
 def read(data: str, split: str) -> TextData:
-    "A split of a data set; from runs/pack.py, if `data` is where its packs lie: packs/imdb for packs/imdb-train and so on."
-    return load_packed(f'{data}-{split}') if Path(f'{data}-{split}').is_dir() else load_data(data, split)
+    "A split of a data set, or of its packs."
+    return load_packed(f'{data}-{split}') if packed(data) else load_data(data, split)
 
 
-def classify(lm: Path, start: str, train: TextData, valid: TextData, test: TextData, out: Path, seed: int) -> dict:
-    "Train on `train`, count the right answers on `test`."
-    began, bs = time.perf_counter(), 16 if len(train) <= 1000 else 32
-    options = {k: v for k, v in SETTINGS['train_classifier'].items() if k not in ('lr', 'factor')}
-    plan = plan_of(start, load_lm(lm)[2]['architecture']['n_layers'], len(train), bs)
-    train_classifier(lm, train, out, valid, plan=plan, bs=bs, seed=seed, progress_bar=False, **options)
+def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int) -> dict:
+    "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
+    began = time.perf_counter()
+    plan = from_scratch(load_lm(lm)[2]['architecture']['n_layers'], len(train)) if start == 'scratch' else None
+    train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, **SETTINGS['train_classifier'])
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])
     wall = {'wall_minutes': (trained - began) / 60, 'test_minutes': (time.perf_counter() - trained) / 60}
     return {'accuracy': float(right), 'epochs': len(history), 'minutes': history[-1]['minutes']} | {k: round(v, 2) for k, v in wall.items()}
 
 
-def starts(args) -> dict[str, Path]:
+def starts(args) -> dict[str, str | Path]:
     "The three language models to start from."
     texts = read(args.data, args.unlabelled_split).texts
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]]
@@ -84,37 +83,52 @@ def starts(args) -> dict[str, Path]:
     return dict(zip(STARTS, (scratch, args.lm, tuned)))
 
 
-def measure(out: Path, name: str, start: str, lm: Path | None, texts: tuple[TextData, TextData, TextData], seed: int) -> dict:
-    "A point's figures: those kept from an earlier run, or those made now, which are kept. `texts`: training, validation, test."
-    path, work, (train, valid, test) = out / 'points' / f'{name}.json', out / 'work' / name, texts
-    made = {'settings': SETTINGS, 'steps': STEPS, 'train': fingerprint(train.texts), 'test': fingerprint(test.texts)}
-    if lm:
-        made['lm'] = read_config(lm)['sha256']['model.safetensors']
+def about(args, data: TextData, test: TextData, lms: dict) -> dict:
+    "What the record says beside its points. Points are only added to a record that says the same."
+    config, tuned = read_config(args.lm), json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())
+    return {
+        'data': Path(args.data).name,
+        'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
+        'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split, 'perplexity': tuned[-1]['perplexity'], 'minutes': tuned[-1]['minutes']},
+        'lm_saw_test_texts': 'test' in args.unlabelled_split,
+        'settings': SETTINGS,
+        'texts': {'labelled': fingerprint(data.texts), 'asked about': fingerprint(test.texts)},
+        'test_texts': len(test),
+    }
+
+
+def known(path: Path, now: dict) -> list[dict]:
+    "The points of an earlier run. Raises `ValueError` if it had other settings; how the fine-tuning went may differ from machine to machine."
     if not path.exists():
-        figures = {'accuracy': tfidf(train, test)} if start == 'tf-idf' else classify(lm, start, train, valid, test, work, seed)
-        write_json(path, figures | {'made': made})
-    shutil.rmtree(work, ignore_errors=True)
-    figures = json.loads(path.read_text())
-    same_settings(figures.pop('made'), made, path)
-    return figures
+        return []
+    before = json.loads(path.read_text(encoding='utf-8'))
+    same = [k for k in now if k != 'tuned_on']
+    same_settings({k: before.get(k) for k in same}, {k: now[k] for k in same}, path)
+    return before['points']
 
 
-def study(args) -> list[dict]:
+def study(args):
     "All points, one after another, seeds outermost so that a study cut short has something to say."
     data, test = read(args.data, 'train'), read(args.data, 'test')
     held = draw(data, args.valid, np.random.default_rng(1))  # for choosing settings; never among the labels
-    valid, rest = data.select(held), data.select(sorted(set(range(len(data))) - set(held)))
-    test = valid if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
-    lms, points, part = starts(args), [], 'valid' if args.choose else 'test'
+    rest = data.select(sorted(set(range(len(data))) - set(held)))
+    test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
+    path = (args.out / 'chosen_by.json') if args.choose else args.results / f'few_labels_{Path(args.data).name}.json'
+    lms = starts(args)
+    what = about(args, data, test, lms)
+    points = known(path, what)
     for seed in args.seeds:
         for n in args.sizes:
-            train = rest.select(draw(rest, n, np.random.default_rng(100 + seed)))
-            for start in (*STARTS, *(() if Path(f'{args.data}-train').is_dir() else ('tf-idf',))):  # that counts words in texts, not in tokens
-                texts = train, valid.select(range(min(200, len(valid)))), test
-                made = measure(args.out, f'{part}-{start}-{n}-{seed}', start, lms.get(start), texts, seed)
-                points.append({'start': start, 'labels': n, 'seed': seed, **made})
-                print(f'{start:<11} {n:>6} labels, seed {seed}: {made["accuracy"]:.4f}', flush=True)
-    return points
+            for start in (*STARTS, *(() if packed(args.data) else ('tf-idf',))):  # that counts words in texts, not in tokens
+                point = {'start': start, 'labels': n, 'seed': seed}
+                if not any(point.items() <= p.items() for p in points):
+                    train, work = rest.select(draw(rest, n, np.random.default_rng(100 + seed))), args.out / f'{start}-{n}-{seed}'
+                    found = {'accuracy': tfidf(train, test)} if start == 'tf-idf' else classify(lms[start], start, train, test, work, seed)
+                    points.append(point | found | {'commit': git_commit()})
+                    record(path, f'python runs/few_labels.py {args.data}', what | {'points': points})
+                    shutil.rmtree(work, ignore_errors=True)
+                accuracy = next(p['accuracy'] for p in points if point.items() <= p.items())
+                print(f'{start:<11} {n:>6} labels, seed {seed}: {accuracy:.4f}', flush=True)
 
 
 def numbers(text: str) -> list[int]:
@@ -125,7 +139,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data', help='a named set, a folder with train and test splits, or the beginning of the names of packs (runs/out/packs/imdb)')
     parser.add_argument('--lm', default='wiki-small', help='language model to start from: a directory, or the name of one that ships')
-    parser.add_argument('--out', type=Path, required=True, help='directory for the runs and the points that are done')
+    parser.add_argument('--out', type=Path, required=True, help='directory for the language models and the classifier under way')
     parser.add_argument('--sizes', type=numbers, default=[100, 500, 1000, 5000], help='numbers of labels')
     parser.add_argument('--seeds', type=numbers, default=[0, 1, 2])
     parser.add_argument('--unlabelled', type=int, default=10_000, help='unlabelled texts for stage 2')
@@ -133,25 +147,9 @@ def main():
     parser.add_argument('--test', type=int, default=2500, help='test texts, the same for all points')
     parser.add_argument('--valid', type=int, default=1000, help='texts of the training split set aside for choosing settings')
     parser.add_argument('--results', type=Path, default=Path(__file__).parent.parent / 'results', help='directory of the record')
-    parser.add_argument('--choose', action='store_true', help='measure on these instead of the test split, and record nothing')
+    parser.add_argument('--choose', action='store_true', help='measure on these instead of the test split; the record goes into OUT')
     args = parser.parse_args()
-    began = time.perf_counter()
-    points = study(args)
-    if args.choose:
-        return
-    _, vocab, config = load_lm(args.lm)
-    tuned = json.loads((args.out / 'tuned/history.json').read_text())
-    figures = {
-        'data': Path(args.data).name,
-        'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
-        'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split, 'perplexity': tuned[-1]['perplexity'], 'minutes': tuned[-1]['minutes']},
-        'lm_saw_test_texts': 'test' in args.unlabelled_split,
-        'settings': SETTINGS | {'steps': STEPS},
-        'test_texts': args.test,
-        'points': points,
-        'minutes': round((time.perf_counter() - began) / 60, 1),
-    }
-    record(args.results / f'few_labels_{Path(args.data).name}.json', f'python runs/few_labels.py {args.data}', figures)
+    study(args)
 
 
 if __name__ == '__main__':

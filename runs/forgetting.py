@@ -9,6 +9,7 @@ import numpy as np
 
 from ulmfit_nb.data import TextData, load_data
 from ulmfit_nb.experiments import record
+from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import new_classifier, rival_plans, watch_forgetting
 from ulmfit_nb.pretraining import PRESETS
 from ulmfit_nb.tokenization import Tokenizer
@@ -23,20 +24,22 @@ def sample(data: TextData, n: int, seed: int) -> tuple[TextData, TextData]:
     return data.select(np.sort(taken)), data.select(np.setdiff1d(np.arange(len(data)), taken))
 
 
-def last_texts(texts: list[str], tokenizer: Tokenizer, n_tokens: int) -> tuple[list[str], int]:
-    "The last texts, so many tokens of them, and how many these are: a language model validates on the last tenth of what it reads, and does not learn from it."
-    n = 0
-    for i in range(len(texts) - 1, -1, -1):
-        n += len(tokenizer(texts[i]))
+def as_many(texts: list[str], tokenizer: Tokenizer, n_tokens: int) -> tuple[list[str], int]:
+    "The first texts, until they have so many tokens, and how many these are."
+    taken, n = [], 0
+    for text in texts:
         if n >= n_tokens:
             break
-    return texts[i:], n
+        taken.append(text)
+        n += len(tokenizer(text))
+    return taken, n
 
 
 def options_of(args) -> dict:
     "What stage 3 is told: the preset, overruled by the command line."
-    options = {'epochs': 3, 'lr': 0.01, 'factor': 2.6, 'bs': 64, 'drop_mult': 1.0, 'bf16': False} | PRESETS[args.preset]['train_classifier']
-    return options | {k: v for k, v in vars(args).items() if k in options and v is not None}
+    options = {'epochs': 3, 'min_steps': 0, 'lr': 0.01, 'factor': 2.6, 'bs': 64, 'drop_mult': 1.0, 'bf16': False} | PRESETS[args.preset]['train_classifier']
+    options |= {k: v for k, v in vars(args).items() if k in options and v is not None}
+    return options | {'epochs': enough_passes(options['epochs'], options.pop('min_steps'), args.labels / options['bs'])}
 
 
 def run_plans(args, options: dict, settings: dict, data: tuple) -> tuple[list[dict], float]:
@@ -65,31 +68,30 @@ def run_plans(args, options: dict, settings: dict, data: tuple) -> tuple[list[di
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('lm', help='a language model: a directory, or the name of one that ships')
-    parser.add_argument('--data', default='imdb', help='data set: labels from its training split, unlabelled texts from the end of unsup')
+    parser.add_argument('--data', default='imdb', help='data set; everything comes from its training split')
     parser.add_argument('--labels', type=int, default=500, help='labelled texts to learn from')
-    parser.add_argument('--valid', type=int, default=1000, help='others of the training split, for the accuracy')
-    parser.add_argument('--valid-split', help='take them from this split instead')
-    parser.add_argument('--tokens', type=int, default=20_000, help='of the unlabelled texts, for the perplexity')
-    parser.add_argument('--every', type=int, default=5, help='steps from one measurement to the next')
-    parser.add_argument('--preset', default='laptop', choices=PRESETS, help='of stage 3')
+    parser.add_argument('--valid', type=int, default=400, help='others, for the accuracy')
+    parser.add_argument('--tokens', type=int, default=20_000, help='of yet others, which the language model has not read either, for the perplexity')
+    parser.add_argument('--every', type=int, default=8, help='steps from one measurement to the next')
+    parser.add_argument('--preset', default='small', choices=PRESETS, help='of stage 3')
     parser.add_argument('--epochs', type=int)
     parser.add_argument('--lr', type=float)
     parser.add_argument('--factor', type=float)
     parser.add_argument('--seed', type=int, default=0, help='of the sample, the head, dropout and the order of the data')
     parser.add_argument('--work', type=Path, default=Path('runs/out/forgetting'), help='directory for finished plans')
     parser.add_argument('--out', type=Path, default=Path('results/forgetting.json'), help='the record')
-    parser.add_argument('--command', default='bash runs/forgetting.sh', help='what the record says to type')
     parser.add_argument('--quiet', action='store_true', help='no progress bars')
     args = parser.parse_args()
     options, (config, vocab, _) = options_of(args), load_stage(args.lm, 'language model')
     train, rest = sample(load_data(args.data), args.labels, args.seed)
-    valid, _ = sample(load_data(args.data, args.valid_split) if args.valid_split else rest, args.valid, args.seed)
-    unheard, n_tokens = last_texts(load_data(args.data, 'unsup').texts, Tokenizer(**config['tokenizer']), args.tokens)
+    valid, rest = sample(rest, args.valid, args.seed)
+    others = [rest.texts[i] for i in np.random.default_rng(args.seed).permutation(len(rest))]
+    unheard, n_tokens = as_many(others, Tokenizer(**config['tokenizer']), args.tokens)
     sizes = {'data': args.data, 'labels': len(train), 'valid': len(valid), 'tokens': n_tokens, 'every': args.every, 'seed': args.seed}
     settings = sizes | options | {'lm': config['sha256']['model.safetensors']}
     runs, minutes = run_plans(args, options, settings, (train, valid, unheard))
     lm = {'architecture': config['architecture'], 'words': len(vocab), 'sha256': settings['lm']}
-    record(args.out, args.command, sizes | {'options': options, 'lm': lm, 'runs': runs, 'minutes': round(minutes, 1)})
+    record(args.out, 'bash runs/forgetting.sh', sizes | {'options': options, 'lm': lm, 'runs': runs, 'minutes': round(minutes, 1)})
     print(f'written: {args.out}')
 
 

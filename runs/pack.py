@@ -47,7 +47,7 @@ def main():
     for name, data in named(args.limit):
         texts = load_packed(pack(data, args.out / name, workers=args.workers)).texts
         size = sum(f.stat().st_size for f in texts.folder.iterdir()) / 2**20
-        print(f'{name:<16} {len(texts):>7,} texts {sum(p["tokens"] for p in texts.index["pieces"]):>12,} tokens {size:6.1f} MB', flush=True)
+        print(f'{name:<16} {len(texts):>7,} texts {texts.n_tokens:>12,} tokens {size:6.1f} MB', flush=True)
 
 
 if __name__ == '__main__':

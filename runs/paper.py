@@ -182,7 +182,7 @@ class Paper:
         names = ['embedding', *(f'lstm {i + 1}' for i in range(config.n_layers)), 'head']
         plan, schedule = plans(names, options.get('lr', 0.01), options.get('epochs', 3))[options.pop('plan', 'freez + discr + stlr')]
         out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, plan=plan, schedule=schedule, **options)
-        tokens = sum(len(t) for t in train.texts)
+        tokens = train.texts.n_tokens
         operations = tokens * sum(phase.epochs * document_operations(config, phase.groups) for phase in plan)
         figures = self.stage_figures(run, operations)
         figures |= {'tokens_per_second': tokens * sum(p.epochs for p in plan) / (60 * figures['minutes']) if figures['minutes'] else None}

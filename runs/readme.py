@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from ulmfit_nb.experiments import markdown_table, read_records
+from ulmfit_nb.experiments import DATA_SETS, few_label_table, markdown_table, read_records
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)
@@ -22,6 +22,24 @@ def accuracy_table(r: dict) -> str:
     rows.append({'stage': f'**test**, {r["test_texts"]:,} reviews', 'validation': f'**{100 * r["test_accuracy"]:.1f} %**'})
     cost = f'{r["minutes"]:.0f} minutes of training and validation on {r["hardware"]}, {r["peak_mb"] / 1024:.1f} GB'
     return f'IMDb by `{r["command"]}`: {cost}; the language model {saw} seen the test texts.\n\n' + markdown_table(rows)
+
+
+def shipped_model(r: dict) -> str:
+    "The language model that ships, in a line."
+    size = f'{r["parameters"] / 1e6:.1f} million weights, {r["vocab"]:,} words'
+    found = [
+        f'{r[split]["perplexity"]:.1f} on {r[split]["texts"]} {which}'
+        for split, which in (('validation', 'held-out articles of Wikipedia'), ('test', 'others'))
+    ]
+    return f'`wiki-small`, the language model that ships (`bash runs/pretrain_small.sh`): {size}; perplexity {", ".join(found)}.'
+
+
+def few_labels(r: dict) -> str:
+    "A few-label study."
+    seeds = len({p['seed'] for p in r['points']})
+    rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
+    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {seeds} seeds (worst to best), starting from `wiki-small`'
+    return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'
 
 
 WORK = {
@@ -54,7 +72,9 @@ def speed_rows(r: dict) -> list[dict]:
 
 def results() -> str:
     "The tables, in Markdown."
-    parts = [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
+    parts = [shipped_model(r) for r in read_records(ROOT / 'results', 'wiki_small').values()]
+    parts += [few_labels(r) for r in read_records(ROOT / 'results', 'few_labels_*').values()]
+    parts += [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
     benches = [r for r in read_records(ROOT / 'results', 'bench_*').values() if r['bench'] not in ('check', 'import')]
     speed = [row for r in benches for row in speed_rows(r)]
     if speed:

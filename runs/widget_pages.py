@@ -13,6 +13,8 @@ import docs
 import nbformat
 from nbdev.processors import Processor
 
+from ulmfit_nb.widgets import rich
+
 NBS = Path(__file__).parent.parent / 'nbs'
 PICTURES = NBS / 'images/widgets'
 VIEW, STORED = 'application/vnd.jupyter.widget-view+json', 'application/vnd.jupyter.widget-state+json'
@@ -108,14 +110,6 @@ def widgets_of(nb, page: str) -> dict[int, list[Stored]]:
 def page_name(path: Path) -> str:
     "A page without its number."
     return re.sub(r'^\d+_', '', path.stem)
-
-
-def rich(text: str) -> str:
-    "The text of a question as HTML: `**`, `*` and backticks, nothing else."
-    text = html.escape(text, quote=False)
-    for mark, tag in ((r'\*\*', 'b'), (r'\*', 'i'), ('`', 'code')):
-        text = re.sub(rf'{mark}(.+?){mark}', rf'<{tag}>\1</{tag}>', text, flags=re.DOTALL)
-    return text
 
 
 def plain_question(q: dict) -> str:

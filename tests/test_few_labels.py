@@ -1,6 +1,7 @@
 "The few-label study, at a size that takes seconds: it goes on where it was cut, and its record says what its points say."
 
 import json
+import os
 import subprocess
 import sys
 
@@ -22,10 +23,17 @@ def lm(tmp_path_factory):
     return pretrain(TextSource('prose'), out, **sizes, progress_bar=False)
 
 
+QUICK = 'import few_labels as f; f.SETTINGS["fine_tune"] |= dict(bs=4, min_steps=4); f.SETTINGS["train_classifier"] |= dict(epochs=1, min_steps=3); f.main()'
+
+
 def run(lm, out, *more):
     sizes = '--sizes 20,40 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    command = [sys.executable, ROOT / 'runs/few_labels.py', 'reviews', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more]
-    return subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, '-c', QUICK, 'reviews', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': str(ROOT / 'runs')})
+
+
+def points_of(folder):
+    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_reviews.json').read_text())['points']}
 
 
 @pytest.fixture(scope='module')
@@ -37,27 +45,35 @@ def done(lm):
 
 
 def test_every_start_at_every_size(done):
-    record = json.loads((done / 'few_labels_reviews.json').read_text())
-    points = {(p['start'], p['labels']): p for p in record['points']}
-    assert set(points) == {(s, n) for s in (*few_labels.STARTS, 'tf-idf') for n in (20, 40)}
+    record, points = json.loads((done / 'few_labels_reviews.json').read_text()), points_of(done)
+    assert set(points) == {(s, n, 0) for s in (*few_labels.STARTS, 'tf-idf') for n in (20, 40)}
     assert all(round(p['accuracy'] * 30, 6) == round(p['accuracy'] * 30) for p in points.values()), 'shares of 30 test texts'
     assert record['lm_saw_test_texts'] is False and record['test_texts'] == 30
+    assert {points[s, 40, 0]['epochs'] for s in few_labels.STARTS} == {3 + 2}, 'as many passes from scratch'
 
 
-def test_a_point_is_kept_and_not_made_again(done, lm):
-    kept = done / 'study/points/test-pretrained-20-0.json'
-    figures = json.loads(kept.read_text())
-    kept.write_text(json.dumps(figures | {'accuracy': 0.5}))
-    (done / 'study/points/test-tf-idf-40-0.json').unlink()
-    assert run(lm, done).returncode == 0
-    points = {(p['start'], p['labels']): p['accuracy'] for p in json.loads((done / 'few_labels_reviews.json').read_text())['points']}
-    assert points['pretrained', 20] == 0.5 and ('tf-idf', 40) in points
-    kept.write_text(json.dumps(figures))
+def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
+    "On another machine too, where the language models have to be made again."
+    record = json.loads((done / 'few_labels_reviews.json').read_text())
+    kept = [p | {'accuracy': 0.5} for p in record['points'] if p['start'] == 'pretrained' and p['labels'] == 20]
+    (tmp_path / 'few_labels_reviews.json').write_text(json.dumps(record | {'points': kept}))
+    assert run(lm, tmp_path).returncode == 0
+    points = points_of(tmp_path)
+    assert set(points) == set(points_of(done)) and points['pretrained', 20, 0] == kept[0]
+    assert points['pretrained', 40, 0]['accuracy'] == points_of(done)['pretrained', 40, 0]['accuracy']
 
 
-def test_points_of_another_setting_are_refused(done, lm):
+def test_a_record_of_other_settings_is_refused(done, lm):
     ended = run(lm, done, '--test', '24')
     assert ended.returncode != 0 and 'other settings' in ended.stderr
+
+
+def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
+    before = (done / 'few_labels_reviews.json').read_bytes()
+    assert run(lm, done, '--choose', '--sizes', '20').returncode == 0
+    assert (done / 'few_labels_reviews.json').read_bytes() == before
+    chosen = json.loads((done / 'study/chosen_by.json').read_text())
+    assert chosen['test_texts'] == 20 and chosen['texts']['asked about'] != json.loads(before)['texts']['asked about']
 
 
 @pytest.mark.parametrize('n', [20, 50, 101])

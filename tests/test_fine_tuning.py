@@ -92,6 +92,18 @@ def test_fine_tune_from_directory_to_directory(lm, tmp_path):
     assert history[1]["perplexity"] < history[0]["perplexity"] < len(vocab)
 
 
+def test_few_texts_are_read_until_there_are_enough_steps(lm, tmp_path):
+    def steps_of(min_steps):
+        steps = []
+        out = fine_tune(lm, REVIEWS, tmp_path / str(min_steps), min_steps=min_steps, watch=lambda *_: steps.append(1), **TINY)
+        return len(steps), len(json.loads((out / "history.json").read_text()))
+
+    once, passes = steps_of(0)
+    assert passes == 1
+    more, passes = steps_of(3 * once)
+    assert 3 <= passes <= 4 and 2.5 * once <= more <= 4.5 * once, "rows vary in length, and with them the number of steps"
+
+
 def test_dropouts_are_multiplied_once(lm, tmp_path):
     config = load_lm(fine_tune(lm, REVIEWS, tmp_path / "ft", drop_mult=0.5, **TINY))[0].config
     assert {k: getattr(config, k) for k in LM_DROPOUTS} == {k: 0.5 * v for k, v in LM_DROPOUTS.items()}

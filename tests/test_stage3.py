@@ -64,6 +64,11 @@ def test_three_stages_learn_and_predict(classifier):
     assert right > 0.8 * len(TEXTS)
 
 
+def test_few_labels_are_read_until_there_are_enough_steps(lm, tmp_path):
+    out = train_classifier(lm, REVIEWS, tmp_path / 'classifier', REVIEWS, **OPTIONS | dict(epochs=1, min_steps=3 * len(REVIEWS) // OPTIONS['bs']))
+    assert [h['phase'] for h in history(out)] == [1, 2, 3, 4, 4, 4]
+
+
 def test_predictions_do_not_depend_on_batch_or_order(classifier):
     loaded, texts = load_classifier(classifier), [*TEXTS[:5], '', 'unheard-of words only', 'long ' * 60]
     one_by_one = [loaded.predict_proba([t])[0] for t in texts]
@@ -331,7 +336,7 @@ def forgetting(*args, **kwargs):
 
 
 def test_the_recorded_run_at_tiny_size(lm, tmp_path):
-    args = [str(lm), '--work', str(tmp_path / 'work'), '--out', str(tmp_path / 'forgetting.json'), '--valid-split', 'validation']
+    args = [str(lm), '--work', str(tmp_path / 'work'), '--out', str(tmp_path / 'forgetting.json')]
     done = forgetting(*args)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / 'forgetting.json').read_text())

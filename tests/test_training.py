@@ -737,3 +737,31 @@ def undocumented(module) -> list[str]:
 @pytest.mark.parametrize("module", [awd_lstm, training], ids=lambda m: m.__name__)
 def test_every_parameter_is_documented(module):
     assert undocumented(module) == []
+
+
+FAULTS = """
+import resource, sys
+import numpy as np, torch
+from ulmfit_nb import training
+from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.batching import LMBatches
+from ulmfit_nb.schedules import all_at_once
+if sys.argv[1] == 'given back': training.keep_memory = lambda: None
+torch.manual_seed(0)
+model = LanguageModel(AWDLSTMConfig(20_000, emb_sz=16, n_hid=16, n_layers=1))
+task, seen = training.LMTask(model, LMBatches(np.random.randint(9, 20_000, 6000), bs=8, bptt=70)), []
+def watch(*_): seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+training.fit(task, all_at_once(list(model.layer_groups())), progress_bar=False, watch=watch)
+print(sorted(np.diff(seen))[len(seen) // 2])
+"""
+
+
+@pytest.mark.skipif(training.platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_steps_use_the_memory_of_the_steps_before():
+    "A page that the system hands out anew is a page fault: hardly any in an ordinary step, thousands if the memory were given back."
+
+    def faults(how):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+        return int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True, env=env).stdout)
+
+    assert faults("kept") < 500 < 2000 < faults("given back")

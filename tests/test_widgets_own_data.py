@@ -13,7 +13,7 @@ from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import TextData, load_data
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import Stop, save_stage
-from ulmfit_nb.widgets import DataReport, Training, data_report, es_module, expected_minutes, length_bars, own_data, passes
+from ulmfit_nb.widgets import DataReport, Training, data_report, es_module, expected_minutes, length_bars, own_data, training_passes, tuning_passes
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LABELLED = [f'A {word} story, number {i}, <b>with</b> an end.' for i in range(20) for word in ('fine', 'dull')]
@@ -186,4 +186,6 @@ def test_the_picture_draws_the_report():
 
 
 def test_passes():
-    assert passes({'n_layers': 3}, {}) == 4 + 3 and passes({'n_layers': 2}, {'epochs': 6}) == 3 + 6
+    assert training_passes({'n_layers': 3}, {}, 100) == 4 + 3 and training_passes({'n_layers': 2}, {'epochs': 6}, 100) == 3 + 6
+    assert training_passes({'n_layers': 3}, {'epochs': 2, 'min_steps': 30, 'bs': 10}, 100) == 4 + 3
+    assert tuning_passes({'epochs': 2, 'min_steps': 30, 'bs': 10, 'bptt': 10}, 1000) == 3 and tuning_passes({}, 10) == 1

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Tokens', 'Seed', 'Workers',
            'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'run_pretrain', 'run_fine_tune', 'classify',
-           'report', 'epoch_line', 'predict', 'demo', 'show_demo', 'plot_demo', 'run_until_stopped', 'lab']
+           'report', 'epoch_line', 'predict', 'demo', 'history_of', 'show_run', 'plot_demo', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
@@ -65,7 +65,7 @@ def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Siz
 
 # %% ../nbs/18_command_line.ipynb #807d5091
 @app.command('fine-tune')
-def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.laptop, text: TextCol='text',
+def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.small, text: TextCol='text',
               max_tokens: Tokens=None, epochs: Epochs=None, lr: Rate=None, seed: Seed=0, workers: Workers=0):
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
@@ -80,7 +80,7 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
 @app.command()
 def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train', valid: Annotated[Optional[str], typer.Option(
                 help='Data to validate on, or a split of the same named set. Default: a tenth of the data.')]=None,
-             preset: Size=Preset.laptop, text: TextCol='text', label: LabelCol='label', epochs: Epochs=None, lr: Rate=None, seed: Seed=0):
+             preset: Size=Preset.small, text: TextCol='text', label: LabelCol='label', epochs: Epochs=None, lr: Rate=None, seed: Seed=0):
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
     with plain_errors():
         from ulmfit_nb import from_pretrained, train_classifier
@@ -127,49 +127,59 @@ TYPED = ['I laughed once, at the credits. Two hours of my life went into this an
 
 @app.command()
 def demo(out: Out=Path('demo'), seed: Seed=0):
-    "All three stages on the reviews that ship, offline."
+    "From the language model that ships to a classifier of film reviews, offline; and what it would be had nothing been read."
     with plain_errors():
-        from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
-        from ulmfit_nb.pretraining import settings_of
+        from ulmfit_nb import fine_tune, train_classifier
         from ulmfit_nb.data import TextSource, load_data
-        started = time.perf_counter()
-        typer.echo('1  pretraining on plain prose');  lm = pretrain(TextSource('prose'), out/'lm', **settings_of('tiny', 'pretrain', seed=seed))
-        typer.echo('2  fine-tuning on film reviews'); tuned = fine_tune(lm, TextSource('reviews', 'train+unsup'), out/'reviews-lm', **settings_of('tiny', 'fine_tune', seed=seed))
-        typer.echo('3  training the classifier')
-        clas = train_classifier(tuned, load_data('reviews'), out/'classifier', load_data('reviews', 'validation'), **settings_of('tiny', 'train_classifier', seed=seed))
-        show_demo(out, load_classifier(clas), load_data('reviews', 'test'))
-        typer.echo(f'\n{(time.perf_counter() - started) / 60:.1f} minutes. Try: ulmfit-nb predict --model {clas} "Your own review."')
+        from ulmfit_nb.pretraining import settings_of, untrained
+        from ulmfit_nb.training import locate
+        started, tune, train = time.perf_counter(), settings_of('small', 'fine_tune', seed=seed), settings_of('small', 'train_classifier', seed=seed)
+        typer.echo(f'1  wiki-small: a language model that has read {history_of(locate("wiki-small"))[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia')
+        test, shares = load_data('reviews', 'test'), {}
+        for start, folder in (('wiki-small', out), (untrained('wiki-small', out/'nothing-read', seed), out/'from-scratch')):
+            if shares: typer.echo('\nThe same, starting from a network that has read nothing')
+            typer.echo('2  fine-tuning on film reviews')
+            lm = fine_tune(start, TextSource('reviews', 'train+unsup'), folder/'reviews-lm', **tune)
+            typer.echo('3  training a classifier')
+            train_classifier(lm, load_data('reviews'), folder/'classifier', load_data('reviews', 'validation'), **train)
+            shares[folder] = show_run(folder, test)
+        typer.echo(f'\npicture: {plot_demo(shares, len(test))}')
+        typer.echo(f'{(time.perf_counter() - started) / 60:.1f} minutes. Try: ulmfit-nb predict --model {out/"classifier"} "Your own review."')
 
 # %% ../nbs/18_command_line.ipynb #3624cb03
-def show_demo(out: Path, classifier, test):
-    "The table by stage, the test accuracy, three typed reviews, and the picture."
-    for folder in ('lm', 'reviews-lm', 'classifier'):
-        typer.echo(f'\n{folder}')
-        for h in json.loads((out/folder/'history.json').read_text()): typer.echo('  ' + epoch_line(h))
-    right = [p == test.classes[y] for p, y in zip(classifier.predict(test.texts), test.labels)]
-    typer.echo(f'\naccuracy on {len(test)} test reviews: {sum(right) / len(right):.3f}\n')
+def history_of(path: Path) -> list[dict]: return json.loads((path/'history.json').read_text(encoding='utf-8'))   # of a stage's directory
+
+def show_run(folder: Path, test) -> float:
+    "Print the table by stage, the test accuracy, which is given back, and three typed reviews."
+    from ulmfit_nb import load_classifier
+    for stage in ('reviews-lm', 'classifier'):
+        typer.echo(f'\n{stage}')
+        for h in history_of(folder/stage): typer.echo('  ' + epoch_line(h))
+    classifier = load_classifier(folder/'classifier')
+    right = sum(p == test.classes[y] for p, y in zip(classifier.predict(test.texts), test.labels)) / len(test)
+    typer.echo(f'\naccuracy on {len(test)} test reviews: {right:.3f}')
     for line, p in zip(TYPED, classifier.predict_proba(TYPED)): typer.echo(f'  {classifier.classes[p.argmax()]} {p.max():.2f}  {line}')
-    typer.echo(f'\npicture: {plot_demo(out)}')
+    return right
 
 # %% ../nbs/18_command_line.ipynb #b0c05493
-def plot_demo(out: Path) -> Path:
-    "Perplexity through stages 1 and 2, accuracy through stage 3, as a picture in the run's directory."
+def plot_demo(
+    shares: dict[Path, float],   # for the run with stage 1 and the one without: its folder, and its test accuracy
+    n: int,                      # test reviews
+) -> Path:                       # the picture, in the first folder
+    "Perplexity through stage 2, and what became of it in stage 3, with and without stage 1."
     from matplotlib import style
     from matplotlib.figure import Figure
+    names, (out, *_) = ('has read Wikipedia', 'has read nothing'), shares
     with style.context('ulmfit_nb.course'):
         fig = Figure(figsize=(9, 3))
-        left, right = fig.subplots(1, 2)
-        for folder, name in (('lm', '1 plain prose'), ('reviews-lm', '2 film reviews')):
-            history = json.loads((out/folder/'history.json').read_text())
-            left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], marker='o', label=name)
-        left.set(xlabel='epoch', ylabel='validation perplexity', title='language models (compare within a line)'); left.legend()
-        history = json.loads((out/'classifier/history.json').read_text())
-        right.plot(range(1, len(history) + 1), [h['accuracy'] for h in history], marker='o', color='C2')
-        for i, h in enumerate(history, 1): right.annotate(f'{len(h["groups"])}', (i, h['accuracy']), textcoords='offset points', xytext=(0, 6), ha='center', fontsize=8)
-        right.axhline(0.5, color='0.5', ls='--', lw=1)
-        right.annotate('chance', (len(history), 0.5), textcoords='offset points', xytext=(0, -10), ha='right', color='0.4', fontsize=8)
-        right.set(xlabel='epoch (number: layer groups that learn)', ylabel='validation accuracy', title='3 classifier', ylim=(0.4, 1))
-        for ax in (left, right): ax.xaxis.get_major_locator().set_params(integer=True)
+        left, right = fig.subplots(1, 2, width_ratios=(3, 2))
+        for (folder, share), name, look, colour in zip(shares.items(), names, ('o-', 's--'), ('C0', 'C1')):
+            history = history_of(folder/'reviews-lm')
+            left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], look, color=colour, label=name)
+            right.bar(name, share, yerr=(share * (1 - share) / n) ** 0.5, color=colour, capsize=4)
+        left.set(xlabel='epoch', ylabel='validation perplexity', title='2 language model, on reviews', xticks=range(1, len(history) + 1)); left.legend()
+        right.axhline(0.5, color='0.3', ls='--', lw=1, label='chance'); right.legend()
+        right.set(ylabel='test accuracy', title=f'3 classifier, on {n} reviews', ylim=(0, 1))
         fig.savefig(out/'demo.png', dpi=120)
     return out/'demo.png'
 

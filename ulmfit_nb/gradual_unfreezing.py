@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_labelled', 'match_labels', 'prepare', 'doc_batches', 'new_classifier', 'label_print', 'run_settings',
-           'save_classifier', 'train_classifier', 'language_left', 'Forgetting', 'rival_plans', 'phase_starts',
-           'watch_forgetting', 'point_at']
+           'save_classifier', 'classifier_task', 'train_classifier', 'language_left', 'Forgetting', 'rival_plans',
+           'phase_starts', 'watch_forgetting', 'point_at']
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #36e0def5
 import shutil
@@ -19,6 +19,7 @@ from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS, LanguageModel
 from .batching import DocBatches, LMBatches, TokenStream
 from .classifier import ClassifierTask, TextClassifierModel, evaluate_classifier, load_encoder
 from .data import DataError, TextData, check_labels, check_present, check_texts, encode_labels, fingerprint, split_data
+from .fine_tuning import enough_passes
 from .pretraining import load_lm
 from .schedules import all_at_once, gradual_unfreezing, stlr
 from .tokenization import Tokenizer, Vocab
@@ -124,12 +125,31 @@ def save_classifier(
     return out
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #91480c3a
+def classifier_task(
+    lm_dir: str | Path,    # a language model
+    config: dict,          # its config.json
+    vocab: Vocab,          # its words
+    train: TextData,       # labelled, and checked
+    valid: TextData,       # likewise
+    bs: int,               # documents in a batch
+    bptt: int=70,          # tokens in a piece
+    max_len: int | None=1400,  # gradients reach so many tokens back; None: to the beginning
+    drop_mult: float=1.,   # multiplies all five dropouts
+    seed: int=0,           # of the head, dropout and the order of the data
+) -> ClassifierTask:       # for `fit`
+    "A new classifier on top of a language model, with its batches; the same for the same seed."
+    torch.manual_seed(seed)
+    model, tokenizer = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult), Tokenizer(**config['tokenizer'])
+    return ClassifierTask(model, *(doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, tokenizer) for d, shuffle in ((train, True), (valid, False))))
+
+# %% ../nbs/11_gradual_unfreezing.ipynb #7a08e3bb
 def train_classifier(
     lm_dir: str | Path,        # a language model: what `fine_tune` (or `pretrain`) wrote, or the name of one that ships
     data: TextData,            # labelled texts; raises `DataError` if they can't be used
     out: str | Path,           # directory for the classifier; raises `ValueError` if it holds a run with other settings
     valid: TextData=None,      # to validate on; None: a tenth of `data`
     epochs: int=3,             # passes with everything unfrozen, after one for each step of the thaw
+    min_steps: int=0,          # more of them, until they make so many steps
     lr: float=0.01,            # highest rate of the head
     factor: float=2.6,         # each group below learns so many times slower
     plan: list[Phase]=None,    # what to carry out in place of gradual unfreezing by these three
@@ -148,11 +168,10 @@ def train_classifier(
     options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
     (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
     if is_finished(out, settings := run_settings(options | {'schedule': schedule.__name__}, config, data, valid)): return out
-    torch.manual_seed(seed); model = new_classifier(lm_dir, config, len(train.classes), bptt, max_len, drop_mult)
-    batches = [doc_batches(d, vocab, bs, shuffle, config['backwards'], seed, Tokenizer(**config['tokenizer'])) for d, shuffle in ((train, True), (held, False))]
-    history = fit(ClassifierTask(model, *batches), plan or gradual_unfreezing(list(model.layer_groups()), lr, epochs, factor), schedule, bf16=bf16,
-                  seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
-    return save_classifier(out, model, vocab, train.classes, config, settings, history)
+    task, passes = classifier_task(lm_dir, config, vocab, train, held, bs, bptt, max_len, drop_mult, seed), enough_passes(epochs, min_steps, len(train) / bs)
+    history = fit(task, plan or gradual_unfreezing(list(task.model.layer_groups()), lr, passes, factor), schedule, bf16=bf16, seed=seed,
+                  checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
+    return save_classifier(out, task.model, vocab, train.classes, config, settings, history)
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #434c1fda
 def language_left(
@@ -232,15 +251,13 @@ def watch_forgetting(
 ) -> dict:                    # phases: see `phase_starts`; points: see `Forgetting`
     "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
     (config, vocab, _), (train, valid) = load_stage(lm_dir, 'language model'), prepare(train, valid, seed)
-    tokenizer, back = Tokenizer(**config['tokenizer']), config['backwards']
-    torch.manual_seed(seed)
-    model = new_classifier(lm_dir, config, len(train.classes), drop_mult=drop_mult)
-    learnt, asked = (doc_batches(d, vocab, bs, shuffle, back, seed, tokenizer) for d, shuffle in ((train, True), (valid, False)))
-    stream = TokenStream.of([vocab.numericalize(tokens) for tokens in tokenizer.map(unheard)])
-    watcher = Forgetting(model, asked, load_lm(lm_dir)[0], LMBatches(*stream, bs=8, backwards=back), every)
-    fit(ClassifierTask(model, learnt), plan, schedule, bf16=bf16, seed=seed, progress_bar=progress_bar, watch=watcher)
+    task = classifier_task(lm_dir, config, vocab, train, valid, bs, drop_mult=drop_mult, seed=seed)
+    stream = TokenStream.of([vocab.numericalize(tokens) for tokens in Tokenizer(**config['tokenizer']).map(unheard)])
+    watcher = Forgetting(task.model, task.valid, load_lm(lm_dir)[0], LMBatches(*stream, bs=8, backwards=config['backwards']), every)
+    task.valid = None   # it is the watcher who asks
+    fit(task, plan, schedule, bf16=bf16, seed=seed, progress_bar=progress_bar, watch=watcher)
     if watcher.points[-1]['step'] < watcher.step: watcher.measure()
-    return {'phases': phase_starts(plan, learnt), 'points': watcher.points}
+    return {'phases': phase_starts(plan, task.train), 'points': watcher.points}
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #16713093
 def point_at(

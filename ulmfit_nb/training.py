@@ -8,11 +8,12 @@ __all__ = ['NO_SPACE', 'BUSY', 'STAGES', 'HASHED', 'PRETRAINED', 'Phase', 'freez
            'room_for', 'atomic', 'write_json', 'write_tensors', 'model_tensors', 'load_weights', 'flatten_optimizer',
            'restore_optimizer', 'random_state', 'set_random_state', 'flatten_state', 'restore_state', 'Progress',
            'same_settings', 'read_checkpoint', 'snapshot', 'restore', 'part', 'take_up', 'BusyError', 'this_process',
-           'only_run', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch', 'train_phase', 'Stop',
-           'fit', 'StageError', 'sha256', 'save_stage', 'shipped', 'locate', 'read_config', 'load_stage', 'is_finished']
+           'only_run', 'keep_memory', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch',
+           'train_phase', 'Stop', 'fit', 'StageError', 'sha256', 'save_stage', 'shipped', 'locate', 'read_config',
+           'load_stage', 'is_finished']
 
 # %% ../nbs/06_training.ipynb #263b8dcf
-import errno, glob, hashlib, json, math, os, platform, sys, time
+import ctypes, errno, glob, hashlib, json, math, os, platform, sys, time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -393,6 +394,15 @@ def only_run(
         try: note.write_text(this_process()); yield
         finally: note.unlink(missing_ok=True)
 
+# %% ../nbs/06_training.ipynb #76ca4243
+def keep_memory(
+    below: int=2**31 - 1,   # bytes; larger blocks go back to the system
+):
+    "Have glibc keep freed memory for the next step: a setting for the whole process. With other C libraries nothing happens."
+    if platform.libc_ver()[0] != 'glibc': return
+    libc = ctypes.CDLL(None)
+    for setting in (-1, -3): libc.mallopt(setting, below)   # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+
 # %% ../nbs/06_training.ipynb #fd8eab5b
 class Run:
     "A run under way: device and precision, where it stands, and the file it can go on from."
@@ -532,6 +542,7 @@ def fit(
 ) -> list[dict]:                  # an entry an epoch: phase, epoch, groups, train_loss, what `task.validate` gave, minutes, seen, peak_mb
     "Carry out a plan; go on from the checkpoint if there is one. Raises `FloatingPointError` when the loss is no longer a number."
     plan = [phase for phase in plan if phase.epochs]
+    keep_memory()
     with only_run(checkpoint):
         run = Run(task, bf16, seed, checkpoint, settings or {})
         try:

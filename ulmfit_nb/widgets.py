@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['STATIC', 'SCHEDULE_CAPTION', 'LAYERS_CAPTION', 'LONGEST', 'MICROSCOPE_CAPTION', 'EXAMPLE', 'STREAM_CAPTION',
            'MASKS_CAPTION', 'SURPRISAL_CAPTION', 'POOLING_CAPTION', 'GENERATION_CAPTION', 'FORGETTING_CAPTION',
-           'OWN_DATA_CAPTION', 'es_module', 'LRExplorer', 'slider', 'caption', 'lr_explorer', 'Predict', 'predict',
-           'differences', 'as_chips', 'microscope_steps', 'Microscope', 'microscope', 'StreamGrid', 'stream_explorer',
-           'DropoutMasks', 'activations', 'mask_explorer', 'SurprisalView', 'surprisal_run', 'surprisal_view',
-           'PoolingView', 'pooling_view', 'Curve', 'AfterCell', 'LiveLoss', 'live_loss', 'Generation', 'generation',
-           'ForgettingView', 'forgetting_source', 'forgetting_view', 'length_bars', 'data_report', 'pace', 'lm_pace',
-           'classifier_pace', 'passes', 'expected_minutes', 'DataReport', 'Gauges', 'Training', 'run_stages', 'field',
-           'DataForm', 'read_and_report', 'OwnData', 'start_training', 'stop_training', 'own_data']
+           'OWN_DATA_CAPTION', 'es_module', 'LRExplorer', 'slider', 'rich', 'caption', 'lr_explorer', 'Predict',
+           'predict', 'differences', 'as_chips', 'microscope_steps', 'Microscope', 'microscope', 'StreamGrid',
+           'stream_explorer', 'DropoutMasks', 'activations', 'mask_explorer', 'SurprisalView', 'surprisal_run',
+           'surprisal_view', 'PoolingView', 'pooling_view', 'Curve', 'AfterCell', 'LiveLoss', 'live_loss', 'Generation',
+           'generation', 'ForgettingView', 'forgetting_source', 'forgetting_view', 'length_bars', 'data_report', 'pace',
+           'lm_pace', 'classifier_pace', 'tuning_passes', 'training_passes', 'expected_minutes', 'DataReport', 'Gauges',
+           'Training', 'run_stages', 'field', 'DataForm', 'read_and_report', 'OwnData', 'start_training',
+           'stop_training', 'own_data']
 
 # %% ../nbs/widgets.ipynb #ffe2143b
 import json, math, re, tempfile, threading, time
@@ -73,13 +74,17 @@ LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a l
 value, how many times slower than the head is the embedding?*"""
 
 # %% ../nbs/widgets.ipynb #f9f76fed
-def caption(text: str) -> ipw.HTML:
-    "A line or two of text under a widget; `**`, `*` and backticks as in Markdown."
+def rich(text: str) -> str:
+    "Text as HTML: `**`, `*` and backticks as in Markdown, all else as it stands."
     text = escape(text, quote=False)
     for mark, tag in ((r'\*\*', 'b'), (r'\*', 'i'), ('`', 'code')):
         text = re.sub(rf'{mark}(.+?){mark}', rf'<{tag}>\1</{tag}>', text, flags=re.DOTALL)
+    return text
+
+def caption(text: str) -> ipw.HTML:
+    "A line or two of text under a widget, as in `rich`."
     style = 'max-width: 740px; line-height: 1.45; color: var(--jp-ui-font-color1, inherit)'
-    return ipw.HTML(f'<div style="{style}">{text}</div>')
+    return ipw.HTML(f'<div style="{style}">{rich(text)}</div>')
 
 # %% ../nbs/widgets.ipynb #667adf32
 def lr_explorer() -> ipw.VBox:  # its `schedule` and `layers` are the two pictures, an `LRExplorer` each
@@ -612,14 +617,20 @@ def classifier_pace(architecture: dict, vocab_sz: int, length: int, options: dic
     return pace(ClassifierTask(model, batches), all_at_once(list(model.layer_groups())), bf16=options.get('bf16', False))
 
 # %% ../nbs/widgets.ipynb #c8d2a0ea
-def passes(architecture: dict, options: dict) -> int:
-    "Passes of stage 3 over the texts: one for each step of the thaw, then those with everything unfrozen."
-    return architecture['n_layers'] + 1 + options.get('epochs', 3)
+def tuning_passes(options: dict, tokens: int) -> int:
+    "Passes of stage 2 over so many tokens, with these options of a preset."
+    from ulmfit_nb.fine_tuning import enough_passes
+    return enough_passes(options.get('epochs', 1), options.get('min_steps', 0), tokens / (options.get('bs', 64) * options.get('bptt', 70)))
+
+def training_passes(architecture: dict, options: dict, n: int) -> int:
+    "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
+    from ulmfit_nb.fine_tuning import enough_passes
+    return architecture['n_layers'] + 1 + enough_passes(options.get('epochs', 3), options.get('min_steps', 0), n / options.get('bs', 64))
 
 def expected_minutes(
     report: dict,          # what `data_report` gave
     architecture: dict,    # of the language model, from its config.json
-    preset: str='tiny',    # a name in `PRESETS`
+    preset: str='small',   # a name in `PRESETS`
 ) -> dict:                 # minutes of each stage, and how many seconds the measurement took
     "How long stages 2 and 3 may take on this machine, from a trial run of three steps each."
     import torch
@@ -630,11 +641,11 @@ def _expected_minutes(report, architecture, preset):
     from ulmfit_nb.pretraining import PRESETS
     tune, train, began = PRESETS[preset]['fine_tune'], PRESETS[preset]['train_classifier'], time.perf_counter()
     vocab_sz = min(tune.get('max_vocab', 60_000), max(100, report['distinct']))
-    steps = report['tokens'] * tune.get('epochs', 1) / (tune.get('bs', 64) * tune.get('bptt', 70))
+    steps = report['tokens'] * tuning_passes(tune, report['tokens']) / (tune.get('bs', 64) * tune.get('bptt', 70))
     minutes = [['fine_tune', steps * lm_pace(architecture, vocab_sz, tune) / 60]]
     if report['labels']:
         length = min(500, max(2, round(report['tokens'] / report['n'])))
-        steps = 0.9 * report['n'] * report['tokens'] / report['n'] / length * passes(architecture, train) / train.get('bs', 64)
+        steps = 0.9 * report['tokens'] / length * training_passes(architecture, train, 0.9 * report['n']) / train.get('bs', 64)
         minutes.append(['train_classifier', steps * classifier_pace(architecture, vocab_sz, length, train) / 60])
     return {'minutes': minutes, 'measured': time.perf_counter() - began}
 
@@ -708,12 +719,12 @@ def run_stages(training: Training, lm: Path, data, out: Path, preset: str, repor
     tune, train, held = PRESETS[preset]['fine_tune'], PRESETS[preset]['train_classifier'], round(0.1 * len(data))
     training.begin('fine_tune')
     training.say('Fine-tuning the language model on your texts …', False)
-    seen = 0.98 * report['tokens'] * tune.get('epochs', 1)
+    seen = 0.98 * report['tokens'] * tuning_passes(tune, report['tokens'])
     tuned = fine_tune(lm, data.texts, out/'lm', **tune, progress_bar=False, watch=training.watch('fine_tune', seen))
     training.bars['fine_tune'].value = 1.
     training.begin('train_classifier')
     training.say('Training the classifier …', False)
-    seen = (len(data) - held) * passes(read_config(tuned)['architecture'], train)
+    seen = (len(data) - held) * training_passes(read_config(tuned)['architecture'], train, len(data) - held)
     path = train_classifier(tuned, data, out/'classifier', **train, progress_bar=False, watch=training.watch('train_classifier', seen))
     training.bars['train_classifier'].value = 1.
     accuracy = json.loads((path/'history.json').read_text())[-1]['accuracy']
@@ -736,7 +747,7 @@ class DataForm(ipw.VBox):
         self.source = field('or its path', source, 'mine.csv, or the name of a data set')
         self.text, self.label = field('column of texts', 'text'), field('column of labels', 'label')
         self.lm, self.out = field('language model (folder)', str(lm or ''), 'what pretrain or fine_tune wrote'), field('write to (folder)', out)
-        self.preset = ipw.Dropdown(options=['tiny', 'laptop'], value=preset, description='preset', style={'description_width': '14em'})
+        self.preset = ipw.Dropdown(options=['tiny', 'small', 'laptop'], value=preset, description='preset', style={'description_width': '14em'})
         self.buttons = {name: ipw.Button(description=name) for name in ('Look', 'Train', 'Stop')}
         self.view, self.training = DataReport(), Training(self.say)
         super().__init__([self.upload, self.source, self.text, self.label, self.lm, self.preset, self.out, ipw.HBox([*self.buttons.values()]),
@@ -815,7 +826,7 @@ def stop_training(own: OwnData):
 def own_data(
     lm=None,               # folder of the language model to start from, or the name of one that ships; None: the first that ships, if any does
     source='reviews',      # what to look at first: a table, or the name of a data set
-    preset='tiny',         # how long to train: 'tiny' or 'laptop'
+    preset='small',        # the settings of both stages: 'tiny', 'small' or 'laptop'
     out='my-classifier',   # folder to write to; nothing is written before Train is pressed
 ) -> OwnData:
     "A table of your own: labels, lengths, known words, expected minutes; then training, with live curves."
