@@ -14,7 +14,7 @@ from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.data import TextData, fingerprint, load_data
 from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
-from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
+from ulmfit_nb.pretraining import PRESETS, untrained
 from ulmfit_nb.scaling import load_packed
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.training import read_config, same_settings
@@ -64,7 +64,7 @@ def read(data: str, split: str) -> TextData:
 def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int) -> dict:
     "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
     began = time.perf_counter()
-    plan = from_scratch(load_lm(lm)[2]['architecture']['n_layers'], len(train)) if start == 'scratch' else None
+    plan = from_scratch(read_config(lm)['architecture']['n_layers'], len(train)) if start == 'scratch' else None
     train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, **SETTINGS['train_classifier'])
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])
@@ -83,16 +83,17 @@ def starts(args) -> dict[str, str | Path]:
     return dict(zip(STARTS, (scratch, args.lm, tuned)))
 
 
-def about(args, data: TextData, test: TextData, lms: dict) -> dict:
+def about(args, labelled: TextData, test: TextData, lms: dict) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
     config, tuned = read_config(args.lm), json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())
     return {
         'data': Path(args.data).name,
         'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
-        'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split, 'perplexity': tuned[-1]['perplexity'], 'minutes': tuned[-1]['minutes']},
+        'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split},
+        'tuning': {k: tuned[-1][k] for k in ('perplexity', 'minutes')},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
         'settings': SETTINGS,
-        'texts': {'labelled': fingerprint(data.texts), 'asked about': fingerprint(test.texts)},
+        'texts': {'labelled': fingerprint(labelled.texts), 'asked about': fingerprint(test.texts)},
         'test_texts': len(test),
     }
 
@@ -102,7 +103,7 @@ def known(path: Path, now: dict) -> list[dict]:
     if not path.exists():
         return []
     before = json.loads(path.read_text(encoding='utf-8'))
-    same = [k for k in now if k != 'tuned_on']
+    same = [k for k in now if k != 'tuning']
     same_settings({k: before.get(k) for k in same}, {k: now[k] for k in same}, path)
     return before['points']
 
@@ -115,7 +116,7 @@ def study(args):
     test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
     path = (args.out / 'chosen_by.json') if args.choose else args.results / f'few_labels_{Path(args.data).name}.json'
     lms = starts(args)
-    what = about(args, data, test, lms)
+    what = about(args, rest, test, lms)
     points = known(path, what)
     for seed in args.seeds:
         for n in args.sizes:

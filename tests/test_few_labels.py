@@ -63,8 +63,10 @@ def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
     assert points['pretrained', 40, 0]['accuracy'] == points_of(done)['pretrained', 40, 0]['accuracy']
 
 
-def test_a_record_of_other_settings_is_refused(done, lm):
-    ended = run(lm, done, '--test', '24')
+@pytest.mark.parametrize('option', ['--test', '--valid', '--unlabelled'])
+def test_a_record_of_other_settings_is_refused(option, done, lm, tmp_path):
+    (tmp_path / 'few_labels_reviews.json').write_bytes((done / 'few_labels_reviews.json').read_bytes())
+    ended = run(lm, tmp_path, option, '24')
     assert ended.returncode != 0 and 'other settings' in ended.stderr
 
 
