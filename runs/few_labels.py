@@ -48,7 +48,7 @@ def from_scratch(n_layers: int, n: int) -> list:
     "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
     names, s = ['embedding', *(f'lstm {i + 1}' for i in range(n_layers)), 'head'], SETTINGS['train_classifier']
     passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / s['bs'])
-    return all_at_once(names, s['lr'] / 5, passes, factor=1)
+    return all_at_once(names, s['lr'] / 10, passes, factor=1)
 
 
 def packed(data: str) -> bool:

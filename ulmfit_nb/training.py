@@ -591,7 +591,8 @@ def locate(
     "Where a model lies."
     if Path(path).is_dir(): return Path(path)
     if str(path) in shipped(): return shipped()[str(path)]
-    raise StageError(f'{path}: no such directory, and no model of that name ships ({", ".join(shipped()) or "none does"}).')
+    raise StageError(f'{path}: no such directory, and no model of that name ships ({", ".join(shipped()) or "none does"}). '
+                     'Give the directory of a trained model, or the name of one that ships.')
 
 # %% ../nbs/06_training.ipynb #4f6060ba
 def read_config(path: str | Path) -> dict:  # a stage's directory, or the name of a model that ships
