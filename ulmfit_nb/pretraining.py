@@ -216,7 +216,7 @@ PRESETS = {
     },
     'small': {
         'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1, bf16=True),
-        'fine_tune': dict(max_vocab=20_000, bs=16, epochs=4, min_steps=100, lr=0.01, factor=1.3, drop_mult=0.2, bf16=True),
+        'fine_tune': dict(max_vocab=20_000, bs=16, epochs=2, min_steps=100, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
         'train_classifier': dict(bs=32, epochs=4, min_steps=50, lr=0.02, factor=1.6, drop_mult=0.5, bf16=True),
     },
     'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
