@@ -23,7 +23,12 @@ def lm(tmp_path_factory):
     return pretrain(TextSource('prose'), out, **sizes, progress_bar=False)
 
 
-QUICK = 'import few_labels as f; f.SETTINGS["fine_tune"] |= dict(bs=4, min_steps=4); f.SETTINGS["train_classifier"] |= dict(bs=16, epochs=1, min_steps=3); f.main()'
+QUICK = """
+import few_labels as f
+f.SETTINGS["fine_tune"] |= dict(bs=4, min_steps=4)
+f.SETTINGS["train_classifier"] |= dict(bs=16, epochs=1, min_steps=3)
+f.main()
+"""
 
 
 def run(lm, out, *more):
