@@ -15,7 +15,7 @@ from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.data import TextData, fingerprint, load_data
 from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
-from ulmfit_nb.pretraining import PRESETS, untrained
+from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
 from ulmfit_nb.scaling import load_packed
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.training import read_config, same_settings
@@ -48,9 +48,9 @@ def tfidf(train: TextData, test: TextData) -> float:
     return float(model.fit(train.texts, train.labels).score(test.texts, test.labels))
 
 
-def from_scratch(n_layers: int, n: int) -> list:
+def from_scratch(lm: str | Path, n: int) -> list:
     "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
-    names, s = ['embedding', *(f'lstm {i + 1}' for i in range(n_layers)), 'head'], SETTINGS['train_classifier']
+    names, s = [*load_lm(lm)[0].encoder.layer_groups(), 'head'], SETTINGS['train_classifier']
     passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / s['bs'])
     return all_at_once(names, s['lr'] / 10, passes, factor=1)
 
@@ -68,7 +68,7 @@ def read(data: str, split: str) -> TextData:
 def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int) -> dict:
     "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
     began = time.perf_counter()
-    plan = from_scratch(read_config(lm)['architecture']['n_layers'], len(train)) if start == 'scratch' else None
+    plan = from_scratch(lm, len(train)) if start == 'scratch' else None
     train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, **SETTINGS['train_classifier'])
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])

@@ -178,12 +178,12 @@ class Paper:
 
     def train_classifier(self, run: Run) -> dict:
         train, valid = (self.pack(f'{run.data}-{part}') for part in ('train', 'valid'))
-        options, config = self.options(run), load_lm(self.folder(run.lm))[0].config
-        names = ['embedding', *(f'lstm {i + 1}' for i in range(config.n_layers)), 'head']
+        options, encoder = self.options(run), load_lm(self.folder(run.lm))[0].encoder
+        names = [*encoder.layer_groups(), 'head']
         plan, schedule = plans(names, options.get('lr', 0.01), options.get('epochs', 3))[options.pop('plan', 'freez + discr + stlr')]
         out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, plan=plan, schedule=schedule, **options)
         tokens = train.texts.n_tokens
-        operations = tokens * sum(phase.epochs * document_operations(config, phase.groups) for phase in plan)
+        operations = tokens * sum(phase.epochs * document_operations(encoder.config, phase.groups) for phase in plan)
         figures = self.stage_figures(run, operations)
         figures |= {'tokens_per_second': tokens * sum(p.epochs for p in plan) / (60 * figures['minutes']) if figures['minutes'] else None}
         figures |= {'validation_accuracy': figures['history'][-1]['accuracy']}
