@@ -86,10 +86,10 @@ def main():
     train, rest = sample(load_data(args.data), args.labels, args.seed)
     valid, rest = sample(rest, args.valid, args.seed)
     others = [rest.texts[i] for i in np.random.default_rng(args.seed).permutation(len(rest))]
-    unheard, n_tokens = as_many(others, Tokenizer(**config['tokenizer']), args.tokens)
+    unread, n_tokens = as_many(others, Tokenizer(**config['tokenizer']), args.tokens)
     sizes = {'data': args.data, 'labels': len(train), 'valid': len(valid), 'tokens': n_tokens, 'every': args.every, 'seed': args.seed}
     settings = sizes | options | {'lm': config['sha256']['model.safetensors']}
-    runs, minutes = run_plans(args, options, settings, (train, valid, unheard))
+    runs, minutes = run_plans(args, options, settings, (train, valid, unread))
     lm = {'architecture': config['architecture'], 'words': len(vocab), 'sha256': settings['lm']}
     record(args.out, 'bash runs/forgetting.sh', sizes | {'options': options, 'lm': lm, 'runs': runs, 'minutes': round(minutes, 1)})
     print(f'written: {args.out}')

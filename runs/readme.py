@@ -2,10 +2,9 @@
 
 import re
 import sys
-from collections import Counter
 from pathlib import Path
 
-from ulmfit_nb.experiments import DATA_SETS, few_label_table, markdown_table, read_records
+from ulmfit_nb.experiments import DATA_SETS, few_label_table, markdown_table, n_seeds, read_records
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)
@@ -37,10 +36,8 @@ def shipped_model(r: dict) -> str:
 
 def few_labels(r: dict) -> str:
     "A few-label study."
-    counts = Counter((p['start'], p['labels']) for p in r['points']).values()
-    seeds = ' to '.join(str(n) for n in sorted({min(counts), max(counts)}))  # a study under way has more for some points than for others
     rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
-    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {seeds} seeds (worst to best), starting from `wiki-small`'
+    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from `wiki-small`'
     return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'
 
 

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['DATA_SETS', 'PAPER_ABLATIONS', 'PAPER_DIRECTIONS', 'git_commit', 'hardware', 'circumstances', 'record',
-           'read_records', 'markdown_table', 'few_label_table', 'plot_few_labels', 'beside', 'ablation_table',
-           'direction_table']
+           'read_records', 'markdown_table', 'few_label_table', 'n_seeds', 'plot_few_labels', 'beside',
+           'ablation_table', 'direction_table']
 
 # %% ../nbs/12_results.ipynb #a1b28a61
 import datetime, json, os, platform, re, subprocess
+from collections import Counter
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,10 +18,10 @@ from .training import write_json
 
 # %% ../nbs/12_results.ipynb #67074ecf
 def git_commit() -> str:
-    "The commit of the code that is running, with '+' if files were changed since; 'unknown' outside a checkout."
+    "The commit of the code that is running, with '+' if files other than records were changed since; 'unknown' outside a checkout."
     here = Path(__file__).parent if '__file__' in globals() else Path()
     def git(*args): return subprocess.run(['git', '-C', str(here), *args], capture_output=True, text=True, check=True).stdout.strip()
-    try: return git('rev-parse', '--short', 'HEAD') + ('+' if git('status', '--porcelain', '-uno') else '')
+    try: return git('rev-parse', '--short', 'HEAD') + ('+' if git('status', '--porcelain', '-uno', ':/', ':(top,exclude)results') else '')
     except (OSError, subprocess.CalledProcessError): return 'unknown'
 
 # %% ../nbs/12_results.ipynb #e10cce5b
@@ -78,6 +79,13 @@ def few_label_table(
     text = lambda a: f'{sum(a) / len(a):.1f} ({min(a):.1f} to {max(a):.1f})' if len(a) > 1 else f'{a[0]:.1f}'
     starts = list(dict.fromkeys(p['start'] for p in study['points']))
     return [{'labels': f'{n:,}'} | {s: text(cells[n, s]) for s in starts if (n, s) in cells} for n in sorted({n for n, _ in cells})]
+
+def n_seeds(
+    study: dict,         # a record of runs/few_labels.py
+) -> str:                # '3', or '1 to 3' for a study under way
+    "How many seeds a cell of its table is the mean of."
+    counts = Counter((p['start'], p['labels']) for p in study['points']).values()
+    return ' to '.join(str(n) for n in sorted({min(counts), max(counts)}))
 
 # %% ../nbs/12_results.ipynb #a4efcb87
 def plot_few_labels(

@@ -239,7 +239,7 @@ def watch_forgetting(
     lm_dir: str | Path,       # a language model
     train: TextData,          # labelled texts
     valid: TextData | None,   # others, with labels, for the accuracy; None: a tenth of `train`
-    unheard: list[str],       # texts that the language model has not learnt from, for the perplexity
+    unread: list[str],        # texts that the language model has not learnt from, for the perplexity
     plan: list[Phase],        # which groups learn, how fast, how long
     schedule: Callable=stlr,  # (t, T, lr_max) -> rate
     every: int=10,            # steps from one measurement to the next
@@ -252,7 +252,7 @@ def watch_forgetting(
     "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
     (config, vocab, _), (train, valid) = load_stage(lm_dir, 'language model'), prepare(train, valid, seed)
     task = classifier_task(lm_dir, config, vocab, train, valid, bs, drop_mult=drop_mult, seed=seed)
-    stream = TokenStream.of([vocab.numericalize(tokens) for tokens in Tokenizer(**config['tokenizer']).map(unheard)])
+    stream = TokenStream.of([vocab.numericalize(tokens) for tokens in Tokenizer(**config['tokenizer']).map(unread)])
     watcher = Forgetting(task.model, task.valid, load_lm(lm_dir)[0], LMBatches(*stream, bs=8, backwards=config['backwards']), every)
     task.valid = None   # it is the watcher who asks
     fit(task, plan, schedule, bf16=bf16, seed=seed, progress_bar=progress_bar, watch=watcher)
