@@ -57,7 +57,7 @@ class Loop:
     def epoch(self, train):
         "Seconds, and the losses."
         self.task.train, self.losses, start = train, [], time.perf_counter()
-        train_epoch(self.run, train.n_batches(), constant, None, self.clip, 0, False)
+        train_epoch(self.run, train.n_batches(), constant, None, self.clip, 0, False, None)
         seconds = time.perf_counter() - start
         end_epoch(self.run, self.phase)
         return seconds, torch.stack(self.losses).tolist()

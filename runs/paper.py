@@ -19,7 +19,7 @@ from ulmfit_nb.experiments import record
 from ulmfit_nb.pretraining import PRESETS, evaluate_texts, load_lm, untrained
 from ulmfit_nb.scaling import Deadline, decoder_operations, document_operations, load_packed, matrix_rate, step_seconds, training_operations
 from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr
-from ulmfit_nb.training import Phase, Stop, constant, write_json
+from ulmfit_nb.training import Phase, Stop, constant, same_settings, write_json
 
 ROOT = Path(__file__).parent.parent
 # The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.
@@ -135,12 +135,13 @@ class Paper:
     def do(self, run: Run):
         "Carry out a run, unless it is recorded; raises `Stop` when the time is up."
         path = self.args.results / f'paper_{file_name(run.name)}.json'
+        made_by = {'preset': self.args.preset}
         if path.exists():
-            return
+            return same_settings({k: json.loads(path.read_text(encoding='utf-8')).get(k) for k in made_by}, made_by, path)
         if self.deadline.left() <= 0:
             raise Stop('The time is up. The same call goes on from here.')
         print(f'{run.name} …', flush=True)
-        figures = {'run': run.name, 'stage': run.stage, **getattr(self, run.stage)(run)}
+        figures = {'run': run.name, 'stage': run.stage, **made_by, **getattr(self, run.stage)(run)}
         done = record(path, f'python runs/paper.py {self.args.group}', figures | ({'commit': self.args.commit} if self.args.commit else {}))
         print(json.dumps({k: v for k, v in done.items() if isinstance(v, int | float)}), flush=True)
 

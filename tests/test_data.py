@@ -482,3 +482,46 @@ def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
     for path in SHIPPED.glob('*.jsonl'):
         wanted = {'text', 'label'} if path.name.startswith('reviews') else {'title', 'text'}
         assert all(set(json.loads(line)) == wanted for line in path.read_text(encoding='utf-8').splitlines())
+
+
+@pytest.mark.parametrize('rows', ['fine film,pos,x\nbad film,neg,y\n', 'fine film,pos\nwell, bad,neg\n'])
+def test_rows_with_more_fields_than_names_are_refused(tmp_path, rows):
+    (tmp_path / 'm.csv').write_text('text,label\n' + rows)
+    with refuse('m.csv'):
+        load_data(tmp_path / 'm.csv')
+
+
+def test_a_comma_at_the_end_of_each_row_means_nothing(tmp_path):
+    (tmp_path / 'm.csv').write_text('text,label\nfine film,pos,\nbad film,neg,\n')
+    data = load_data(tmp_path / 'm.csv')
+    assert data.texts == ['fine film', 'bad film'] and data.labels == [1, 0]
+
+
+def test_a_quotation_that_swallows_rows_is_refused(tmp_path):
+    (tmp_path / 'm.tsv').write_text('text\tlabel\n"Great\tpos\nok\tneg\nhe said "x"\tpos\nfine\tpos\n')
+    with refuse('m.tsv', "row 0, column 'text'", 'quotation mark'):
+        load_data(tmp_path / 'm.tsv')
+
+
+def test_whole_floats_are_whole_numbers(tmp_path):
+    "An integer column that has had gaps is one of floats."
+    assert encode_labels([10.0, 2.0, 1.0, 2]) == ([2, 1, 0, 1], ['1', '2', '10'])
+    assert encode_labels(np.array([0.5, 1.0])) == ([0, 1], ['0.5', '1'])
+
+
+def test_a_missing_label_at_the_top_of_a_nullable_column():
+    frame = pd.DataFrame({'text': ['a', 'b'], 'label': pd.array([None, 1], dtype='Int64')})
+    with refuse('text 0 has no label'):
+        from_table(frame)
+
+
+def test_labels_without_classes_are_shown():
+    assert repr(TextData(['a', 'b', 'c'], ['x', 'y', 'x'])) == 'TextData(3 texts: 2 x, 1 y)'
+
+
+def test_hidden_folders_are_no_classes(tmp_path):
+    for name in ('neg', 'pos', '.ipynb_checkpoints', '__MACOSX'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '1.txt').write_text('a film')
+        (tmp_path / name / '.2.txt').write_text('none')
+    assert load_data(tmp_path).classes == ['neg', 'pos'] and len(load_data(tmp_path)) == 2

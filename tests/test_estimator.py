@@ -308,3 +308,36 @@ def test_asked_for_by_name_only():
     assert 'TextClassifier' in ulmfit_nb.__all__ and ulmfit_nb.TextClassifier is TextClassifier
     with pytest.raises(AttributeError, match='no attribute'):
         ulmfit_nb.nothing  # noqa: B018
+
+
+def test_a_save_that_fails_leaves_the_one_before(fitted, tmp_path, monkeypatch):
+    fitted.save(tmp_path / 'm')
+    broken = pickle.loads(pickle.dumps(fitted)).set_params(seed=object())
+    with pytest.raises(TypeError, match='which a setting can not be'):
+        broken.save(tmp_path / 'm')
+    assert same(TextClassifier.load(tmp_path / 'm'), fitted) and [f.name for f in tmp_path.iterdir()] == ['m']
+
+
+def test_a_language_model_that_has_gone_is_no_part_of_what_is_kept(fitted, tmp_path):
+    moved = pickle.loads(pickle.dumps(fitted)).set_params(lm=tmp_path / 'gone', epochs=np.int64(25))
+    again = TextClassifier.load(moved.save(tmp_path / 'm'))
+    assert again.lm == 'wiki-small' and again.epochs == 25 and same(again, fitted)
+
+
+@pytest.mark.parametrize('labels', [['p', 'n', np.nan, np.nan], ['p', None, 'n', 'p'], pd.Series(['p', 'n', None, 'p'])])
+def test_a_missing_label_is_no_class(labels):
+    with pytest.raises(DataError, match='has no label'):
+        label_codes(labels, 4)
+
+
+@pytest.mark.parametrize(
+    ('unlabelled', 'mend'), [('reviews', 'one string'), (pd.DataFrame({'text': TEXTS}), 'Give a column'), ((t for t in TEXTS), 'only once')]
+)
+def test_unlabelled_texts_that_can_not_be_used(lm, unlabelled, mend):
+    with pytest.raises(DataError, match=mend):
+        TextClassifier(lm, unlabelled=unlabelled, **QUICK).fit(TEXTS, LABELS)
+
+
+def test_a_search_over_numbers_of_numpy(lm, tmp_path):
+    search = GridSearchCV(TextClassifier(lm, work_dir=tmp_path, **QUICK), {'lr': np.array([0.01, 0.02]), 'seed': np.arange(1)}, cv=2)
+    assert len(search.fit(TEXTS, LABELS).cv_results_['mean_test_score']) == 2

@@ -136,3 +136,9 @@ def test_plans_have_the_same_number_of_passes():
     assert set(passes.values()) == {7, 8} and passes['chain-thaw'] == 8
     assert made['freez'][0][1].lrs == [0.01, 0.01] and made['freez + discr'][0][-1].lrs[0] == pytest.approx(0.01 / 2.6**4)
     assert made['last layer only'][0][0].groups == ['head']
+
+
+def test_a_record_of_another_preset_is_not_taken_for_this_run(home, tmp_path):
+    (tmp_path / 'paper_wiki.json').write_text(json.dumps({'run': 'wiki', 'preset': 'paper'}))
+    with pytest.raises(ValueError, match="preset: 'paper' there, 'tiny' now"):
+        run(home, 'imdb', '--results', tmp_path)

@@ -446,3 +446,61 @@ def test_untrained_has_the_shape_and_the_words_and_nothing_else(tmp_path):
     assert not any(torch.equal(a, b) for a, b in zip(model.parameters(), blank.parameters()) if a.dim() > 1)
     again, other = (load_lm(untrained(lm, tmp_path / f"b{seed}", seed))[0].state_dict() for seed in (0, 1))
     assert same(again, blank.state_dict()) and not same(other, again)
+
+
+TWO = """
+import sys, time
+from ulmfit_nb import pretrain, pretraining
+first_pass = pretraining.first_pass
+def slow(*args):
+    counts = first_pass(*args)
+    print('counted', flush=True)
+    sys.stdin.read()
+    return counts
+pretraining.first_pass = slow
+from test_pretraining import TEXTS, TINY
+pretrain(TEXTS, sys.argv[1], **TINY)
+"""
+
+
+def test_two_runs_in_one_directory_do_not_share_a_corpus(tmp_path):
+    code = [sys.executable, '-c', f'import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n{TWO}', str(tmp_path / 'lm')]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == 'counted\n'
+        with pytest.raises(training.BusyError, match=f'process {first.pid} '):
+            pretrain(TEXTS, tmp_path / 'lm', **TINY)
+        first.stdin.close()
+        assert first.wait() == 0
+    assert not (tmp_path / 'lm/work').exists()
+    alone = pretrain(TEXTS, tmp_path / 'alone', **TINY)
+    assert (tmp_path / 'lm/model.safetensors').read_bytes() == (alone / 'model.safetensors').read_bytes()
+
+
+@pytest.mark.parametrize('texts', [TEXTS, TEXTS[:1]])
+def test_what_lay_there_before_is_left_alone(tmp_path, texts):
+    mine = tmp_path / 'lm/work/thesis.txt'
+    mine.parent.mkdir(parents=True)
+    mine.write_text('years')
+    try:
+        pretrain(texts, tmp_path / 'lm', **TINY)
+    except DataError:
+        assert len(texts) == 1
+    assert mine.read_text() == 'years' and [f.name for f in mine.parent.iterdir()] == ['thesis.txt']
+
+
+def test_numbers_of_numpy_are_settings(tmp_path):
+    numbers = TINY | {k: np.array(TINY[k])[()] for k in ('min_freq', 'bs', 'lr', 'every')}
+    plain = pretrain(TEXTS, tmp_path / 'plain', **TINY)
+    assert pretrain(TEXTS, tmp_path / 'plain', **numbers) == plain
+    assert load_lm(pretrain(TEXTS, tmp_path / 'numpy', **numbers))[2]['settings'] == load_lm(plain)[2]['settings']
+
+
+@pytest.mark.parametrize(
+    ('out', 'change', 'message'),
+    [('lm', {'lr': torch.tensor(0.1)}, 'type Tensor'), ('file', {}, 'is a file'), ('lm', {'max_tokens': 0}, 'give 1 or more')],
+)
+def test_what_could_not_be_written_in_the_end_is_refused_at_once(tmp_path, out, change, message):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises((TypeError, ValueError), match=message):
+        pretrain(TEXTS, tmp_path / out, **TINY | change)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ['file']

@@ -184,3 +184,10 @@ def test_a_deadline_stops_each_stage_and_the_same_call_goes_on(tmp_path, stage):
 def test_a_stream_of_texts_without_labels(tmp_path):
     data = load_packed(pack(TextData(['one', 'two']), tmp_path))
     assert data.labels is None and len(data) == 2
+
+
+def test_other_labels_are_packed_anew(tmp_path):
+    texts, labels = ['one two', 'three', 'four'], [0, 1, 0]
+    for data in (TextData(texts), TextData(texts, labels, ['a', 'b']), TextData(texts, [1, 0, 1], ['a', 'b']), TextData(texts, labels, ['b', 'a'])):
+        packed = load_packed(pack(data, tmp_path))
+        assert (packed.labels, packed.classes) == (data.labels, data.classes)

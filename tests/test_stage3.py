@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.gradual_unfreezing import Forgetting, language_left, new_classifier, prepare, rival_plans, watch_forgetting
 from ulmfit_nb.pretraining import load_lm
+from ulmfit_nb.schedules import stlr
 from ulmfit_nb.training import StageError, constant, evaluate_lm, load_stage
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
@@ -168,6 +170,7 @@ BAD_DATA = {
     'label 2, where 2 classes': TextData(TEXTS, [2, *REVIEWS.labels[1:]], ['neg', 'pos']),
     'text 3 is missing': TextData([*TEXTS[:3], None, *TEXTS[4:]], REVIEWS.labels, ['neg', 'pos']),
     'text 1 is 7': TextData([TEXTS[0], 7, *TEXTS[2:]], REVIEWS.labels, ['neg', 'pos']),
+    'a list, where a TextData is due. Read a file with load_data': TEXTS,
     'text 0 has no label': TextData(TEXTS, [None, *REVIEWS.labels[1:]], ['neg', 'pos']),
 }
 
@@ -361,3 +364,21 @@ def test_the_sample_is_balanced_and_leaves_the_rest():
     few, rest = sample(data, 8, 0)
     assert sorted(few.labels) == [0] * 4 + [1] * 4 and sorted(few.texts + rest.texts, key=int) == data.texts
     assert sample(data, 8, 1)[0].texts != few.texts == sample(data, 8, 0)[0].texts
+
+
+@pytest.mark.parametrize('n', [8, 20, 40])
+def test_steps_are_counted_in_the_batches_there_are(lm, tmp_path, n):
+    "Of few documents `doc_batches` makes smaller batches, and so more of them."
+    path = train_classifier(lm, REVIEWS.select(range(n)), tmp_path / 'c', REVIEWS, **OPTIONS | {'epochs': 1, 'min_steps': 12, 'bs': 16})
+    passes = sum(h['epoch'] > 0 and h['phase'] == 4 for h in history(path))
+    assert passes == {8: 6, 20: 6, 40: 5}[n]
+
+
+def test_schedules_are_told_apart(lm, tmp_path):
+    options = OPTIONS | {'epochs': 1}
+    quick = train_classifier(lm, REVIEWS, tmp_path / 'c', schedule=partial(stlr, cut_frac=0.3), **options)
+    assert json.loads((quick / 'config.json').read_text())['settings']['schedule'] == 'stlr(cut_frac=0.3)'
+    with pytest.raises(ValueError, match=r'stlr\(cut_frac=0.3\)'):
+        train_classifier(lm, REVIEWS, tmp_path / 'c', **options)
+    with pytest.raises(ValueError, match='has a name in its module'):
+        train_classifier(lm, REVIEWS, tmp_path / 'd', schedule=lambda t, T, lr: lr, **options)

@@ -147,6 +147,15 @@ def test_a_second_training_with_other_settings_is_refused_in_a_sentence(own):
     assert own.view.failed and 'other settings' in own.view.status
 
 
+def test_looking_during_a_training_leaves_it_its_stop_button(own, monkeypatch):
+    monkeypatch.setattr(own.training, 'running', lambda: True)
+    own.allow('Stop')
+    own.look()
+    assert own.view.failed and 'Stop it first' in own.view.status and own.data is not None
+    own.uploaded({'new': [{'name': 'other.csv', 'content': b'text,label'}]})
+    assert not own.buttons['Stop'].disabled and own.source.value.endswith('mine.jsonl')
+
+
 def test_stop(own):
     own.training.watch('fine_tune', 100)(1, 2.0)
     own.buttons['Stop'].disabled = False

@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'SHIPPED', 'NAMED', 'DataError', 'TextData', 'is_missing', '
            'TextSource', 'source_files', 'digest', 'fingerprint', 'splits_of', 'split_data']
 
 # %% ../nbs/01_data.ipynb #27cdb888
-import hashlib, json, os
+import hashlib, json, os, warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ class TextData:
     def __repr__(self):
         if self.labels is None: return f'TextData({len(self)} texts, no labels)'
         counts = Counter(self.labels)
-        return f'TextData({len(self)} texts: ' + ', '.join(f'{counts[i]} {c}' for i, c in enumerate(self.classes)) + ')'
+        names = enumerate(self.classes) if self.classes else ((l, l) for l in sorted(counts, key=str))
+        return f'TextData({len(self)} texts: ' + ', '.join(f'{counts[l]} {c}' for l, c in names) + ')'
 
     def select(
         self,
@@ -118,7 +119,7 @@ def encode_labels(
     classes=None,          # the known classes; None: those that occur, sorted
 ) -> tuple[list[int], list[str]]:  # label indices, class names; raises `DataError` for a label not in `classes`
     "Turn labels into indices."
-    names = [str(l.item() if isinstance(l, np.generic) else l) for l in labels]
+    names = [_name(l) for l in labels]
     if classes is None: classes = sorted(set(names), key=int if all(map(_whole, names)) else None)
     index = {c: i for i, c in enumerate(classes)}
     unseen = [n for n in names if n not in index]
@@ -126,6 +127,11 @@ def encode_labels(
         raise DataError(f'label {unseen[0]!r} was not among the classes seen in training ({", ".join(classes)}). '
                         'Correct the label, or train again with examples of it.')
     return [index[n] for n in names], list(classes)
+
+def _name(label) -> str:
+    "A label as a name. Whole numbers have no decimals: a table that has lost rows may hold 1.0 where it held 1."
+    if isinstance(label, np.generic): label = label.item()
+    return str(int(label) if isinstance(label, float) and label.is_integer() else label)
 
 def _whole(name: str) -> bool: return name.isascii() and name.removeprefix('-').isdigit()
 
@@ -146,9 +152,25 @@ def read_table(
     try:
         if kind == '.parquet': return pd.read_parquet(path)
         if kind == '.jsonl': return pd.DataFrame(_json_lines(path))
-        return pd.read_csv(path, sep='\t' if kind == '.tsv' else ',', keep_default_na=False, na_values=[''], encoding='utf-8-sig')
+        return _separated(path, '\t' if kind == '.tsv' else ',')
     except (ValueError, OSError) as e:
         raise DataError(f'{path}: not a readable {kind} file ({e}). Is it whole, and UTF-8?') from e
+
+# %% ../nbs/01_data.ipynb #ab03bb91
+def _separated(path: Path, sep: str):
+    "A table of separated values; raises `DataError` where fields would go to columns they don't belong to."
+    import pandas as pd
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', pd.errors.ParserWarning)   # more fields in a row than names at the top
+        try: frame = pd.read_csv(path, sep=sep, keep_default_na=False, na_values=[''], encoding='utf-8-sig', index_col=False)
+        except pd.errors.ParserWarning:
+            raise DataError(f'{path}: there are rows with more fields than the first line has names. Name every column there, and put texts that hold a comma in quotation marks.') from None
+    for column in frame.select_dtypes(['object', 'string']) if sep == '\t' else []:
+        for n, field in enumerate(frame[column]):
+            if isinstance(field, str) and '\t' in field and '\n' in field:
+                raise DataError(f'{path}: row {n}, column {column!r}, holds tabs and line breaks: a quotation mark at the beginning of a text has swallowed what follows. '
+                                'Put that text in quotation marks and double those within it, or save the table as CSV.')
+    return frame
 
 # %% ../nbs/01_data.ipynb #c26a4502
 def _json_lines(path: Path) -> list[dict]:
@@ -198,7 +220,7 @@ def from_table(
         raise DataError(f'{where}: no column {label!r}; it has {", ".join(map(str, frame.columns))}. Name the column of labels.')
     if label is None or label not in frame.columns: return TextData(texts)
     labels = frame[label].tolist()
-    if all(l == -1 for l in labels): return TextData(texts)
+    if all(not is_missing(l) and l == -1 for l in labels): return TextData(texts)
     check_present(labels, len(texts), where)
     if names is None: return TextData(texts, *encode_labels(labels))
     return TextData(texts, encode_labels(labels, [str(i) for i in range(len(names))])[0], list(names))
@@ -209,7 +231,8 @@ def text_files(
 ) -> list[Path]:         # in the order in which they are read; raises `DataError` if there are none
     "The files of texts in a folder, or in its folders of classes."
     path = Path(path)
-    files = [f for f in sorted(path.glob('*/*.txt')) if f.parent.name != 'unsup'] or sorted(path.glob('*.txt'))
+    texts = lambda pattern: [f for f in sorted(path.glob(pattern)) if not any(part.startswith(('.', '__MACOSX')) for part in f.relative_to(path).parts)]
+    files = [f for f in texts('*/*.txt') if f.parent.name != 'unsup'] or texts('*.txt')
     if not files: raise DataError(f'{path}: no text files. It should hold a folder for each class, with a .txt file for each text.')
     return files
 

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['label_codes', 'folder_for', 'alone_in', 'work_folder', 'rows_for', 'tuned_lm', 'trained_classifier', 'StageSettings',
-           'TextClassifier', 'fit_stages', 'adopt', 'to_keep', 'save_estimator', 'load_estimator']
+           'TextClassifier', 'fit_stages', 'unlabelled_texts', 'adopt', 'to_keep', 'save_estimator', 'load_estimator']
 
 # %% ../nbs/14_estimator.ipynb #2318e079
 import hashlib, json, os, tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .classifier import load_classifier
-from .data import TextData, check_labels, check_present, check_texts, fingerprint
+from .data import TextData, TextSource, check_labels, check_present, check_texts, fingerprint
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
-from .pretraining import PRESETS, settings_of
-from .sharing import check_free, from_pretrained
-from .training import StageError, read_config, save_stage
+from .pretraining import PRESETS, check_source, settings_of
+from .sharing import check_free, from_pretrained, whole_directory
+from .training import StageError, plain, read_config, save_stage
 
 # %% ../nbs/14_estimator.ipynb #f8d2e97c
 def label_codes(
@@ -32,6 +32,7 @@ def label_codes(
     n: int,        # how many texts there are
 ) -> tuple[np.ndarray, list[int]]:  # the classes, sorted; each label's place among them. Raises `ValueError` for labels that can't be used
     "Labels as indices, and what they stand for."
+    if np.ndim(labels) == 1: check_present(list(labels), n)   # before numpy turns a missing string into the string 'nan'
     values = column_or_1d(labels, warn=True)
     check_present(values.tolist(), n)
     check_classification_targets(values)
@@ -46,7 +47,7 @@ def folder_for(
     *made_from,      # JSON: everything that decides the result
 ) -> Path:
     "A stage's directory, named by what goes into it."
-    return work/f'{stage}-{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:12]}'
+    return work/f'{stage}-{hashlib.sha256(json.dumps(made_from, default=plain).encode()).hexdigest()[:12]}'
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[Path]:
@@ -138,8 +139,13 @@ def fit_stages(est: TextClassifier, data: TextData, work: Path) -> Path:
     lm = from_pretrained(est.lm)
     if est.unlabelled is not None:
         options = settings_of(est.preset, 'fine_tune', epochs=est.lm_epochs, lr=est.lm_lr, seed=est.seed)
-        lm = tuned_lm(lm, [*data.texts, *est.unlabelled], work, options, est.verbose)
+        lm = tuned_lm(lm, [*data.texts, *unlabelled_texts(est.unlabelled)], work, options, est.verbose)
     return trained_classifier(lm, data, work, classifier, est.hold_out, est.verbose)
+
+def unlabelled_texts(texts) -> Iterable[str]:   # what `unlabelled` was given
+    "Texts for stage 2. Raises `DataError` for what can't be read again when the estimator is fitted again."
+    check_source(texts)
+    return texts if isinstance(texts, TextSource) or len(texts) == 0 else check_texts(texts, 'unlabelled')
 
 def adopt(est: TextClassifier, path: Path, classes):
     "Take over a classifier from its directory."
@@ -150,7 +156,7 @@ def adopt(est: TextClassifier, path: Path, classes):
 # %% ../nbs/14_estimator.ipynb #a5e8f006
 def to_keep(est: TextClassifier) -> dict:
     "The settings that mean something on another machine."
-    here = ('unlabelled', 'work_dir') + (('lm',) if est.lm is not None and Path(est.lm).is_dir() else ())
+    here = ('unlabelled', 'work_dir') + (('lm',) if isinstance(est.lm, Path) or Path(est.lm).is_dir() else ())
     return {k: v for k, v in est.get_params().items() if k not in here}
 
 def save_estimator(est: TextClassifier, out: Path) -> Path:
@@ -158,7 +164,7 @@ def save_estimator(est: TextClassifier, out: Path) -> Path:
     check_is_fitted(est)
     check_free(out, None)
     c = est.classifier_
-    save_stage(out, 'classifier', c.model, c.vocab, est.config_ | {'labels': est.classes_.tolist(), 'estimator': to_keep(est)}, est.history_)
+    with whole_directory(out) as temp: save_stage(temp, 'classifier', c.model, c.vocab, est.config_ | {'labels': est.classes_.tolist(), 'estimator': to_keep(est)}, est.history_)
     return out
 
 def load_estimator(cls: type, path: str | Path) -> TextClassifier:

@@ -18,7 +18,7 @@ from .data import fingerprint
 from .pretraining import check_source, corpus_in, load_lm, train_lm
 from .schedules import all_at_once, stlr
 from .tokenization import Tokenizer, Vocab
-from .training import is_finished
+from .training import is_finished, schedule_name
 
 # %% ../nbs/09_fine_tuning.ipynb #bcf66f56
 def match_rows(
@@ -73,7 +73,7 @@ def fine_tune(
     texts,                    # texts like those to be classified, no labels needed: a list of strings or a `TextSource`
     out: str | Path,          # directory for the new language model
     min_freq: int=3, max_vocab: int=60_000,  # as in `Vocab.build`: the new vocabulary is that of the new texts
-    max_tokens: int=None,     # read so many tokens at most
+    max_tokens: int=None,     # stop after the text in which there are so many
     epochs: int=1, min_steps: int=0,     # passes over the texts; more of them, until they make so many steps
     lr: float=0.004, factor: float=2.6,  # highest rate of the last group; each group below learns so many times slower
     schedule: Callable=stlr,  # (t, T, lr_max) -> rate
@@ -90,7 +90,7 @@ def fine_tune(
     settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, (source, old, config) = Path(out), load_lm(lm_dir)
-    settings |= {'schedule': schedule.__name__, 'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
+    settings |= {'schedule': schedule_name(schedule), 'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     if is_finished(out, settings): return out
     vocab, stream = corpus_in(out/'work', texts, Tokenizer(), min_freq=min_freq, max_vocab=max_vocab, max_tokens=max_tokens, workers=workers)
     torch.manual_seed(seed)

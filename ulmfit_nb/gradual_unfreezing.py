@@ -8,7 +8,6 @@ __all__ = ['check_labelled', 'match_labels', 'prepare', 'doc_batches', 'new_clas
            'phase_starts', 'watch_forgetting', 'point_at']
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #36e0def5
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +19,10 @@ from .batching import DocBatches, LMBatches, TokenStream
 from .classifier import ClassifierTask, TextClassifierModel, evaluate_classifier, load_encoder
 from .data import DataError, TextData, check_labels, check_present, check_texts, encode_labels, fingerprint, split_data
 from .fine_tuning import enough_passes
-from .pretraining import load_lm
+from .pretraining import load_lm, remove_work
 from .schedules import all_at_once, gradual_unfreezing, stlr
 from .tokenization import Tokenizer, Vocab
-from .training import Phase, constant, evaluate_lm, fit, is_finished, load_stage, save_stage
+from .training import Phase, constant, evaluate_lm, fit, is_finished, load_stage, save_stage, schedule_name
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #a34c04d9
 def check_labelled(
@@ -31,13 +30,15 @@ def check_labelled(
     where: str,         # what to call it in an error
 ) -> TextData:          # the same, with indices; raises `DataError` for texts or labels that can't be used
     "Refuse what is not a label for each text."
+    if not isinstance(data, TextData):
+        raise DataError(f'{where}: a {type(data).__name__}, where a TextData is due. Read a file with load_data, or write TextData(texts, labels).')
     texts = check_texts(data.texts, where)
     if data.labels is None: raise DataError(f'{where}: the texts have no labels. Name the column that holds them, or give a folder for each class.')
     check_present(data.labels, len(texts), where)
     if data.classes is None: return TextData(texts, *encode_labels(data.labels))
     outside = [l for l in data.labels if l not in range(len(data.classes))]
     if outside: raise DataError(f'{where}: label {outside[0]!r}, where {len(data.classes)} classes have the labels 0 to {len(data.classes) - 1}.')
-    return TextData(texts, list(data.labels), data.classes)
+    return TextData(texts, [int(l) for l in data.labels], data.classes)
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #884cd336
 def match_labels(
@@ -121,7 +122,7 @@ def save_classifier(
     "Write a classifier's directory, and remove its checkpoint."
     made = {'architecture': asdict(model.encoder.config), 'classes': classes, 'bptt': model.bptt, 'hidden': model.head.hidden}
     save_stage(out, 'classifier', model, vocab, made | {k: lm_config[k] for k in ('tokenizer', 'backwards')} | {'settings': settings}, history)
-    shutil.rmtree(out/'work', ignore_errors=True)
+    remove_work(out)
     return out
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #91480c3a
@@ -167,8 +168,9 @@ def train_classifier(
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
     (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
-    if is_finished(out, settings := run_settings(options | {'schedule': schedule.__name__}, config, data, valid)): return out
-    task, passes = classifier_task(lm_dir, config, vocab, train, held, bs, bptt, max_len, drop_mult, seed), enough_passes(epochs, min_steps, len(train) / bs)
+    if is_finished(out, settings := run_settings(options | {'schedule': schedule_name(schedule)}, config, data, valid)): return out
+    task = classifier_task(lm_dir, config, vocab, train, held, bs, bptt, max_len, drop_mult, seed)
+    passes = enough_passes(epochs, min_steps, len(train) / task.train.bs)   # of very few documents, `doc_batches` makes smaller batches
     history = fit(task, plan or gradual_unfreezing(list(task.model.layer_groups()), lr, passes, factor), schedule, bf16=bf16, seed=seed,
                   checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, task.model, vocab, train.classes, config, settings, history)

@@ -222,13 +222,14 @@ def plot_words(
     n: int=10,            # words to show: those with the largest figures, whatever their sign
     ax=None,
 ):                        # the axes
-    "The words of a text with the largest figures, in the order of the text."
+    "The words of a text with the largest figures, in the order of the text. One that is shown twice has its place beside it, counted from 0."
     import matplotlib.pyplot as plt
     values = np.asarray(values)
     shown = np.sort(np.argsort(-np.abs(values), kind='stable')[:n])
     ax = ax or plt.subplots(figsize=(5, 0.8 + 0.22 * len(shown)))[1]
     ax.barh(range(len(shown)), values[shown], color=['C0' if v >= 0 else 'C1' for v in values[shown]])
-    ax.set_yticks(range(len(shown)), [tokens[i] for i in shown])
+    words = [tokens[i] for i in shown]
+    ax.set_yticks(range(len(shown)), [w if words.count(w) == 1 else f'{w} ({i})' for w, i in zip(words, shown)])
     ax.set(xlabel=label)
     ax.axvline(0, color='0.5', lw=1)
     ax.invert_yaxis()

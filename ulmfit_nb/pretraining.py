@@ -8,7 +8,7 @@ __all__ = ['PRESETS', 'first_pass', 'exchange', 'build_corpus', 'split_stream', 
            'load_pretrained', 'candidates', 'read_prompt', 'next_logits', 'generate', 'untrained', 'evaluate_texts']
 
 # %% ../nbs/08_pretraining.ipynb #7cb61f3b
-import json, math, shutil
+import json, math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .data import DataError, fingerprint
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .tokenization import FAKE, Tokenizer, Vocab
-from .training import (LMTask, StageError, evaluate_lm, fit, is_finished, load_stage, load_weights, locate, room_for,
+from .training import (LMTask, StageError, evaluate_lm, fit, is_finished, load_stage, load_weights, locate, only_run, room_for,
                                 same_settings, save_stage, shipped, write_json)
 
 # %% ../nbs/08_pretraining.ipynb #e80570a7
@@ -35,6 +35,7 @@ def first_pass(
     workers: int=0,          # processes that tokenise
 ) -> Counter:                # word → how often, in the order of first appearance; raises `DataError` if there is no text
     "Write provisional ids: a word's id is the number of different words before it."
+    if max_tokens is not None and max_tokens < 1: raise ValueError(f'max_tokens is {max_tokens}: give 1 or more, or None for all there are.')
     seen, counts, writer = {}, Counter(), StreamWriter(path)
     try:
         for tokens in tokenizer.map(texts, workers):
@@ -115,9 +116,10 @@ def corpus_in(
         known = json.loads((folder/'corpus.json').read_text(encoding='utf-8'))
         same_settings(known['made'], made, folder/'corpus.json')
         if is_whole(folder/'corpus.ids'): return Vocab(known['words']), open_stream(folder/'corpus.ids')
-    (folder/'corpus.json').unlink(missing_ok=True)   # until the new ids are whole, none are known
-    with new_folder(folder), room_for(folder/'corpus.ids'): vocab, stream = build_corpus(texts, folder/'corpus.ids', tokenizer, **options)
-    write_json(folder/'corpus.json', {'made': made, 'words': vocab.words})
+    with new_folder(folder), only_run(folder/'corpus.ids'), room_for(folder/'corpus.ids'):
+        (folder/'corpus.json').unlink(missing_ok=True)   # until the new ids are whole, none are known
+        vocab, stream = build_corpus(texts, folder/'corpus.ids', tokenizer, **options)
+        write_json(folder/'corpus.json', {'made': made, 'words': vocab.words})
     return vocab, stream
 
 # %% ../nbs/08_pretraining.ipynb #11012c2b
@@ -134,6 +136,7 @@ class new_folder:
     def __enter__(self): self.path.mkdir(parents=True, exist_ok=True)
     def __exit__(self, error, *_):
         for p in self.made if error else []:
+            if p == self.path and [f.name for f in p.iterdir()] == ['.corpus.ids.lock']: (p/'.corpus.ids.lock').unlink()
             if not any(p.iterdir()): p.rmdir()
 
 # %% ../nbs/08_pretraining.ipynb #57a7d19d
@@ -158,9 +161,11 @@ def train_lm(
     return out
 
 def remove_work(out: Path):
-    "Remove a run's corpus and checkpoint; and its directory, if there is nothing else in it."
-    shutil.rmtree(out/'work', ignore_errors=True)
-    if out.exists() and not any(out.iterdir()): out.rmdir()
+    "Remove a run's corpus and checkpoint; and the folders they were in, if there is nothing else in them."
+    for pattern in ('corpus.*', 'checkpoint.*', '.corpus.*', '.checkpoint.*'):
+        for file in (out/'work').glob(pattern): file.unlink(missing_ok=True)
+    for folder in (out/'work', out):
+        if folder.exists() and not any(folder.iterdir()): folder.rmdir()
 
 # %% ../nbs/08_pretraining.ipynb #0e1aa778
 def check_source(texts):
@@ -178,7 +183,7 @@ def pretrain(
     out: str | Path,          # directory for the language model
     emb_sz: int=400, n_hid: int=1152, n_layers: int=3,  # as in `AWDLSTMConfig`
     min_freq: int=3, max_vocab: int=60_000,             # as in `Vocab.build`
-    max_tokens: int=None,     # read so many tokens at most
+    max_tokens: int=None,     # stop after the text in which there are so many
     epochs: int=1,            # passes over the text
     lr: float=0.004,          # highest learning rate
     bs: int=64, bptt: int=70, # rows, and tokens in a row

@@ -20,7 +20,7 @@ from .batching import LMBatches
 from .data import DataError, TextData, Tokens, fingerprint
 from .schedules import all_at_once
 from .tokenization import Tokenizer
-from .training import LMTask, Stop, atomic, make_optimizer, move, sha256, write_json
+from .training import LMTask, Stop, atomic, make_optimizer, move, plain, sha256, write_json
 
 # %% ../nbs/15_scaling.ipynb #03a5d0f9
 def save_piece(path: Path, docs: list[np.ndarray]) -> dict:  # docs: ids of each document; what the index says of the piece
@@ -53,13 +53,13 @@ def pack(
     "Split texts into tokens, once, and write them down."
     out, labelled = Path(out), isinstance(data, TextData)
     texts = data.texts if labelled else data
-    mark = fingerprint(texts)
+    labels = {'labels': data.labels, 'classes': data.classes} if labelled and data.labels is not None else {}
+    mark = fingerprint(texts) + (f' {fingerprint([json.dumps(labels, default=plain)])}' if labels else '')
     if (out/'index.json').exists() and PackedTexts(out).mark == mark: return out
     (out/'index.json').unlink(missing_ok=True)
     ids, pieces = {}, []
     for i, docs in enumerate(in_pieces(Tokenizer().map(texts, workers), ids, size)): pieces.append(save_piece(out/f'{i:03}.npz', docs))
     if not pieces: raise DataError('there are no texts to pack: the source is empty.')
-    labels = {'labels': data.labels, 'classes': data.classes} if labelled and data.labels is not None else {}
     write_json(out/'words.json', list(ids))
     write_json(out/'index.json', {'mark': mark, 'pieces': pieces, 'words': sha256(out/'words.json')} | labels)
     return out

@@ -9,7 +9,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECI
            'choose_words', 'count_tokens', 'Vocab']
 
 # %% ../nbs/02_tokenization.ipynb #b10f131c
-import json, os, re
+import json, re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from html import unescape
@@ -331,12 +331,7 @@ class Vocab(WordTable):
         "Readable text from ids."
         return join_tokens(self.tokens(ids))
 
-    def save(self, path: str | Path):   # a JSON file
-        "Write the words, whole or not at all."
-        Path(f'{path}.part').write_text(json.dumps(self.words, ensure_ascii=False), encoding='utf-8')
-        os.replace(f'{path}.part', path)
-
     @classmethod
-    def load(cls, path: str | Path) -> 'Vocab':   # a file that `save` wrote
+    def load(cls, path: str | Path) -> 'Vocab':   # vocab.json of a stage's directory, a list of words
         "Read the words."
         return cls(json.loads(Path(path).read_text(encoding='utf-8')))

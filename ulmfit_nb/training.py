@@ -5,22 +5,24 @@
 # %% auto #0
 __all__ = ['NO_SPACE', 'BUSY', 'STAGES', 'HASHED', 'PRETRAINED', 'Phase', 'freeze', 'make_optimizer', 'constant', 'set_schedule',
            'activation_reg', 'temporal_activation_reg', 'Step', 'Task', 'exact', 'tally', 'evaluate_lm', 'LMTask',
-           'room_for', 'atomic', 'write_json', 'write_tensors', 'model_tensors', 'load_weights', 'flatten_optimizer',
-           'restore_optimizer', 'random_state', 'set_random_state', 'flatten_state', 'restore_state', 'Progress',
-           'same_settings', 'read_checkpoint', 'snapshot', 'restore', 'part', 'take_up', 'BusyError', 'this_process',
-           'only_run', 'keep_memory', 'Run', 'move', 'train_epoch', 'check_loss', 'peak_memory_mb', 'end_epoch',
-           'train_phase', 'Stop', 'fit', 'StageError', 'sha256', 'save_stage', 'shipped', 'locate', 'read_config',
-           'load_stage', 'is_finished']
+           'room_for', 'atomic', 'write_json', 'plain', 'write_tensors', 'model_tensors', 'load_weights',
+           'flatten_optimizer', 'restore_optimizer', 'random_state', 'set_random_state', 'flatten_state',
+           'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot', 'restore', 'part', 'take_up',
+           'BusyError', 'this_process', 'only_run', 'keep_memory', 'Run', 'move', 'train_epoch', 'check_loss',
+           'peak_memory_mb', 'end_epoch', 'train_phase', 'Stop', 'fit', 'StageError', 'sha256', 'save_stage', 'shipped',
+           'locate', 'read_config', 'load_stage', 'is_finished', 'schedule_name']
 
 # %% ../nbs/06_training.ipynb #263b8dcf
 import ctypes, errno, glob, hashlib, json, math, os, platform, sys, time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -201,7 +203,14 @@ def write_json(
     value,              # whatever JSON can hold
 ):
     "Write JSON, atomically."
-    with atomic(path) as temp: temp.write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+    with atomic(path) as temp: temp.write_text(json.dumps(value, indent=1, ensure_ascii=False, default=plain) + '\n', encoding='utf-8')
+
+def plain(
+    value,    # something that JSON has no form for
+):            # a number, for one of numpy's; raises `TypeError` for anything else
+    "What `json.dumps` is to write instead."
+    if isinstance(value, np.generic): return value.item()
+    raise TypeError(f'{value!r} is of type {type(value).__name__}, which a setting can not be: give a number, a string, or a list of them.')
 
 def write_tensors(
     path: str | Path,                    # the file
@@ -313,7 +322,7 @@ def same_settings(
     where: str | Path,    # the file or directory, for the error
 ):
     "Raise `ValueError` naming the first setting in which two runs differ."
-    ours = json.loads(json.dumps(ours))   # as it would come back from a file: tuples are lists there
+    ours = json.loads(json.dumps(ours, default=plain))   # as it would come back from a file: tuples are lists there
     for k in sorted(ours.keys() | theirs.keys()):
         if ours.get(k) != theirs.get(k):
             raise ValueError(f'{where} belongs to a run with other settings ({k}: {theirs.get(k)!r} there, {ours.get(k)!r} now). '
@@ -436,7 +445,7 @@ class Run:
     def save(self):
         "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
         if not self.path or not self.accelerator.is_main_process: return
-        write_tensors(self.path, snapshot(self), {'progress': json.dumps(vars(self.at)), 'settings': json.dumps(self.settings)})
+        write_tensors(self.path, snapshot(self), {'progress': json.dumps(vars(self.at)), 'settings': json.dumps(self.settings, default=plain)})
 
 # %% ../nbs/06_training.ipynb #cdcfe511
 def move(
@@ -631,8 +640,21 @@ def is_finished(
     out: str | Path,    # directory of a stage
     settings: dict,     # of the run about to start
 ) -> bool:              # True: the stage was carried out there with these settings, and its files are whole; raises `ValueError` if with other settings
-    "Whether there is anything left to do."
+    "Whether there is anything left to do. Raises `StageError` or `TypeError` for an `out` or settings that nothing could be written with."
+    json.dumps(settings, default=plain)
+    if Path(out).is_file(): raise StageError(f'{out} is a file, where a directory is due. Choose another name.')
     if not (Path(out)/'config.json').exists(): return False
     config = read_config(out)
     same_settings(config.get('settings', {}), settings, out)
     return all((Path(out)/f).exists() and sha256(Path(out)/f) == config['sha256'].get(f) for f in HASHED)
+
+# %% ../nbs/06_training.ipynb #deee6881
+def schedule_name(
+    schedule: Callable,   # (t, T, lr_max) -> rate, perhaps a `functools.partial` of one
+) -> str:                 # raises `ValueError` for a function without a name of its own
+    "What a stage's settings call a schedule."
+    if isinstance(schedule, partial):
+        return f'{schedule_name(schedule.func)}({", ".join([*map(repr, schedule.args), *(f"{k}={v!r}" for k, v in sorted(schedule.keywords.items()))])})'
+    name = getattr(schedule, '__qualname__', type(schedule).__name__ + '.<object>')
+    if '<' in name: raise ValueError(f'schedule: {name} can not be told from others like it when the run goes on. Give a function that has a name in its module, or a functools.partial of one.')
+    return name

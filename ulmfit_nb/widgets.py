@@ -794,6 +794,7 @@ class OwnData(DataForm):
 
     def look(self, *_):
         "Read the table and report; an error becomes a sentence."
+        if self.training.running(): return self.say('A training is under way. Stop it first, or wait until it is done.', True)
         self.data = None
         self.allow('Look')
         self.say('Reading …')
@@ -805,6 +806,7 @@ class OwnData(DataForm):
     def uploaded(self, change):
         "Keep an uploaded file where `load_data` can read it; of its name only the ending is used."
         if not change['new']: return
+        if self.training.running(): return self.look()   # which says so
         path = Path(self.folder.name)/f'uploaded{Path(change["new"][0]["name"]).suffix.lower()}'
         path.write_bytes(change['new'][0]['content'])
         self.source.value = str(path)
