@@ -76,24 +76,24 @@ def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: P
     return {'accuracy': float(right), 'epochs': len(history), 'minutes': history[-1]['minutes']} | {k: round(v, 2) for k, v in wall.items()}
 
 
-def starts(args) -> dict[str, str | Path]:
-    "The three language models to start from."
+def starts(args) -> tuple[dict[str, str | Path], int]:
+    "The three language models to start from, and how many texts the fine-tuned one has read."
     texts = read(args.data, args.unlabelled_split).texts
     texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]]
     scratch = args.out / 'scratch'
     if not (scratch / 'config.json').exists():
         untrained(args.lm, scratch)
     tuned = fine_tune(args.lm, texts, args.out / 'tuned', **SETTINGS['fine_tune'])
-    return dict(zip(STARTS, (scratch, args.lm, tuned)))
+    return dict(zip(STARTS, (scratch, args.lm, tuned))), len(texts)
 
 
-def about(args, labelled: TextData, test: TextData, lms: dict) -> dict:
+def about(args, labelled: TextData, test: TextData, lms: dict, unlabelled: int) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
     config, tuned = read_config(args.lm), json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())
     return {
         'data': Path(args.data).name,
         'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
-        'tuned_on': {'texts': args.unlabelled, 'split': args.unlabelled_split},
+        'tuned_on': {'texts': unlabelled, 'split': args.unlabelled_split},
         'tuning': {k: tuned[-1][k] for k in ('perplexity', 'minutes')},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
         'settings': SETTINGS,
@@ -119,8 +119,8 @@ def study(args):
     rest = data.select(sorted(set(range(len(data))) - set(held)))
     test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
     path = (args.out / 'chosen_by.json') if args.choose else args.results / f'few_labels_{Path(args.data).name}.json'
-    lms = starts(args)
-    what = about(args, rest, test, lms)
+    lms, unlabelled = starts(args)
+    what = about(args, rest, test, lms, unlabelled)
     points = known(path, what)
     for seed in args.seeds:
         for n in args.sizes:
