@@ -625,7 +625,8 @@ def tuning_passes(options: dict, tokens: int) -> int:
 def training_passes(architecture: dict, options: dict, n: int) -> int:
     "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
     from ulmfit_nb.fine_tuning import enough_passes
-    return architecture['n_layers'] + 1 + enough_passes(options.get('epochs', 3), options.get('min_steps', 0), n / options.get('bs', 64))
+    from ulmfit_nb.gradual_unfreezing import docs_in_batch
+    return architecture['n_layers'] + 1 + enough_passes(options.get('epochs', 3), options.get('min_steps', 0), n / docs_in_batch(int(n), options.get('bs', 64)))
 
 def expected_minutes(
     report: dict,          # what `data_report` gave
