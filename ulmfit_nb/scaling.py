@@ -54,14 +54,14 @@ def pack(
     out, labelled = Path(out), isinstance(data, TextData)
     texts = data.texts if labelled else data
     labels = {'labels': data.labels, 'classes': data.classes} if labelled and data.labels is not None else {}
-    mark = fingerprint(texts) + (f' {fingerprint([json.dumps(labels, default=plain)])}' if labels else '')
-    if (out/'index.json').exists() and PackedTexts(out).mark == mark: return out
+    index = {'mark': fingerprint(texts)} | json.loads(json.dumps(labels, default=plain))
+    if (out/'index.json').exists() and index == {k: v for k, v in read_index(out)[0].items() if k not in ('pieces', 'words')}: return out
     (out/'index.json').unlink(missing_ok=True)
     ids, pieces = {}, []
     for i, docs in enumerate(in_pieces(Tokenizer().map(texts, workers), ids, size)): pieces.append(save_piece(out/f'{i:03}.npz', docs))
     if not pieces: raise DataError('there are no texts to pack: the source is empty.')
     write_json(out/'words.json', list(ids))
-    write_json(out/'index.json', {'mark': mark, 'pieces': pieces, 'words': sha256(out/'words.json')} | labels)
+    write_json(out/'index.json', index | {'pieces': pieces, 'words': sha256(out/'words.json')})
     return out
 
 # %% ../nbs/15_scaling.ipynb #a8c4583b
