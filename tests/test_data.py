@@ -357,7 +357,7 @@ def test_labels_of_a_named_set_out_of_range(parquet):
         ('numbers.csv', b'text\n1984\n2001\n', 'text 0 is 1984', 'turn it into a string'),
         ('number.jsonl', b'{"text": "fine"}\n{"text": 5}\n', 'text 1 is 5', 'turn it into a string'),
         ('label.csv', b'text,label\nfine,pos\nbad,\n', 'text 1 has no label', 'label it'),
-        ('ragged.csv', b'text,label\nfine,pos\na,b,c,d\n', 'not a readable .csv file', 'Is it whole'),
+        ('ragged.csv', b'text,label\nfine,pos\na,b,c,d\n', 'line 3 has more fields', 'Name every column'),
         ('latin.csv', 'text\ncafé\n'.encode('latin-1'), 'not a readable .csv file', 'UTF-8'),
         ('cut.jsonl', b'{"text": "fine"}\n{"text": "cu', 'not a readable .jsonl file (line 2', 'Is it whole'),
         ('list.jsonl', b'["fine"]\n', 'line 1 is no object', 'Is it whole'),
@@ -487,8 +487,9 @@ def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
 @pytest.mark.parametrize('rows', ['fine film,pos,x\nbad film,neg,y\n', 'fine film,pos\nwell, bad,neg\n'])
 def test_rows_with_more_fields_than_names_are_refused(tmp_path, rows):
     (tmp_path / 'm.csv').write_text('text,label\n' + rows)
-    with refuse('m.csv'):
+    with refuse('m.csv: ', 'more fields than the first line has names', 'Name every column') as e:
         load_data(tmp_path / 'm.csv')
+    assert 'not a readable' not in str(e.value)
 
 
 def test_a_comma_at_the_end_of_each_row_means_nothing(tmp_path):

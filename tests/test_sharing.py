@@ -417,7 +417,7 @@ def test_the_example_in_a_card_runs(lm, classifier, tmp_path, monkeypatch):
 
 def test_folders_of_texts_stay_private(tmp_path):
     (tmp_path / 'secret').mkdir()
-    (tmp_path / 'secret/mine.csv').write_text('text\n' + '\n'.join(TEXTS * 3))
+    (tmp_path / 'secret/mine.csv').write_text('text\n' + '\n'.join(f'"{t}"' for t in TEXTS * 3))
     lm = pretrain(ulmfit_nb.data.TextSource(tmp_path / 'secret/mine.csv'), tmp_path / 'lm', emb_sz=6, n_hid=6, n_layers=1, **LM)
     out = save_pretrained(fine_tune(lm, TEXTS * 3, tmp_path / 'tuned', **LM), tmp_path / 'shared')
     for name in ('config.json', 'README.md'):

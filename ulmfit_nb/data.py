@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'SHIPPED', 'NAMED', 'DataError', 'TextData', 'is_missing', '
            'TextSource', 'source_files', 'digest', 'fingerprint', 'splits_of', 'split_data']
 
 # %% ../nbs/01_data.ipynb #27cdb888
-import hashlib, json, os, warnings
+import hashlib, json, os, re, warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -153,6 +153,7 @@ def read_table(
         if kind == '.parquet': return pd.read_parquet(path)
         if kind == '.jsonl': return pd.DataFrame(_json_lines(path))
         return _separated(path, '\t' if kind == '.tsv' else ',')
+    except DataError: raise
     except (ValueError, OSError) as e:
         raise DataError(f'{path}: not a readable {kind} file ({e}). Is it whole, and UTF-8?') from e
 
@@ -163,8 +164,11 @@ def _separated(path: Path, sep: str):
     with warnings.catch_warnings():
         warnings.simplefilter('error', pd.errors.ParserWarning)   # more fields in a row than names at the top
         try: frame = pd.read_csv(path, sep=sep, keep_default_na=False, na_values=[''], encoding='utf-8-sig', index_col=False)
-        except pd.errors.ParserWarning:
-            raise DataError(f'{path}: there are rows with more fields than the first line has names. Name every column there, and put texts that hold a comma in quotation marks.') from None
+        except (pd.errors.ParserWarning, pd.errors.ParserError) as e:
+            line = re.search(r'in (line \d+), saw', str(e))
+            if isinstance(e, ValueError) and not line: raise
+            raise DataError(f'{path}: {line[1] + " has" if line else "there are lines that have"} more fields than the first line has names. '
+                            f'Name every column there, and put texts that hold a {"comma" if sep == "," else "tab"} in quotation marks.') from None
     for column in frame.select_dtypes(['object', 'string']) if sep == '\t' else []:
         for n, field in enumerate(frame[column]):
             if isinstance(field, str) and '\t' in field and '\n' in field:
