@@ -65,6 +65,18 @@ def against_module(monkeypatch):
     monkeypatch.setattr(nbdev.test, 'NBProcessor', Swapped)
 
 
+def has_browser() -> bool:
+    try:
+        from browser import browser_path
+
+        return browser_path() is not None
+    except ImportError:
+        return False
+
+
+@pytest.mark.skipif(
+    has_browser(), reason='tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module\'s'
+)
 @pytest.mark.parametrize('path', NBS, **ids)
 def test_runs(path, against_module):
     ok, seconds = run_notebook(path, skip_flags=['slow', 'gpu'])
