@@ -15,6 +15,7 @@ from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.data import TextData, fingerprint, load_data
 from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
+from ulmfit_nb.gradual_unfreezing import docs_in_batch
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
 from ulmfit_nb.scaling import load_packed
 from ulmfit_nb.schedules import all_at_once
@@ -51,7 +52,7 @@ def tfidf(train: TextData, test: TextData) -> float:
 def from_scratch(lm: str | Path, n: int) -> list:
     "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
     names, s = [*load_lm(lm)[0].encoder.layer_groups(), 'head'], SETTINGS['train_classifier']
-    passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / s['bs'])
+    passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / docs_in_batch(n, s['bs']))
     return all_at_once(names, s['lr'] / 10, passes, factor=1)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ulmfit_nb.data import TextData, load_data
 from ulmfit_nb.experiments import record
 from ulmfit_nb.fine_tuning import enough_passes
-from ulmfit_nb.gradual_unfreezing import new_classifier, rival_plans, watch_forgetting
+from ulmfit_nb.gradual_unfreezing import docs_in_batch, new_classifier, rival_plans, watch_forgetting
 from ulmfit_nb.pretraining import PRESETS
 from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import load_stage, same_settings, write_json
@@ -39,7 +39,7 @@ def options_of(args) -> dict:
     "What stage 3 is told: the preset, overruled by the command line."
     options = {'epochs': 3, 'min_steps': 0, 'lr': 0.01, 'factor': 2.6, 'bs': 64, 'drop_mult': 1.0, 'bf16': False} | PRESETS[args.preset]['train_classifier']
     options |= {k: v for k, v in vars(args).items() if k in options and v is not None}
-    return options | {'epochs': enough_passes(options['epochs'], options.pop('min_steps'), args.labels / options['bs'])}
+    return options | {'epochs': enough_passes(options['epochs'], options.pop('min_steps'), args.labels / docs_in_batch(args.labels, options['bs']))}
 
 
 def run_plans(args, options: dict, settings: dict, data: tuple) -> tuple[list[dict], float]:
