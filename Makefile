@@ -21,7 +21,7 @@ test: setup      ## lint, every chapter, parity, properties, the command line, a
 	bash tests/install_browser.sh $(BIN)/python
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check -q
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --no-loadscope-reorder --durations 15
 
 lab: setup       ## the course, in JupyterLab
 	$(BIN)/ulmfit-nb lab
