@@ -41,9 +41,11 @@ ASK = """async code => {
 
 
 def browser_path() -> str | None:
-    "Where a Chromium is: Debian's, else the one that `playwright install chromium` fetched."
-    from playwright.sync_api import sync_playwright
-
+    "Where a Chromium is: Debian's, else the one that `playwright install chromium` fetched; None without one, or without playwright."
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
     if Path(DEBIAN).exists():
         return DEBIAN
     with sync_playwright() as p:

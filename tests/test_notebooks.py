@@ -12,6 +12,7 @@ from pathlib import Path
 
 import notebooks
 import pytest
+from browser import browser_path
 from nbdev.clean import clean_nb
 from nbdev.export import nb_export
 from nbdev.test import test_nb as run_notebook
@@ -65,17 +66,8 @@ def against_module(monkeypatch):
     monkeypatch.setattr(nbdev.test, 'NBProcessor', Swapped)
 
 
-def has_browser() -> bool:
-    try:
-        from browser import browser_path
-
-        return browser_path() is not None
-    except ImportError:
-        return False
-
-
 @pytest.mark.skipif(
-    has_browser(), reason='tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module\'s'
+    browser_path() is not None, reason='tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module\'s'
 )
 @pytest.mark.parametrize('path', NBS, **ids)
 def test_runs(path, against_module):
