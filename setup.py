@@ -27,7 +27,7 @@ setup(
     long_description_content_type='text/markdown',
     packages=find_packages(include=['ulmfit_nb', 'ulmfit_nb.*']),
     include_package_data=True,
-    package_data={'ulmfit_nb': ['shipped/*', 'static/*', '*.mplstyle', 'pretrained/*/*']},
+    package_data={'ulmfit_nb': ['shipped/*', 'static/*', '*.mplstyle', 'pretrained/*/*', 'jupyter/*/*']},
     install_requires=lines('requirements'),
     extras_require={'dev': lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['ulmfit_nb = ulmfit_nb._modidx:d']},

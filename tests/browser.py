@@ -1,7 +1,6 @@
 "A JupyterLab and a Chromium to try notebooks in: what tests/test_browser.py stands on."
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -9,6 +8,8 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+
+from ulmfit_nb.cli import lab_environment
 
 ROOT = Path(__file__).parents[1]
 TOKEN = 'ulmfit-test'
@@ -106,7 +107,7 @@ def jupyterlab(folder: Path, theme='JupyterLab Light'):
         '--LabApp.expose_app_in_browser=True',
     ]
     command = [sys.executable, '-m', 'jupyterlab', *options]
-    env = os.environ | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    env = lab_environment() | places | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     with open(folder / 'lab.log', 'w') as log, subprocess.Popen(command, env=env, stdout=log, stderr=log) as server:
         try:
             address = f'http://127.0.0.1:{port}'

@@ -129,6 +129,13 @@ def test_python_moves_the_slider_and_the_curve(page):
     sees_change(stlr_curve(page), 'd', before)
 
 
+@explorer
+def test_long_lines_of_code_are_wrapped(page):
+    "As `make lab` has it: at the edge of a cell a comment would be cut off."
+    wide = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea .cm-scroller')].filter(e => e.scrollWidth > e.clientWidth + 1).length"""
+    assert page.evaluate(wide) == 0
+
+
 # After those of the explorer, which count from where its sliders stand at first.
 @every
 def test_every_control_moves_its_picture(page):

@@ -207,10 +207,10 @@ def test_the_second_ctrl_c_means_it(tmp_path):
 def test_lab_hands_its_options_on(tmp_path, monkeypatch):
     (tmp_path / 'index.ipynb').write_text('{}')
     given = []
-    monkeypatch.setattr(cli, 'run_until_stopped', lambda command: given.append(command) or 0)
+    monkeypatch.setattr(cli, 'run_until_stopped', lambda command, env: given.append(command) or 0)
     run('lab', '--folder', tmp_path, '--port', '9999', '--no-browser')
     assert given[0][1:3] == ['-m', 'jupyterlab'] and {'--port=9999', '--no-browser', f'--ServerApp.root_dir={tmp_path}'} <= set(given[0])
-    monkeypatch.setattr(cli, 'run_until_stopped', lambda command: -9)
+    monkeypatch.setattr(cli, 'run_until_stopped', lambda command, env: -9)
     assert CliRunner().invoke(app, ['lab', '--folder', str(tmp_path)]).exit_code == 137
 
 

@@ -6,12 +6,13 @@
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Seed',
            'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'run_pretrain', 'run_fine_tune',
            'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of', 'show_run', 'plot_demo',
-           'run_until_stopped', 'lab']
+           'lab_environment', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
 from contextlib import contextmanager
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -186,14 +187,20 @@ def plot_demo(
         fig.savefig(out/'demo.png', dpi=120)
     return out/'demo.png'
 
+# %% ../nbs/18_command_line.ipynb #63e458e6
+def lab_environment() -> dict[str, str]:
+    "The environment's variables, with this package's defaults for JupyterLab among those that it looks for."
+    return os.environ | {'JUPYTER_CONFIG_PATH': os.pathsep.join(filter(None, (os.environ.get('JUPYTER_CONFIG_PATH'), str(files('ulmfit_nb')/'jupyter'))))}
+
 # %% ../nbs/18_command_line.ipynb #9ecccf71
 STOP = [s for s in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, s)]   # Windows has no SIGHUP
 
 def run_until_stopped(
     command: list[str],   # a program and its arguments
+    env: dict=None,       # its environment; None: ours
 ) -> int:                 # its exit code
     "Run a command. Ctrl-C, or a request to end, is handed to it, and it is waited for; the second time it is killed."
-    child, asked = subprocess.Popen(command, start_new_session=True), []
+    child, asked = subprocess.Popen(command, env=env, start_new_session=True), []
     def stop(number, frame):
         (child.kill if asked else child.terminate)()
         asked.append(number)
@@ -214,5 +221,5 @@ def lab(folder: Annotated[Path, typer.Option(help='The folder of the chapters.')
             raise FileNotFoundError(f'{folder} holds no chapters. Run this in a checkout of the project, or name the folder with --folder.')
         root = ['--allow-root'] if getattr(os, 'geteuid', lambda: 1)() == 0 else []   # in a container one often is
         code = run_until_stopped([sys.executable, '-m', 'jupyterlab', f'--port={port}', *([] if browser else ['--no-browser']), *root,
-                                  '--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}'])
+                                  '--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}'], lab_environment())
         raise typer.Exit(code if code >= 0 else 128 - code)   # killed by a signal: as a shell would say it
