@@ -211,7 +211,7 @@ class TextClassifierModel(nn.Module):
 def learning_reach(
     model: TextClassifierModel,
 ) -> int | None:     # for `bptt_pieces`
-    "`max_len` if the encoder learns; None if it doesn't, so that no piece need be read in two halves."
+    "`max_len` if the encoder learns; None if it doesn't, so that no piece need be read in two parts."
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
 

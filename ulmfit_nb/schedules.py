@@ -48,7 +48,7 @@ def one_cycle(
     div: float=25,          # it starts at lr_max / div
     div_final: float=1e5,   # and ends at lr_max / div_final
 ) -> float:                 # the rate at step t
-    "One-cycle rate (Smith 2018), cosine up and cosine down."
+    "One-cycle rate (after Smith 2018; cosine up and cosine down, as in fastai)."
     pos = t / T
     if pos < pct_start: return cosine(pos / pct_start, lr_max / div, lr_max)
     return cosine((pos - pct_start) / (1 - pct_start), lr_max, lr_max / div_final)
