@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All three stages on real text, on two cores: Wikipedia, IMDb reviews, IMDb labels. Cut short, it goes on from its last checkpoint.
+# All three stages on real text, on one or two cores: Wikipedia, IMDb reviews, IMDb labels. Cut short, it goes on from its last checkpoint.
 #   ULMFIT_NB_DATA=/path/to/data bash runs/laptop.sh [directory]
 # The language model reads train + unsup and no test text; the test split is read once, by record.py, after everything is trained.
 set -euo pipefail

@@ -27,7 +27,7 @@ class Preset(str, Enum):
 
 # %% ../nbs/18_command_line.ipynb #c7dd2cc3
 Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
-Split = Annotated[str, typer.Option(help='Split of a named set; several with a plus sign: train+unsup.')]
+Split = Annotated[str, typer.Option(help='Split of a named set, or of a folder that has one folder a split; several with a plus sign: train+unsup.')]
 Out = Annotated[Path, typer.Option(help='Directory to write. A run that was cut short goes on from here.')]
 From = Annotated[str, typer.Option('--lm', help='Language model to start from: a directory, the name of one that ships, or owner/name on the Hugging Face hub.')]
 Size = Annotated[Preset, typer.Option(help='tiny: for trying out. small: the model that ships, and what starts from it. laptop: for 2 processor cores. paper: for a GPU.')]
@@ -36,7 +36,7 @@ LabelCol = Annotated[str, typer.Option(help='Column of labels in a file.')]
 Epochs = Annotated[Optional[int], typer.Option(help='Passes over the data. Default: what the preset says.')]
 Rate = Annotated[Optional[float], typer.Option(help='Highest learning rate. Default: what the preset says.')]
 Rows = Annotated[Optional[int], typer.Option('--bs', help='Rows of text, or documents, in a batch: fewer for little text. Default: what the preset says.')]
-Tokens = Annotated[Optional[int], typer.Option(help='Stop reading after the text in which there are so many tokens. Default: all.')]
+Tokens = Annotated[Optional[int], typer.Option(help='Stop reading at the end of the text that brings the tokens to this number. Default: all.')]
 Seed = Annotated[int, typer.Option(help='Of weights, dropout and the order of the data.')]
 Workers = Annotated[int, typer.Option(help='Processes that tokenise; 0: this one alone, best for anything short.')]
 Backwards = Annotated[bool, typer.Option(help='Read each text from its end to its beginning, or the usual way.')]
@@ -113,7 +113,7 @@ MANY = 100   # texts that are worth a progress bar
 @app.command()
 def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, or owner/name on the Hugging Face hub.')], texts: Annotated[Optional[list[str]], typer.Argument(help='Texts.')]=None,
             data: Annotated[Optional[str], typer.Option(help='A file or named set of texts instead.')]=None,
-            split: Annotated[Optional[str], typer.Option(help='Split of a named set. Default: test.')]=None, text: TextCol='text'):
+            split: Annotated[Optional[str], typer.Option(help='Split of a named set, or of a folder that has one folder a split. Default: test of a named set, train of a folder.')]=None, text: TextCol='text'):
     "Label texts."
     with plain_errors():
         from ulmfit_nb import from_pretrained, load_classifier

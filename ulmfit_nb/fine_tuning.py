@@ -50,7 +50,7 @@ def change_vocab(
     new: Vocab,              # the words wanted
     config: AWDLSTMConfig=None,  # of the new model, say with other dropouts; None: the same but for the number of words
 ) -> LanguageModel:          # a new model for the words of `new`; all that isn't about words is copied
-    "A language model for another vocabulary (paper, section 3.2)."
+    "A language model for another vocabulary, as in the authors' code; the paper doesn't describe it."
     moved = LanguageModel(config or replace(model.config, vocab_sz=len(new)))
     weights = dict(model.state_dict())
     for name in ('encoder.embedding.emb.weight', 'decoder.weight', 'decoder.bias'):

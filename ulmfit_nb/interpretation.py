@@ -158,7 +158,7 @@ def class_index(classifier: Classifier, cls: str | None, logits: torch.Tensor) -
 def pooled_parts(
     classifier: Classifier,
     text: str,
-) -> tuple[torch.Tensor, torch.Tensor, Reading]:  # (3n,) of this text, (3n,) of the average training text, and the features they come from
+) -> tuple[torch.Tensor, torch.Tensor, Reading]:  # (3 n_out,) of this text, (3 n_out,) of the average training text, and the features they come from
     "The last vector, the maximum and the mean of a text, and what to compare them with."
     reading, head = read_text(classifier, text), classifier.model.head
     last = reading.features[0 if classifier.backwards else -1]

@@ -224,7 +224,7 @@ PRESETS = {
         'fine_tune': dict(max_vocab=20_000, bs=16, epochs=2, min_steps=100, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
         'train_classifier': dict(bs=32, epochs=4, min_steps=50, lr=0.02, factor=1.6, drop_mult=0.5, bf16=True),
     },
-    'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # nothing to change: the functions' defaults are the paper's
+    'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # the functions' defaults
 }
 
 # %% ../nbs/08_pretraining.ipynb #bd9c0f36

@@ -324,7 +324,7 @@ class SurprisalView(anywidget.AnyWidget):
 # %% ../nbs/widgets.ipynb #d501eb5a
 SURPRISAL_CAPTION = """**What to look for.** Strong colour is surprise. Point at a word, or press Tab until the text has the focus and walk through it with the arrow keys: below
 stand the five words that each model thought likeliest in its place. A dashed frame marks a word that a model does not know: it is guessed as `xxunk`, which is easy, so an
-unknown word makes the figure look *better*. Models with different words can only be compared by the words that both know, as the difference does."""
+unknown word makes the figure look *better*. Compare models that choose among the same words (chapter 09 moves one to the words of the other): with fewer to choose among, every guess is easier."""
 
 # %% ../nbs/widgets.ipynb #8ff87eec
 def surprisal_run(name: str, found) -> dict:
