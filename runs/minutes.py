@@ -47,7 +47,7 @@ def write(path: Path, seconds: float):
     nb = nbformat.read(path, as_version=4)
     cell = nb.cells[strip_of(nb)]
     cell.source = STRIP.sub(rf'\g<1>{rounded(seconds)}\g<3>', cell.source)
-    path.write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + '\n', encoding='utf-8')
+    nbformat.write(nb, path)
 
 
 def main():
