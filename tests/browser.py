@@ -34,6 +34,15 @@ READY = """() => {
 RUN_ALL = """() => { window.ran = false; void jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.ran = true }) }"""
 ERRORS = """() => jupyterapp.shell.currentWidget.context.model.toJSON().cells.flatMap(c => c.outputs ?? [])
     .filter(o => o.output_type === 'error').map(o => `${o.ename}: ${o.evalue}`)"""
+RUN_CODE = """async code => {
+    const run = jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code }), lines = [];
+    run.onIOPub = ({ header, content }) => {
+        if (header.msg_type === 'stream' && content.name === 'stdout') lines.push(content.text);
+        if (header.msg_type === 'error') lines.push(`${content.ename}: ${content.evalue}`);
+    };
+    await run.done;
+    return lines.join('');
+}"""
 ASK = """async code => {
     const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     const reply = await kernel.requestExecute({ code: '', silent: true, user_expressions: { it: code } }).done;

@@ -1,11 +1,13 @@
 "A real JupyterLab in a real browser: every chapter runs without an error, its question opens, and its widgets move when their controls do."
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-from browser import ASK, ROOT, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
+from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
 from notebooks import NBS
+from test_exercises import LESSONS, exercises_of
 
 EXPLORER = '07_schedules'
 SCREENSHOTS = Path(os.environ.get('ULMFIT_NB_SCREENSHOTS', ROOT / 'screenshots'))  # pictures of all pages, for people; git ignores them
@@ -38,7 +40,7 @@ def page(request, browser, lab):
     "A notebook, run from its first cell to its last."
     address, theme = lab
     with open_notebook(browser, address, f'nbs/{request.param}.ipynb') as page:
-        page.errors = run_all(page)
+        page.errors, page.chapter = run_all(page), request.param
         take_picture(page, f'{request.param}_{theme}')
         yield page
         page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
@@ -57,6 +59,7 @@ def take_picture(page, name: str):
 
 
 every = pytest.mark.parametrize('page', [p.stem for p in NBS], indirect=True)
+asked = pytest.mark.parametrize('page', [p.stem for p in LESSONS if any(e['asked'] for e in exercises_of(p))], indirect=True)
 explorer = pytest.mark.parametrize('page', [EXPLORER], indirect=True)
 
 
@@ -148,6 +151,24 @@ def test_the_answer_opens_on_committing(page):
     for i in range(question.count()):
         assert page.locator('.predict').nth(i).locator('.answer').count() == 0, 'the answer is to be seen before a choice was made'
         assert len(commit_to(page, page.locator('.predict').nth(i)).split()) > 5
+
+
+NUMBER = re.compile(r'-?\d[\d,]*\.?\d*')
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n.replace(',', '')) for n in NUMBER.findall(text)]
+
+
+# Last, for the solutions leave names of their own in the kernel.
+@asked
+def test_solutions_print_what_they_say(page):
+    "A figure in a solution is what the solution gives, asked at the end of its chapter; to a tenth, for training differs a little from machine to machine."
+    for exercise in exercises_of(ROOT / f'nbs/{page.chapter}.ipynb'):
+        if exercise['asked']:
+            found, said = page.evaluate(RUN_CODE, exercise['solution'] + '\n' + exercise['asked']), exercise['printed']
+            assert NUMBER.sub('', found).split() == NUMBER.sub('', said).split(), f'it printed:\n{found}'
+            assert numbers(found) == pytest.approx(numbers(said), rel=0.1), f'it printed:\n{found}'
 
 
 def test_the_saved_notebook_is_alive_without_running_it(browser, tmp_path):

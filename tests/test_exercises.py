@@ -11,11 +11,14 @@ from ulmfit_nb import exercises
 
 KINDS = ('Recall', 'Implement', 'Experiment')
 HEAD = re.compile(rf'### (\d)\. (.+)\n\n\*\*({"|".join(KINDS)})\*\* · difficulty ([123]) of 3 · (\d+) minutes\n')
+SOLUTION = re.compile(
+    r'<summary>Solution</summary>\n\n.*?```python\n(?P<solution>.*?)```(?:.*?```python\n(?P<asked>.*?)```\n\n```\n(?P<printed>.*?)```)?', re.S
+)
 LESSONS = [p for p in CHAPTERS if module_of(read(p)) and p.name < '15']
 
 
 def exercises_of(path) -> list[dict]:
-    "The exercises of a chapter: heading, task, stub and solution."
+    "The exercises of a chapter: heading, task, stub, solution; and what the solution is then asked, with what that prints."
     cells, found, inside = read(path).cells, [], False
     for cell in cells:
         if cell.cell_type == 'markdown' and re.search(r'^## ', cell.source, re.M):
@@ -23,11 +26,11 @@ def exercises_of(path) -> list[dict]:
         if not inside:
             continue
         if cell.cell_type == 'markdown' and '\n### ' in f'\n{cell.source}':
-            found.append({'task': cell.source[cell.source.index('### ') :], 'stub': None, 'solution': None})
+            found.append({'task': cell.source[cell.source.index('### ') :], 'stub': None, 'solution': None, 'asked': None, 'printed': None})
         elif cell.cell_type == 'code' and found and re.search(r'\bcheck_\w+\(', cell.source):
             found[-1]['stub'] = cell.source
-        if cell.cell_type == 'markdown' and (block := re.search(r'<summary>Solution</summary>\n\n.*?```python\n(.*?)```', cell.source, re.S)):
-            found[-1]['solution'] = block[1]
+        if cell.cell_type == 'markdown' and (block := SOLUTION.search(cell.source)):
+            found[-1].update(block.groupdict())
     return found
 
 
