@@ -6,6 +6,7 @@ with the next one."""
 import argparse
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import docs_in_batch
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
-from ulmfit_nb.scaling import load_packed
+from ulmfit_nb.scaling import Deadline, load_packed
 from ulmfit_nb.schedules import all_at_once
-from ulmfit_nb.training import read_config, same_settings
+from ulmfit_nb.training import Stop, read_config, same_settings
 
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
 SETTINGS = {
@@ -66,36 +67,41 @@ def read(data: str, split: str) -> TextData:
     return load_packed(f'{data}-{split}') if packed(data) else load_data(data, split)
 
 
-def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int) -> dict:
+def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int, watch: Deadline) -> dict:
     "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
     began = time.perf_counter()
     plan = from_scratch(lm, len(train)) if start == 'scratch' else None
-    train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, **SETTINGS['train_classifier'])
+    train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, watch=watch, **SETTINGS['train_classifier'])
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])
     wall = {'wall_minutes': (trained - began) / 60, 'test_minutes': (time.perf_counter() - trained) / 60}
     return {'accuracy': float(right), 'epochs': len(history), 'minutes': history[-1]['minutes']} | {k: round(v, 2) for k, v in wall.items()}
 
 
-def starts(args) -> tuple[dict[str, str | Path], int]:
-    "The three language models to start from, and how many texts the fine-tuned one has read."
+def unlabelled(args) -> list:
+    "The texts that the fine-tuned language model reads."
     texts = read(args.data, args.unlabelled_split).texts
-    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]]
+    chosen = np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]
+    found = {i: texts[i] for i in sorted(chosen)}  # in order: packed texts come from one file after another
+    return [found[i] for i in chosen]
+
+
+def starts(args, texts: list, watch: Deadline) -> dict[str, str | Path]:
+    "The three language models to start from."
     scratch = args.out / 'scratch'
     if not (scratch / 'config.json').exists():
         untrained(args.lm, scratch)
-    tuned = fine_tune(args.lm, texts, args.out / 'tuned', **SETTINGS['fine_tune'])
-    return dict(zip(STARTS, (scratch, args.lm, tuned))), len(texts)
+    tuned = fine_tune(args.lm, texts, args.out / 'tuned', watch=watch, **SETTINGS['fine_tune'])
+    return dict(zip(STARTS, (scratch, args.lm, tuned)))
 
 
-def about(args, labelled: TextData, test: TextData, lms: dict, unlabelled: int) -> dict:
+def about(args, labelled: TextData, test: TextData, texts: list) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
-    config, tuned = read_config(args.lm), json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())
+    config = read_config(args.lm)
     return {
         'data': Path(args.data).name,
         'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
-        'tuned_on': {'texts': unlabelled, 'split': args.unlabelled_split},
-        'tuning': {k: tuned[-1][k] for k in ('perplexity', 'minutes')},
+        'tuned_on': {'texts': len(texts), 'split': args.unlabelled_split},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
         'settings': SETTINGS,
         'texts': {'labelled': fingerprint(labelled.texts), 'asked about': fingerprint(test.texts)},
@@ -104,12 +110,11 @@ def about(args, labelled: TextData, test: TextData, lms: dict, unlabelled: int) 
 
 
 def known(path: Path, now: dict) -> list[dict]:
-    "The points of an earlier run. Raises `ValueError` if it had other settings; how the fine-tuning went may differ from machine to machine."
+    "The points of an earlier run. Raises `ValueError` if it had other settings."
     if not path.exists():
         return []
     before = json.loads(path.read_text(encoding='utf-8'))
-    same = [k for k in now if k != 'tuning']
-    same_settings({k: before.get(k) for k in same}, {k: now[k] for k in same}, path)
+    same_settings({k: before.get(k) for k in now}, now, path)
     return before['points']
 
 
@@ -120,18 +125,22 @@ def study(args):
     rest = data.select(sorted(set(range(len(data))) - set(held)))
     test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
     path = (args.out / 'chosen_by.json') if args.choose else args.results / f'few_labels_{Path(args.data).name}.json'
-    lms, unlabelled = starts(args)
-    what = about(args, rest, test, lms, unlabelled)
-    points = known(path, what)
+    texts, watch = unlabelled(args), Deadline(args.minutes)
+    what = about(args, rest, test, texts)
+    points = known(path, what)  # before hours are spent on language models
+    lms = starts(args, texts, watch)
+    tuned = json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())[-1]
+    what |= {'tuning': {k: tuned[k] for k in ('perplexity', 'minutes')}}  # it may differ from machine to machine
+    commit = args.commit or git_commit()
     for seed in args.seeds:
         for n in args.sizes:
             for start in (*STARTS, *(() if packed(args.data) else ('tf-idf',))):  # that counts words in texts, not in tokens
                 point = {'start': start, 'labels': n, 'seed': seed}
                 if not any(point.items() <= p.items() for p in points):
                     train, work = rest.select(draw(rest, n, np.random.default_rng(100 + seed))), args.out / f'{start}-{n}-{seed}'
-                    found = {'accuracy': tfidf(train, test)} if start == 'tf-idf' else classify(lms[start], start, train, test, work, seed)
-                    points.append(point | found | {'commit': git_commit()})
-                    record(path, f'python runs/few_labels.py {args.data}', what | {'points': points})
+                    found = {'accuracy': tfidf(train, test)} if start == 'tf-idf' else classify(lms[start], start, train, test, work, seed, watch)
+                    points.append(point | found | {'commit': commit})
+                    record(path, f'python runs/few_labels.py {args.data}', what | {'commit': commit, 'points': points})
                     shutil.rmtree(work, ignore_errors=True)
                 accuracy = next(p['accuracy'] for p in points if point.items() <= p.items())
                 print(f'{start:<11} {n:>6} labels, seed {seed}: {accuracy:.4f}', flush=True)
@@ -154,8 +163,13 @@ def main():
     parser.add_argument('--valid', type=int, default=1000, help='texts of the training split set aside for choosing settings')
     parser.add_argument('--results', type=Path, default=Path(__file__).parent.parent / 'results', help='directory of the record')
     parser.add_argument('--choose', action='store_true', help='measure on these instead of the test split; the record goes into OUT')
+    parser.add_argument('--minutes', type=float, default=1e6, help='stop cleanly after so long; the same call goes on')
+    parser.add_argument('--commit', help='of this code, where there is no git to ask')
     args = parser.parse_args()
-    study(args)
+    try:
+        study(args)
+    except Stop as e:
+        sys.exit(str(e))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""All texts that runs/paper.py reads, split into tokens, so that the machine that trains needs neither spaCy nor the texts.
+"""All texts that runs/paper.py and runs/few_labels.py read, split into tokens, so that the machine that trains needs neither spaCy nor the texts.
 IMDb's validation part shares no film with what is left, where the films are known (meta_train.parquet beside the reviews)."""
 
 import argparse
@@ -31,7 +31,8 @@ def named(limit: int | None) -> Iterator[tuple[str, object]]:
 
     for split in ('train', 'validation', 'test'):
         yield f'wiki-{split}', texts('enwiki2015', split)
-    yield 'imdb-all', texts('imdb', 'train+unsup')
+    for name, split in (('all', 'train+unsup'), ('unsup', 'unsup')):
+        yield f'imdb-{name}', texts('imdb', split)
     for source in ('imdb', 'trec', 'ag_news'):
         groups = films() if source == 'imdb' and limit is None else None
         train, valid = split_data(some(load_data(source)), 0.1, seed=0, groups=groups)
@@ -42,10 +43,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path, help='directory of the packs, a folder each')
     parser.add_argument('--workers', type=int, default=0, help='processes that tokenise')
+    parser.add_argument('--size', type=int, default=20_000_000, help='tokens after which a file ends (a little more than a byte each)')
     parser.add_argument('--limit', type=int, help='about so many texts of each set, for trying things out')
     args = parser.parse_args()
     for name, data in named(args.limit):
-        texts = load_packed(pack(data, args.out / name, workers=args.workers)).texts
+        texts = load_packed(pack(data, args.out / name, args.size, args.workers)).texts
         size = sum(f.stat().st_size for f in texts.folder.iterdir()) / 2**20
         print(f'{name:<16} {len(texts):>7,} texts {texts.n_tokens:>12,} tokens {size:6.1f} MB', flush=True)
 

@@ -11,6 +11,7 @@ from notebooks import ROOT
 
 from ulmfit_nb import pretrain
 from ulmfit_nb.data import TextSource, load_data
+from ulmfit_nb.scaling import pack
 
 sys.path.insert(0, str(ROOT / 'runs'))
 import few_labels
@@ -73,6 +74,16 @@ def test_a_record_of_other_settings_is_refused(option, done, lm, tmp_path):
     (tmp_path / 'few_labels_reviews.json').write_bytes((done / 'few_labels_reviews.json').read_bytes())
     ended = run(lm, tmp_path, option, '24')
     assert ended.returncode != 0 and 'other settings' in ended.stderr
+    assert not (tmp_path / 'study/tuned').exists(), 'refused before anything is trained'
+
+
+def test_it_stops_in_time_and_goes_on(done, lm, tmp_path):
+    ended = run(lm, tmp_path, '--minutes', '0.01')
+    assert ended.returncode == 1 and 'The same call goes on from here' in ended.stderr and 'Traceback' not in ended.stderr
+    assert run(lm, tmp_path, '--commit', 'abc1234').returncode == 0
+    points = points_of(tmp_path)
+    assert {k: p['accuracy'] for k, p in points.items()} == {k: p['accuracy'] for k, p in points_of(done).items()}
+    assert {p['commit'] for p in points.values()} == {'abc1234'}
 
 
 def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
@@ -89,3 +100,16 @@ def test_a_draw_is_stratified_and_larger_ones_hold_the_smaller(n):
     small, large = (few_labels.draw(data, k, np.random.default_rng(3)) for k in (n, n + 60))
     counts = np.bincount([data.labels[i] for i in small])
     assert len(set(small)) == n and set(small) <= set(large) and abs(counts[0] - counts[1]) <= 2
+
+
+def test_packs_give_the_same_points(done, lm, tmp_path):
+    "All but those of TF-IDF, which counts words in texts."
+    for split in ('train', 'test', 'unsup'):
+        data = load_data('reviews', split)
+        pack(data.texts if split == 'unsup' else data, tmp_path / f'packs/reviews-{split}', size=3000)
+    sizes = '--sizes 20 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
+    command = [sys.executable, '-c', QUICK, tmp_path / 'packs/reviews', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': str(ROOT / 'runs')})
+    assert ended.returncode == 0, ended.stderr
+    found, expected = points_of(tmp_path), points_of(done)
+    assert {k: p['accuracy'] for k, p in found.items()} == {k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] != 'tf-idf'}

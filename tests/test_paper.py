@@ -11,6 +11,7 @@ import pytest
 from notebooks import ROOT
 
 from ulmfit_nb.data import load_data
+from ulmfit_nb.experiments import ablation_table
 from ulmfit_nb.scaling import load_packed
 
 sys.path.insert(0, str(ROOT / 'runs'))
@@ -109,11 +110,55 @@ def test_ablations(done):
     assert found['trec: from scratch']['settings']['schedule'] == 'constant'
 
 
+def test_a_run_that_fails_keeps_no_other_from_being_done(done, monkeypatch, capsys):
+    "Here one that lacks its model, one whose loss is no number, and one of which nobody expected anything."
+    make = paper.train_classifier
+
+    def sometimes(lm, train, folder, *more, **options):
+        if folder.name == 'trec-full-discr':
+            raise FloatingPointError('the loss is nan by step 3')
+        if folder.name == 'trec-freez':
+            raise RuntimeError('out of memory')
+        return make(lm, train, folder, *more, **options)
+
+    monkeypatch.setattr(paper, 'train_classifier', sometimes)
+    wanted = ['trec: LM full', 'trec: full + discr', 'trec: freez', 'trec: last layer only']
+    out = run(done, 'ablations', '--only', *wanted)
+    assert out.startswith('Not done:') and 'out of memory' in out and 'trec-full-lm: no such model' in out and 'delete its record' in out
+    found = records(done)
+    assert 'validation_accuracy' in found['trec: last layer only'] and found['trec: full + discr']['diverged'] == 'the loss is nan by step 3'
+    assert not {'trec: LM full', 'trec: freez'} & set(found)
+    rows = {r['row']: r for r in ablation_table({k: v for k, v in found.items() if k.startswith('trec')})}
+    assert rows['full + discr']['TREC-6, ours'] == 'diverged' and float(rows['last layer only']['TREC-6, ours']) >= 0
+
+
+BARE = """
+import importlib.metadata as metadata, sys
+known = metadata.version
+def version(name):
+    if name == 'ulmfit-nb': raise metadata.PackageNotFoundError(name)
+    return known(name)
+metadata.version = version
+for name in 'spacy nbdev fastcore datasets ipywidgets anywidget jupyterlab'.split(): sys.modules[name] = None
+sys.argv = ['paper.py', *sys.argv[1:]]
+import runpy; runpy.run_path('runs/paper.py', run_name='__main__')
+"""
+
+
+def test_it_needs_neither_an_installation_nor_the_packages_of_the_course(home, tmp_path):
+    where = ['--preset', 'tiny', '--packs', home / 'packs', '--out', tmp_path, '--results', tmp_path, '--only', 'trec-unread-lm', 'trec: no pretraining']
+    ended = subprocess.run(
+        [sys.executable, '-c', BARE, 'ablations', *map(str, where)], capture_output=True, text=True, cwd=ROOT, env=os.environ | {'PYTHONPATH': '.'}
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert 'validation_accuracy' in json.loads((tmp_path / 'paper_trec-no_pretraining.json').read_text())
+
+
 def test_rehearsal(home):
     assert run(home, 'rehearse') is None
     steps = json.loads((home / 'paper_rehearsal.json').read_text())['steps']
     (home / 'paper_rehearsal.json').unlink()
-    assert [s['bs'] for s in steps] == [4, 8] and all(s['tokens_per_second'] > 0 for s in steps)
+    assert [(s['bs'], s['bf16']) for s in steps] == [(4, False), (4, True), (8, True)] and all(s['tokens_per_second'] > 0 for s in steps)
 
 
 def test_unknown_runs_are_named(home):
@@ -140,5 +185,4 @@ def test_plans_have_the_same_number_of_passes():
 
 def test_a_record_of_another_preset_is_not_taken_for_this_run(home, tmp_path):
     (tmp_path / 'paper_wiki.json').write_text(json.dumps({'run': 'wiki', 'preset': 'paper'}))
-    with pytest.raises(ValueError, match="preset: 'paper' there, 'tiny' now"):
-        run(home, 'imdb', '--results', tmp_path)
+    assert "preset: 'paper' there, 'tiny' now" in run(home, 'imdb', '--results', tmp_path, '--only', 'wiki')

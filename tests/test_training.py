@@ -12,6 +12,7 @@ import sys
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -712,6 +713,37 @@ def test_peak_memory_is_a_number_on_windows_too(monkeypatch):
     assert peak_memory_mb() == 300
     history = fit(LMTask(lm(), data()), [Phase(ALL, [0.01] * 3)], progress_bar=False)
     assert max(h["peak_mb"] for h in history) == 300
+
+
+# --- on a GPU
+
+
+class OnTheDevice(NamedTuple):
+    "A batch of documents that goes to the device whole."
+
+    ids: torch.Tensor
+    lengths: torch.Tensor
+    labels: torch.Tensor
+
+
+@pytest.mark.parametrize("kind", ["language model", "classifier"])
+def test_a_step_reads_nothing_from_the_device(kind, monkeypatch):
+    "The meta device has shapes and no numbers. Whoever asks it for one, which a GPU would be waited for, gets an error."
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)  # it doesn't know this device
+    if kind == "language model":
+        task = LMTask(lm().to("meta"), data())
+    else:
+        docs = [np.arange(2, 2 + n) for n in (30, 20, 11, 0)]
+        task = ClassifierTask(TextClassifierModel(CONFIG, 2, bptt=4, max_len=9).to("meta").train(), DocBatches(docs, [0, 1, 0, 1], bs=4))
+    state = None
+    for batch in task.train:
+        step = task.step(task.model, training.move(batch, torch.device("meta")), state)
+        step.objective.backward()
+        torch.nn.utils.clip_grad_norm_(task.model.parameters(), 0.25)
+        state = step.state
+    if kind == "classifier":
+        with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+            task.step(task.model, training.move(OnTheDevice(*batch[:3]), torch.device("meta")), None)
 
 
 # --- what is documented

@@ -1,6 +1,6 @@
 "ULMFiT as an interactive notebook course that is also a library."
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from .classifier import load_classifier
 from .fine_tuning import fine_tune
@@ -8,7 +8,10 @@ from .gradual_unfreezing import train_classifier
 from .pretraining import load_pretrained, pretrain
 from .sharing import from_pretrained, save_pretrained
 
-__version__ = version('ulmfit-nb')
+try:
+    __version__ = version('ulmfit-nb')
+except PackageNotFoundError:  # a checkout that nobody has installed, say where runs/paper.py trains
+    __version__ = 'not installed'
 __all__ = ['pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'from_pretrained', 'load_pretrained', 'save_pretrained', 'TextClassifier']
 
 

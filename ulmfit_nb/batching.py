@@ -213,6 +213,7 @@ class DocBatch(NamedTuple):
     lengths: torch.Tensor        # (bs,), int64, descending
     labels: torch.Tensor | None  # (bs,), int64
     index: np.ndarray            # (bs,) the documents' places in the data
+    stay = ('lengths',)          # not moved to a GPU: they say what to compute next, and asking a GPU for them would mean waiting
 
 # %% ../nbs/03_batching.ipynb #aea28c97
 def collate(

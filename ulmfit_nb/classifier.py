@@ -153,12 +153,12 @@ def read_pieces(
 # %% ../nbs/10_classifier.ipynb #8c62ce82
 def fill_empty(
     ids: torch.Tensor,       # (bs, longest)
-    lengths: torch.Tensor,   # (bs,) tokens in each document, perhaps 0
+    lengths: torch.Tensor,   # (bs,) tokens in each document, perhaps 0; on the CPU
     pad: int,                # the id of padding
 ) -> tuple[torch.Tensor, torch.Tensor]:  # ids and lengths; raises `ValueError` if `ids` has too few columns
     "An empty document becomes one padding token."
     if lengths.max() > ids.shape[1]: raise ValueError(f'a document of {int(lengths.max())} tokens in a batch of {ids.shape[1]} columns')
-    return ids.masked_fill((lengths < 1)[:, None], pad), lengths.clamp(min=1)
+    return ids.masked_fill((lengths < 1)[:, None].to(ids.device), pad), lengths.clamp(min=1)
 
 # %% ../nbs/10_classifier.ipynb #e8f48207
 class RunningSquare:
@@ -196,10 +196,11 @@ class TextClassifierModel(nn.Module):
         return self.encoder.layer_groups() | {'head': list(self.head.parameters())}
 
     def forward(self, ids: torch.Tensor,                  # (bs, longest), each document from the first column on
-                lengths: torch.Tensor) -> ClassifierOutput:  # (bs,), descending
-        ids, lengths = fill_empty(ids, lengths, self.encoder.config.pad)
+                lengths: torch.Tensor) -> ClassifierOutput:  # (bs,), descending; on the CPU, or a GPU is waited for
+        ids, lengths = fill_empty(ids, lengths.cpu(), self.encoder.config.pad)   # by the CPU's copy we plan, by the device's we pool
+        plan, lengths = bptt_pieces(lengths, self.bptt, learning_reach(self)), lengths.to(ids.device, non_blocking=True)
         pool, ar, tar = RunningPool(lengths), RunningSquare(), RunningSquare()
-        for piece, out in read_pieces(self.encoder, ids, bptt_pieces(lengths.cpu(), self.bptt, learning_reach(self))):
+        for piece, out in read_pieces(self.encoder, ids, plan):
             pool.add(out)
             out, real = out[piece.resting:], is_real(out, lengths[:piece.running] - piece.start)[piece.resting:]
             ar.add(out, real)
@@ -248,7 +249,7 @@ def predict_logits(
     device, out = next(model.parameters()).device, None
     with tqdm(total=len(batches.docs), unit='text', leave=False, disable=not progress_bar) as bar:
         for batch in batches:
-            logits = model(batch.ids.to(device), batch.lengths.to(device)).logits.cpu()
+            logits = model(batch.ids.to(device), batch.lengths).logits.cpu()
             if out is None: out = logits.new_empty(len(batches.docs), logits.shape[1])
             out[torch.from_numpy(batch.index)] = logits
             bar.update(len(batch.index))

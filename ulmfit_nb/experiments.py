@@ -8,7 +8,7 @@ __all__ = ['DATA_SETS', 'PAPER_ABLATIONS', 'PAPER_DIRECTIONS', 'git_commit', 'ha
            'ablation_table', 'direction_table']
 
 # %% ../nbs/12_results.ipynb #a1b28a61
-import datetime, json, os, platform, re, subprocess
+import datetime, json, math, os, platform, re, subprocess
 from collections import Counter
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -123,15 +123,15 @@ PAPER_DIRECTIONS = {'forwards': 5.30, 'backwards': None, 'both': 4.58}   # test 
 
 # %% ../nbs/12_results.ipynb #879e1fcf
 def beside(name: str, paper: float, ours: float | None) -> dict[str, str]:
-    "Columns for a data set: the paper's error in %, ours if there is one, and by how much ours is larger."
-    mine = ('', '') if ours is None else (f'{ours:.2f}', f'{ours - paper:+.2f}')
+    "Columns for a data set: the paper's error in %, ours if there is one, and by how much ours is larger. `nan`: a run that diverged."
+    mine = ('', '') if ours is None else ('diverged', '') if math.isnan(ours) else (f'{ours:.2f}', f'{ours - paper:+.2f}')
     return dict(zip((f'{name}, paper', f'{name}, ours', f'{name}, difference'), (f'{paper:.2f}', *mine)))
 
 def ablation_table(
     records: dict[str, dict],   # of `runs/paper.py ablations`; others are passed over
 ) -> list[dict]:                # a row for each row of the paper that has a record: validation errors in % of the paper and ours, and the difference
     "The paper's ablations, beside ours."
-    ours = {r.get('run'): 100 - 100 * r['validation_accuracy'] for r in records.values() if 'validation_accuracy' in r}
+    ours = {r.get('run'): 100 - 100 * r.get('validation_accuracy', math.nan) for r in records.values() if 'validation_accuracy' in r or 'diverged' in r}
     sets = {d: name for d, name in DATA_SETS.items() if any(f'{d}: {row}' in ours for row in PAPER_ABLATIONS)}
     table = []
     for row, errors in PAPER_ABLATIONS.items():

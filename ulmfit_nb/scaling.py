@@ -8,7 +8,7 @@ __all__ = ['save_piece', 'in_pieces', 'pack', 'PackedTexts', 'read_index', 'load
            'matrix_rate', 'step_seconds', 'Deadline']
 
 # %% ../nbs/15_scaling.ipynb #024fe1f9
-import json, time
+import json, time, zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,8 +25,10 @@ from .training import LMTask, Stop, atomic, make_optimizer, move, plain, sha256,
 # %% ../nbs/15_scaling.ipynb #03a5d0f9
 def save_piece(path: Path, docs: list[np.ndarray]) -> dict:  # docs: ids of each document; what the index says of the piece
     "Write documents into one compressed file, atomically."
-    with atomic(path) as temp, open(temp, 'wb') as f:
-        np.savez_compressed(f, ids=np.concatenate(docs), lengths=np.array([len(d) for d in docs], np.int64))
+    arrays = {'ids': np.concatenate(docs), 'lengths': np.array([len(d) for d in docs], np.int64)}
+    with atomic(path) as temp, zipfile.ZipFile(temp, 'w', zipfile.ZIP_LZMA) as archive:   # what `np.load` reads
+        for name, array in arrays.items():
+            with archive.open(f'{name}.npy', 'w', force_zip64=True) as f: np.lib.format.write_array(f, array)
     return {'file': path.name, 'docs': len(docs), 'tokens': sum(map(len, docs)), 'sha256': sha256(path)}
 
 # %% ../nbs/15_scaling.ipynb #f4c528af
@@ -47,7 +49,7 @@ def in_pieces(
 def pack(
     data,                       # texts with labels (a `TextData`), or texts alone: a list, or a `TextSource`
     out: str | Path,            # a folder; made if it isn't there
-    size: int=20_000_000,       # tokens a piece: about 40 MB
+    size: int=20_000_000,       # tokens a piece: about 20 MB
     workers: int=0,             # processes that tokenise
 ) -> Path:                      # `out`; at once if these texts lie there. Raises `DataError` if there are none
     "Split texts into tokens, once, and write them down."

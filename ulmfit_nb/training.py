@@ -452,9 +452,13 @@ def move(
     batch,                  # a tuple, named or not, of tensors and other things
     device: torch.device,   # where to
 ):
-    "A batch with its tensors on `device`."
-    parts = [b.to(device, non_blocking=True) if isinstance(b, torch.Tensor) else b for b in batch]
-    return type(batch)(*parts) if hasattr(batch, '_fields') else parts
+    "A batch with its tensors on `device`, but for fields that it wants to `stay`; a GPU takes them while it computes."
+    def moved(b):
+        if not isinstance(b, torch.Tensor): return b
+        if device.type == 'cuda' and b.device.type == 'cpu': b = b.pin_memory()   # out of other memory it would be waited for
+        return b.to(device, non_blocking=True)
+    if not hasattr(batch, '_fields'): return [moved(b) for b in batch]
+    return type(batch)(*(b if name in getattr(batch, 'stay', ()) else moved(b) for name, b in zip(batch._fields, batch)))
 
 # %% ../nbs/06_training.ipynb #97e68083
 def train_epoch(
