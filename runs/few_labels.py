@@ -22,6 +22,7 @@ from ulmfit_nb.scaling import Deadline, load_packed
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.training import Stop, read_config, same_settings
 
+SHIPPED = 'wiki-small'
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
 SETTINGS = {
     'fine_tune': PRESETS['small']['fine_tune'] | dict(epochs=4, lr=0.01, factor=1.3),
@@ -100,7 +101,7 @@ def about(args, labelled: TextData, test: TextData, texts: list) -> dict:
     config = read_config(args.lm)
     return {
         'data': Path(args.data).name,
-        'lm': {'name': str(args.lm), 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
+        'lm': {'name': Path(args.lm).name, 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
         'tuned_on': {'texts': len(texts), 'split': args.unlabelled_split},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
         'settings': SETTINGS,
@@ -120,12 +121,14 @@ def known(path: Path, now: dict) -> list[dict]:
 
 def study(args):
     "All points, one after another, seeds outermost so that a study cut short has something to say."
+    watch = Deadline(args.minutes)
     data, test = read(args.data, 'train'), read(args.data, 'test')
     held = draw(data, args.valid, np.random.default_rng(1))  # for choosing settings; never among the labels
     rest = data.select(sorted(set(range(len(data))) - set(held)))
     test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
-    path = (args.out / 'chosen_by.json') if args.choose else args.results / f'few_labels_{Path(args.data).name}.json'
-    texts, watch = unlabelled(args), Deadline(args.minutes)
+    name = '_'.join(['few_labels', Path(args.data).name] + [Path(args.lm).name] * (args.lm != SHIPPED))
+    path = (args.out / 'chosen_by.json') if args.choose else args.results / f'{name}.json'
+    texts = unlabelled(args)
     what = about(args, rest, test, texts)
     points = known(path, what)  # before hours are spent on language models
     lms = starts(args, texts, watch)
@@ -153,7 +156,7 @@ def numbers(text: str) -> list[int]:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('data', help='a named set, a folder with train and test splits, or the beginning of the names of packs (runs/out/packs/imdb)')
-    parser.add_argument('--lm', default='wiki-small', help='language model to start from: a directory, or the name of one that ships')
+    parser.add_argument('--lm', default=SHIPPED, help='language model to start from: a directory, or the name of one that ships; the record is named after it')
     parser.add_argument('--out', type=Path, required=True, help='directory for the language models and the classifier under way')
     parser.add_argument('--sizes', type=numbers, default=[100, 500, 1000, 5000], help='numbers of labels')
     parser.add_argument('--seeds', type=numbers, default=[0, 1, 2])

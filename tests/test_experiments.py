@@ -52,7 +52,7 @@ def test_every_data_set_has_a_column(data, name):
 
 def test_directions():
     found = records(**{'imdb-both-0': 0.955, 'imdb-0': 0.94, 'imdb-1': 0.95, 'imdb-10': 0.96, 'imdb-backwards-2': 0.93, 'imdb: full': 0.1})
-    found |= {'lm': {'run': 'imdb-lm-backwards', 'perplexity': 50.0}, 'rehearsal': {}}
+    found |= {'lm': {'run': 'imdb-lm-backwards', 'perplexity': 50.0}, 'rehearsal': {}, 'lost': {'run': 'imdb-7', 'diverged': 'the loss is nan'}}
     assert direction_table(found)[1:] == [
         {'reads': 'backwards', 'seeds': 1, 'error in %': '7.00', 'paper': ''},
         {'reads': 'both', 'seeds': 1, 'error in %': '4.50', 'paper': '4.58'},

@@ -39,7 +39,7 @@ def run(lm, out, *more):
 
 
 def points_of(folder):
-    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_reviews.json').read_text())['points']}
+    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_reviews_lm.json').read_text())['points']}
 
 
 @pytest.fixture(scope='module')
@@ -51,7 +51,7 @@ def done(lm):
 
 
 def test_every_start_at_every_size(done):
-    record, points = json.loads((done / 'few_labels_reviews.json').read_text()), points_of(done)
+    record, points = json.loads((done / 'few_labels_reviews_lm.json').read_text()), points_of(done)
     assert set(points) == {(s, n, 0) for s in (*few_labels.STARTS, 'tf-idf') for n in (20, 40)}
     assert all(round(p['accuracy'] * 30, 6) == round(p['accuracy'] * 30) for p in points.values()), 'shares of 30 test texts'
     assert record['lm_saw_test_texts'] is False and record['test_texts'] == 30
@@ -60,9 +60,9 @@ def test_every_start_at_every_size(done):
 
 def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
     "On another machine too, where the language models have to be made again."
-    record = json.loads((done / 'few_labels_reviews.json').read_text())
+    record = json.loads((done / 'few_labels_reviews_lm.json').read_text())
     kept = [p | {'accuracy': 0.5} for p in record['points'] if p['start'] == 'pretrained' and p['labels'] == 20]
-    (tmp_path / 'few_labels_reviews.json').write_text(json.dumps(record | {'points': kept}))
+    (tmp_path / 'few_labels_reviews_lm.json').write_text(json.dumps(record | {'points': kept}))
     assert run(lm, tmp_path).returncode == 0
     points = points_of(tmp_path)
     assert set(points) == set(points_of(done)) and points['pretrained', 20, 0] == kept[0]
@@ -71,7 +71,7 @@ def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
 
 @pytest.mark.parametrize('option', ['--test', '--valid', '--unlabelled'])
 def test_a_record_of_other_settings_is_refused(option, done, lm, tmp_path):
-    (tmp_path / 'few_labels_reviews.json').write_bytes((done / 'few_labels_reviews.json').read_bytes())
+    (tmp_path / 'few_labels_reviews_lm.json').write_bytes((done / 'few_labels_reviews_lm.json').read_bytes())
     ended = run(lm, tmp_path, option, '24')
     assert ended.returncode != 0 and 'other settings' in ended.stderr
     assert not (tmp_path / 'study/tuned').exists(), 'refused before anything is trained'
@@ -87,9 +87,9 @@ def test_it_stops_in_time_and_goes_on(done, lm, tmp_path):
 
 
 def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
-    before = (done / 'few_labels_reviews.json').read_bytes()
+    before = (done / 'few_labels_reviews_lm.json').read_bytes()
     assert run(lm, done, '--choose', '--sizes', '20').returncode == 0
-    assert (done / 'few_labels_reviews.json').read_bytes() == before
+    assert (done / 'few_labels_reviews_lm.json').read_bytes() == before
     chosen = json.loads((done / 'study/chosen_by.json').read_text())
     assert chosen['test_texts'] == 20 and chosen['texts']['asked about'] != json.loads(before)['texts']['asked about']
 

@@ -148,7 +148,7 @@ def direction_table(
     errors = {}
     for r in records.values():
         name = re.fullmatch(r'imdb-(?:(backwards|both)-)?\d+', r.get('run', ''))
-        if name: errors.setdefault(name[1] or 'forwards', []).append(100 - 100 * r['test_accuracy'])
+        if name and 'test_accuracy' in r: errors.setdefault(name[1] or 'forwards', []).append(100 - 100 * r['test_accuracy'])
     ours = lambda e: f'{sum(e) / len(e):.2f} ({min(e):.2f} to {max(e):.2f})' if len(e) > 1 else f'{e[0]:.2f}'
     return [{'reads': way, 'seeds': len(errors[way]), 'error in %': ours(errors[way]), 'paper': '' if paper is None else f'{paper:.2f}'}
             for way, paper in PAPER_DIRECTIONS.items() if way in errors]
