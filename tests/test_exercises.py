@@ -12,7 +12,7 @@ from ulmfit_nb import exercises
 KINDS = ('Recall', 'Implement', 'Experiment')
 HEAD = re.compile(rf'### (\d)\. (.+)\n\n\*\*({"|".join(KINDS)})\*\* · difficulty ([123]) of 3 · (\d+) minutes\n')
 SOLUTION = re.compile(
-    r'<summary>Solution</summary>\n\n.*?```python\n(?P<solution>.*?)```(?:.*?```python\n(?P<asked>.*?)```\n\n```\n(?P<printed>.*?)```)?', re.S
+    r'<summary>Solution</summary>\n\n.*?```python\n(?P<solution>.*?)```(?:.*?```python\n(?P<asked>.*?)```\n\nIt prints:\n\n```\n(?P<printed>.*?)```)?', re.S
 )
 LESSONS = [p for p in CHAPTERS if module_of(read(p)) and p.name < '15']
 

@@ -12,6 +12,7 @@ from notebooks import ROOT
 from ulmfit_nb import pretrain
 from ulmfit_nb.data import TextSource, load_data
 from ulmfit_nb.scaling import pack
+from ulmfit_nb.tokenization import Tokenizer
 
 sys.path.insert(0, str(ROOT / 'runs'))
 import few_labels
@@ -113,3 +114,8 @@ def test_packs_give_the_same_points(done, lm, tmp_path):
     assert ended.returncode == 0, ended.stderr
     found, expected = points_of(tmp_path), points_of(done)
     assert {k: p['accuracy'] for k, p in found.items()} == {k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] != 'tf-idf'}
+    perplexity = [json.loads((folder / 'few_labels_reviews_lm.json').read_text())['tuning']['perplexity'] for folder in (done, tmp_path)]
+    assert perplexity[0] == perplexity[1], 'accuracies on thirty texts may agree by chance'
+    for split in ('train', 'test'):
+        packed, texts = few_labels.read(str(tmp_path / 'packs/reviews'), split), load_data('reviews', split)
+        assert packed.labels == texts.labels and list(packed.texts) == list(Tokenizer().map(texts.texts))
