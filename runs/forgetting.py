@@ -37,7 +37,7 @@ def as_many(texts: list[str], tokenizer: Tokenizer, n_tokens: int) -> tuple[list
 
 def options_of(args) -> dict:
     "What stage 3 is told: the preset, overruled by the command line."
-    options = {'epochs': 3, 'min_steps': 0, 'lr': 0.01, 'factor': 2.6, 'bs': 64, 'drop_mult': 1.0, 'bf16': False} | PRESETS[args.preset]['train_classifier']
+    options = {'epochs': 3, 'min_steps': 0, 'lr': 0.01, 'factor': 2.6, 'bs': 64, 'drop_mult': 1.0} | PRESETS[args.preset]['train_classifier']
     options |= {k: v for k, v in vars(args).items() if k in options and v is not None}
     return options | {'epochs': enough_passes(options['epochs'], options.pop('min_steps'), args.labels / docs_in_batch(args.labels, options['bs']))}
 
@@ -55,7 +55,7 @@ def run_plans(args, options: dict, settings: dict, data: tuple) -> tuple[list[di
             same_settings(known['settings'], settings, file)
         else:
             started = time.perf_counter()
-            rest = {k: options[k] for k in ('bs', 'drop_mult', 'bf16')}
+            rest = {k: options[k] for k in ('bs', 'drop_mult')}
             run = watch_forgetting(args.lm, *data, plan, schedule, every=args.every, seed=args.seed, progress_bar=not args.quiet, **rest)
             known = {'settings': settings, 'minutes': (time.perf_counter() - started) / 60, 'run': {'name': name, 'schedule': schedule.__name__, **run}}
             write_json(file, known)

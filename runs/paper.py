@@ -25,9 +25,9 @@ from ulmfit_nb.training import Phase, StageError, Stop, constant, same_settings
 ROOT = Path(__file__).parent.parent
 # The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.
 PAPER = {
-    'pretrain': dict(bs=256, epochs=4, lr=0.006, drop_mult=0.2, bf16=True, every=1500),
-    'fine_tune': dict(bs=128, epochs=8, lr=0.006, drop_mult=0.5, bf16=True, every=3000),
-    'train_classifier': dict(bs=64, epochs=4, drop_mult=0.5, bf16=True, every=1000),
+    'pretrain': dict(bs=256, epochs=4, lr=0.006, drop_mult=0.2, every=1500),
+    'fine_tune': dict(bs=128, epochs=8, lr=0.006, drop_mult=0.5, every=3000),
+    'train_classifier': dict(bs=64, epochs=4, drop_mult=0.5, every=1000),
 }
 RECIPES = {'paper': PAPER, **{name: PRESETS[name] for name in ('tiny', 'small')}}
 
@@ -219,12 +219,12 @@ def rehearse(paper: Paper) -> dict:
     "Two minutes: what a step takes at several batch sizes, how much memory, and the share of the matrix rate."
     cuda, rows = paper.device.type == 'cuda', []
     config = AWDLSTMConfig(60_000) if cuda else AWDLSTMConfig(2000, 40, 64)
-    for bs, bf16 in ((128, False), *((bs, True) for bs in (64, 128, 256, 512))) if cuda else ((4, False), (4, True), (8, True)):
+    for bs, precision in ((128, 'fp32'), *((bs, 'bf16') for bs in (64, 128, 256, 512))) if cuda else ((4, 'fp32'), (4, 'auto'), (8, 'auto')):
         if cuda:
             torch.cuda.reset_peak_memory_stats()
-        s = step_seconds(config, bs, 70, paper.device, bf16=bf16, steps=20 if cuda else 2)
+        s = step_seconds(config, bs, 70, precision, 20 if cuda else 2)
         gigabytes = torch.cuda.max_memory_allocated() / 2**30 if cuda else None
-        row = {'bs': bs, 'bf16': bf16, 'tokens_per_second': bs * 70 / s, 'share': training_operations(config) * bs * 70 / s / paper.rate}
+        row = {'bs': bs, 'precision': precision, 'tokens_per_second': bs * 70 / s, 'share': training_operations(config) * bs * 70 / s / paper.rate}
         row |= {'gigabytes': gigabytes}
         print(json.dumps(row), flush=True)
         rows.append(row)

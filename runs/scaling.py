@@ -18,7 +18,6 @@ from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import is_finished
 
-WIDE = 400  # hidden features from which bfloat16 is the faster of the two on a processor
 
 
 def beginning(stream: TokenStream, n_tokens: int) -> TokenStream:
@@ -30,15 +29,15 @@ def beginning(stream: TokenStream, n_tokens: int) -> TokenStream:
 def train(shape: tuple[int, int, int], n_tokens: int, vocab: Vocab, corpus: TokenStream, args) -> Path:
     "The language model's directory; at once, if it is finished already."
     emb_sz, n_hid, n_layers = shape
-    out, stream, bf16 = args.out / f'{"-".join(map(str, shape))}-{n_tokens}', beginning(corpus, n_tokens), n_hid >= WIDE
+    out, stream = args.out / f'{"-".join(map(str, shape))}-{n_tokens}', beginning(corpus, n_tokens)
     settings = dict(shape=shape, max_tokens=n_tokens, data=args.data, max_vocab=args.max_vocab, of=max(args.tokens))
-    settings |= dict(bs=args.bs, bptt=70, lr=args.lr, drop_mult=args.drop_mult, bf16=bf16, seed=0)
+    settings |= dict(bs=args.bs, bptt=70, lr=args.lr, drop_mult=args.drop_mult, seed=0)
     if is_finished(out, settings):
         return out
     torch.manual_seed(0)
     model = LanguageModel(AWDLSTMConfig(len(vocab), emb_sz, n_hid, n_layers).drop(args.drop_mult))
     plan = all_at_once(list(model.layer_groups()), args.lr, factor=1)
-    return train_lm(model, vocab, stream, plan, out, settings, args.bs, 70, False, bf16, 0, 500, args.progress, None)
+    return train_lm(model, vocab, stream, plan, out, settings, args.bs, 70, False, 'auto', 0, 500, args.progress, None)
 
 
 def figures_of(lm: Path, shape: tuple[int, int, int], held_out: list[str]) -> tuple[dict, dict]:

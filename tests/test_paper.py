@@ -158,7 +158,7 @@ def test_rehearsal(home):
     assert run(home, 'rehearse') is None
     steps = json.loads((home / 'paper_rehearsal.json').read_text())['steps']
     (home / 'paper_rehearsal.json').unlink()
-    assert [(s['bs'], s['bf16']) for s in steps] == [(4, False), (4, True), (8, True)] and all(s['tokens_per_second'] > 0 for s in steps)
+    assert [(s['bs'], s['precision']) for s in steps] == [(4, 'fp32'), (4, 'auto'), (8, 'auto')] and all(s['tokens_per_second'] > 0 for s in steps)
 
 
 def test_unknown_runs_are_named(home):

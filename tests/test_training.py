@@ -129,9 +129,9 @@ def test_a_finished_run_is_not_trained_again(undisturbed, tmp_path):
 
 
 def test_resume_in_bf16(tmp_path):
-    whole = train(bf16=True)
-    assert train((3, 5), tmp_path / "c", bf16=True) is None
-    assert same(train(None, tmp_path / "c", bf16=True), whole)
+    whole = train(precision='bf16')
+    assert train((3, 5), tmp_path / "c", precision='bf16') is None
+    assert same(train(None, tmp_path / "c", precision='bf16'), whole)
 
 
 def test_resume_after_sigkill(undisturbed, tmp_path):
@@ -274,7 +274,7 @@ def test_same_seed_same_weights(undisturbed, tmp_path):
 
 
 def test_bf16_is_close_to_fp32(undisturbed):
-    half = train(bf16=True)
+    half = train(precision='bf16')
     assert [h["train_loss"] for h in half[1]] == pytest.approx([h["train_loss"] for h in undisturbed[1]], rel=0.01)
     assert [h["train_loss"] for h in half[1]] != [h["train_loss"] for h in undisturbed[1]]
     assert all(v.dtype == torch.float32 for v in half[0].values())

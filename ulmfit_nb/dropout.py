@@ -83,8 +83,9 @@ def run_lstm(
     kind = x.device.type
     low = kind != 'meta' and torch.is_autocast_enabled(kind)
     if low:
-        dtype = torch.get_autocast_dtype(kind)
-        x, state, weights = x.to(dtype), [s.to(dtype) for s in state], [w.to(dtype) for w in weights]
+        x = x.to(torch.get_autocast_dtype(kind))
+        weights = [w.to(x.dtype) for w in weights]
+    state = [s.to(x.dtype) for s in state]   # of a run that went on in another precision, it may be of the other type
     learning = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
     if kind == 'cuda': weights = side_by_side(weights)
     with torch.autocast(kind, enabled=False) if low else nullcontext(): out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)

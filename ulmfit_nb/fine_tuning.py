@@ -79,7 +79,7 @@ def fine_tune(
     schedule: Callable=stlr,  # (t, T, lr_max) -> rate
     bs: int=64, bptt: int=70, # rows, and tokens in a row
     drop_mult: float=1.,      # multiplies all five dropouts
-    bf16: bool=False,         # compute in bfloat16
+    precision: str='auto',    # fp32, bf16, or auto: whichever is faster here
     seed: int=0,              # of dropout and the order of texts
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
@@ -87,7 +87,7 @@ def fine_tune(
     watch=None,               # called after each step, as in `fit`
 ) -> Path:                    # `out`; if its training is finished already, at once. Raises `StageError` or `DataError` for bad input
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on where it was when called again."
-    settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
+    settings = {k: v for k, v in locals().items() if k not in ('lm_dir', 'texts', 'out', 'precision', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, (source, old, config) = Path(out), load_lm(lm_dir)
     settings |= {'schedule': schedule_name(schedule), 'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
@@ -96,4 +96,4 @@ def fine_tune(
     torch.manual_seed(seed)
     model = change_vocab(source, old, vocab, replace(source.config, vocab_sz=len(vocab)).drop(drop_mult, **LM_DROPOUTS))
     plan = all_at_once(list(model.layer_groups()), lr, enough_passes(epochs, min_steps, len(stream.ids) / (bs * bptt)), factor)
-    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], bf16, seed, every, progress_bar, watch, schedule, None)
+    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, config['backwards'], precision, seed, every, progress_bar, watch, schedule, None)

@@ -128,7 +128,7 @@ def save_classifier(
 ) -> Path:                       # `out`
     "Write a classifier's directory, and remove its checkpoint."
     made = {'architecture': asdict(model.encoder.config), 'classes': classes, 'bptt': model.bptt, 'hidden': model.head.hidden}
-    save_stage(out, 'classifier', model, vocab, made | {k: lm_config[k] for k in ('tokenizer', 'backwards')} | {'settings': settings}, history)
+    save_stage(out, 'classifier', model, vocab, made | {k: lm_config[k] for k in ('tokenizer', 'backwards')} | {'settings': settings, 'precision': history[-1]['precision']}, history)
     remove_work(out)
     return out
 
@@ -166,19 +166,19 @@ def train_classifier(
     bptt: int=70,              # tokens in a piece
     max_len: int | None=1400,  # gradients reach so many tokens back from a document's end; None: to its beginning
     drop_mult: float=1.,       # multiplies all five dropouts
-    bf16: bool=False,          # compute in bfloat16
+    precision: str='auto',     # fp32, bf16, or auto: whichever is faster here
     seed: int=0,               # of the split, the head, dropout and the order of the data
     every: int=200,            # steps between checkpoints
     progress_bar: bool=True,   # one for each pass
     watch=None,                # called after each step, as in `fit`
 ) -> Path:                     # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
-    options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'every', 'progress_bar', 'watch')}
+    options = {k: v for k, v in locals().items() if k not in ('lm_dir', 'data', 'out', 'valid', 'precision', 'every', 'progress_bar', 'watch')}
     (config, vocab, _), out, (train, held) = load_stage(lm_dir, 'language model'), Path(out), prepare(data, valid, seed)
     if is_finished(out, settings := run_settings(options | {'schedule': schedule_name(schedule)}, config, data, valid)): return out
     task, n_batches = classifier_task(lm_dir, config, vocab, train, held, bs, bptt, max_len, drop_mult, seed), len(train) / docs_in_batch(len(train), bs)
     history = fit(task, plan or gradual_unfreezing(list(task.model.layer_groups()), lr, enough_passes(epochs, min_steps, n_batches), factor), schedule,
-                  bf16=bf16, seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
+                  precision=precision, seed=seed, checkpoint=out/'work/checkpoint.safetensors', every=every, settings=settings, progress_bar=progress_bar, watch=watch)
     return save_classifier(out, task.model, vocab, train.classes, config, settings, history)
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #434c1fda
@@ -253,7 +253,7 @@ def watch_forgetting(
     every: int=10,            # steps from one measurement to the next
     bs: int=64,               # documents in a batch
     drop_mult: float=1.,      # multiplies all five dropouts
-    bf16: bool=False,         # train in bfloat16
+    precision: str='auto',    # fp32, bf16, or auto: whichever is faster here
     seed: int=0,              # of the head, dropout and the order of the data
     progress_bar: bool=False, # one for each pass
 ) -> dict:                    # phases: see `phase_starts`; points: see `Forgetting`
@@ -263,7 +263,7 @@ def watch_forgetting(
     stream = TokenStream.of([vocab.numericalize(tokens) for tokens in Tokenizer(**config['tokenizer']).map(unread)])
     watcher = Forgetting(task.model, task.valid, load_lm(lm_dir)[0], LMBatches(*stream, bs=8, backwards=config['backwards']), every)
     task.valid = None   # it is the watcher who asks
-    fit(task, plan, schedule, bf16=bf16, seed=seed, progress_bar=progress_bar, watch=watcher)
+    fit(task, plan, schedule, precision=precision, seed=seed, progress_bar=progress_bar, watch=watcher)
     if watcher.points[-1]['step'] < watcher.step: watcher.measure()
     return {'phases': phase_starts(plan, task.train), 'points': watcher.points}
 

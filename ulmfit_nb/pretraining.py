@@ -144,7 +144,7 @@ def train_lm(
     model: LanguageModel, vocab: Vocab, stream: TokenStream,
     plan: list,                # what to train, as in `fit`
     out: Path, settings: dict, # where to, and what goes into config.json
-    bs: int, bptt: int, backwards: bool, bf16: bool, seed: int, every: int, progress_bar: bool, watch,  # as in `pretrain`
+    bs: int, bptt: int, backwards: bool, precision: str, seed: int, every: int, progress_bar: bool, watch,  # as in `pretrain`
     schedule=one_cycle, momentum=one_cycle_momentum,   # as in `fit`
 ) -> Path:                     # `out`
     "Train a language model on a stream and write its directory: what stages 1 and 2 have in common."
@@ -153,9 +153,10 @@ def train_lm(
     except DataError:
         if not checkpoint.exists(): remove_work(out)
         raise
-    history = fit(task, plan, schedule, momentum, bf16=bf16, seed=seed, checkpoint=checkpoint,
+    history = fit(task, plan, schedule, momentum, precision=precision, seed=seed, checkpoint=checkpoint,
                   every=every, settings=settings, progress_bar=progress_bar, watch=watch)
-    config = {'architecture': asdict(model.config), 'tokenizer': {'lang': 'en'}, 'backwards': backwards, 'settings': settings}
+    config = {'architecture': asdict(model.config), 'tokenizer': {'lang': 'en'}, 'backwards': backwards, 'settings': settings,
+              'precision': history[-1]['precision'] if history else None}
     save_stage(out, 'language model', model, vocab, config, history)
     remove_work(out)
     return out
@@ -189,7 +190,7 @@ def pretrain(
     bs: int=64, bptt: int=70, # rows, and tokens in a row
     drop_mult: float=1.,      # multiplies all five dropouts
     backwards: bool=False,    # read from the end to the beginning
-    bf16: bool=False,         # compute in bfloat16
+    precision: str='auto',    # fp32, bf16, or auto: whichever is faster here
     seed: int=0,              # of weights, dropout and the order of texts
     every: int=500,           # steps between checkpoints
     workers: int=0,           # processes that tokenise
@@ -197,7 +198,7 @@ def pretrain(
     watch=None,               # called after each step, as in `fit`
 ) -> Path:                    # `out`; if its training is finished already, at once. Raises `DataError` for texts that can't be used
     "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on where it was when called again."
-    settings = {k: v for k, v in locals().items() if k not in ('texts', 'out', 'every', 'workers', 'progress_bar', 'watch')}
+    settings = {k: v for k, v in locals().items() if k not in ('texts', 'out', 'precision', 'every', 'workers', 'progress_bar', 'watch')}
     check_source(texts)
     out, settings = Path(out), settings | {'texts': fingerprint(texts)}
     if is_finished(out, settings): return out
@@ -205,7 +206,7 @@ def pretrain(
     torch.manual_seed(seed)
     model = LanguageModel(AWDLSTMConfig(len(vocab), emb_sz, n_hid, n_layers).drop(drop_mult))
     plan = all_at_once(list(model.layer_groups()), lr, epochs, factor=1)
-    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, backwards, bf16, seed, every, progress_bar, watch)
+    return train_lm(model, vocab, stream, plan, out, settings, bs, bptt, backwards, precision, seed, every, progress_bar, watch)
 
 # %% ../nbs/08_pretraining.ipynb #397424a9
 PRESETS = {
@@ -215,14 +216,14 @@ PRESETS = {
         'train_classifier': dict(bs=16, epochs=6, lr=0.01, factor=1.3, drop_mult=0.5),
     },
     'laptop': {
-        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2, bf16=True),
-        'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
-        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5, bf16=True),
+        'pretrain': dict(emb_sz=160, n_hid=512, n_layers=2, max_vocab=12_000, bs=32, epochs=1, lr=0.005, drop_mult=0.2),
+        'fine_tune': dict(max_vocab=12_000, bs=32, epochs=1, lr=0.005, factor=1.6, drop_mult=0.2),
+        'train_classifier': dict(bs=32, epochs=2, lr=0.005, drop_mult=0.5),
     },
     'small': {
-        'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1, bf16=True),
-        'fine_tune': dict(max_vocab=20_000, bs=16, epochs=2, min_steps=100, lr=0.005, factor=1.6, drop_mult=0.2, bf16=True),
-        'train_classifier': dict(bs=32, epochs=4, min_steps=50, lr=0.02, factor=1.6, drop_mult=0.5, bf16=True),
+        'pretrain': dict(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, epochs=1, lr=0.004, drop_mult=0.1),
+        'fine_tune': dict(max_vocab=20_000, bs=16, epochs=2, min_steps=100, lr=0.005, factor=1.6, drop_mult=0.2),
+        'train_classifier': dict(bs=32, epochs=4, min_steps=50, lr=0.02, factor=1.6, drop_mult=0.5),
     },
     'paper': {stage: {} for stage in ('pretrain', 'fine_tune', 'train_classifier')},   # the functions' defaults
 }

@@ -20,7 +20,7 @@ from .batching import LMBatches
 from .data import DataError, TextData, Tokens, fingerprint
 from .schedules import all_at_once
 from .tokenization import Tokenizer
-from .training import LMTask, Stop, atomic, make_optimizer, move, plain, sha256, write_json
+from .training import LMTask, Run, Stop, atomic, plain, sha256, write_json
 
 # %% ../nbs/15_scaling.ipynb #03a5d0f9
 def save_piece(path: Path, docs: list[np.ndarray]) -> dict:  # docs: ids of each document; what the index says of the piece
@@ -161,22 +161,17 @@ def matrix_rate(
 def step_seconds(
     config: AWDLSTMConfig,              # of a language model
     bs: int=64, bptt: int=70,           # rows, and tokens in a row
-    device: str | torch.device='cpu',   # where
-    bf16: bool=False,                   # compute in bfloat16
+    precision: str='auto',              # fp32, bf16, or auto: whichever is faster here
     steps: int=5,                       # how many to measure, after two that aren't
 ) -> float:                             # seconds a step
-    "How long a training step takes, on random ids."
-    model, ids = LanguageModel(config).to(device), np.random.default_rng(0).integers(2, config.vocab_sz, bs * bptt * (steps + 2) + 1, np.int32)
-    task, state = LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), None
-    opt = make_optimizer(model, all_at_once(list(model.layer_groups()))[0])
-    for i, batch in enumerate(task.train):
-        if i == 2: began = finished(device)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16): step = task.step(model, move(batch, torch.device(device)), state)
-        state = step.state
-        step.objective.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.25)
-        opt.step(); opt.zero_grad()
-    return (finished(device) - began) / steps
+    "How long a training step takes where `fit` would train, on random ids."
+    model, ids = LanguageModel(config), np.random.default_rng(0).integers(2, config.vocab_sz, bs * bptt * (steps + 2) + 1, np.int32)
+    run, state = Run(LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), precision, 0, None, {}), None
+    run.start(all_at_once(list(model.layer_groups()))[0], 0.01)
+    for i, batch in enumerate(run.task.train):
+        if i == 2: began = finished(run.device)
+        state = run.step(batch, state, lambda step: None, 0.25).state
+    return (finished(run.device) - began) / steps
 
 # %% ../nbs/15_scaling.ipynb #3a9afad0
 class Deadline:

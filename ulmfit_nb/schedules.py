@@ -15,7 +15,7 @@ from itertools import count
 
 import torch
 
-from .training import Phase, Run, move, random_state, set_random_state, set_schedule
+from .training import Phase, Run, random_state, set_random_state, set_schedule
 
 # %% ../nbs/07_schedules.ipynb #53aa9433
 def stlr(
@@ -210,12 +210,8 @@ def _range_test(run: Run, rates: Sequence[float], smooth: float, clip: float) ->
     mean, losses, state = 0., [], None
     run.model.train()
     for i, (lr, (fresh, batch)) in enumerate(zip(rates, endless(run.task.train)), 1):
-        step = run.task.step(run.model, move(batch, run.device), None if fresh else state)
-        set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
-        run.accelerator.backward(step.objective)
-        run.accelerator.clip_grad_norm_(run.model.parameters(), clip)
-        run.opt.step()
-        run.opt.zero_grad()
+        set_rates = lambda step: set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
+        step = run.step(batch, None if fresh else state, set_rates, clip)
         state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
         losses.append(mean / (1 - smooth ** i))
         if not losses[-1] < 4 * min(losses): break
@@ -246,7 +242,7 @@ def lr_find(
     groups = list(task.model.layer_groups() if groups is None else groups)
     rates = [lr_min * (lr_max / lr_min) ** (i / max(1, steps - 1)) for i in range(steps)]
     with unharmed(task.model):
-        run = Run(task, False, seed, None, {})
+        run = Run(task, 'auto', seed, None, {})
         run.start(Phase(groups, [1.] * len(groups)), 0.01)
         losses = _range_test(run, rates, smooth, clip)
     return rates[:len(losses)], losses, steepest(rates[:len(losses)], losses)

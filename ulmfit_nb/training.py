@@ -8,7 +8,7 @@ __all__ = ['NO_SPACE', 'BUSY', 'STAGES', 'HASHED', 'PRETRAINED', 'Phase', 'freez
            'room_for', 'atomic', 'write_json', 'plain', 'write_tensors', 'model_tensors', 'load_weights',
            'flatten_optimizer', 'restore_optimizer', 'random_state', 'set_random_state', 'flatten_state',
            'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot', 'restore', 'part', 'take_up',
-           'BusyError', 'this_process', 'only_run', 'keep_memory', 'Run', 'move', 'train_epoch', 'check_loss',
+           'BusyError', 'this_process', 'only_run', 'keep_memory', 'move', 'Run', 'train_epoch', 'check_loss',
            'peak_memory_mb', 'end_epoch', 'train_phase', 'Stop', 'fit', 'StageError', 'sha256', 'save_stage', 'shipped',
            'locate', 'read_config', 'load_stage', 'is_finished', 'schedule_name']
 
@@ -28,6 +28,7 @@ from torch import nn
 
 from .awd_lstm import detach, rows_at_once
 from .batching import LMBatches
+from .precision import announce, choose_precision
 from .tokenization import Vocab
 
 # %% ../nbs/06_training.ipynb #e66781fa
@@ -305,6 +306,7 @@ class Progress:
     epochs_done: int = 0    # over all phases: picks the order of the data
     seen: int = 0           # tokens or documents, in all
     n: int = 0              # of these in the epoch under way
+    precision: str | None = None   # fp32 or bf16: what it computes in
     seconds: float = 0.     # spent in training and validation
     history: list[dict] = field(default_factory=list)   # a dict an epoch
 
@@ -323,6 +325,7 @@ def same_settings(
 ):
     "Raise `ValueError` naming the first setting in which two runs differ."
     ours = json.loads(json.dumps(ours, default=plain))   # as it would come back from a file: tuples are lists there
+    theirs = {k: v for k, v in theirs.items() if k != 'bf16'}   # once a setting; now a run may go on in another precision
     for k in sorted(ours.keys() | theirs.keys()):
         if ours.get(k) != theirs.get(k):
             raise ValueError(f'{where} belongs to a run with other settings ({k}: {theirs.get(k)!r} there, {ours.get(k)!r} now). '
@@ -412,41 +415,6 @@ def keep_memory(
     libc = ctypes.CDLL(None)
     for setting in (-1, -3): libc.mallopt(setting, below)   # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 
-# %% ../nbs/06_training.ipynb #fd8eab5b
-class Run:
-    "A run under way: device and precision, where it stands, and the file it can go on from."
-    def __init__(
-        self,
-        task: Task,                      # model, data, and what to do with a batch
-        bf16: bool,                      # compute in bfloat16
-        seed: int,                       # of dropout
-        checkpoint: str | Path | None,   # file to save to, and to go on from if it is there
-        settings: dict,                  # what must be the same for that
-    ):
-        from accelerate import Accelerator
-        torch.manual_seed(seed)
-        self.accelerator, self.task, self.bf16, self.path, self.settings = Accelerator(), task, bf16, checkpoint, settings
-        self.device, self.state = self.accelerator.device, None
-        self.loss = torch.zeros((), dtype=exact(self.device), device=self.device)   # summed over the epoch under way
-        self.at, self.saved = take_up(checkpoint, settings, task.model)
-
-    def start(self, phase: Phase, wd: float):  # wd: weight decay
-        "Freeze, make the optimizer, and put back what a checkpoint in the middle of this phase kept."
-        freeze(self.task.model, phase.groups)
-        self.model = self.accelerator.prepare(self.task.model)
-        self.opt = make_optimizer(self.task.model, phase, wd)
-        if self.saved: restore(self, self.saved)
-        self.saved, self.clock = {}, time.perf_counter()
-
-    def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
-
-    def tick(self): self.at.seconds, self.clock = self.at.seconds + time.perf_counter() - self.clock, time.perf_counter()
-
-    def save(self):
-        "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
-        if not self.path or not self.accelerator.is_main_process: return
-        write_tensors(self.path, snapshot(self), {'progress': json.dumps(vars(self.at)), 'settings': json.dumps(self.settings, default=plain)})
-
 # %% ../nbs/06_training.ipynb #cdcfe511
 def move(
     batch,                  # a tuple, named or not, of tensors and other things
@@ -459,6 +427,52 @@ def move(
         return b.to(device, non_blocking=True)
     if not hasattr(batch, '_fields'): return [moved(b) for b in batch]
     return type(batch)(*(b if name in getattr(batch, 'stay', ()) else moved(b) for name, b in zip(batch._fields, batch)))
+
+# %% ../nbs/06_training.ipynb #fd8eab5b
+class Run:
+    "A run under way: device and precision, where it stands, and the file it can go on from."
+    def __init__(
+        self,
+        task: Task,                      # model, data, and what to do with a batch
+        precision: str,                  # auto, fp32 or bf16: see `choose_precision`
+        seed: int,                       # of dropout
+        checkpoint: str | Path | None,   # file to save to, and to go on from if it is there
+        settings: dict,                  # what must be the same for that
+    ):
+        from accelerate import Accelerator
+        torch.manual_seed(seed)
+        self.accelerator, self.task, self.path, self.settings = Accelerator(), task, checkpoint, settings
+        self.device, self.state = self.accelerator.device, None
+        self.loss = torch.zeros((), dtype=exact(self.device), device=self.device)   # summed over the epoch under way
+        self.at, self.saved = take_up(checkpoint, settings, task.model)
+        self.at.precision = choose_precision(precision, task.model, task.train.bs, self.device, self.at.precision)
+
+    def start(self, phase: Phase, wd: float):  # wd: weight decay
+        "Freeze, make the optimizer, and put back what a checkpoint in the middle of this phase kept."
+        freeze(self.task.model, phase.groups)
+        self.model = self.accelerator.prepare(self.task.model)
+        self.opt = make_optimizer(self.task.model, phase, wd)
+        if self.saved: restore(self, self.saved)
+        self.saved, self.clock = {}, time.perf_counter()
+
+    def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, enabled=self.at.precision == 'bf16')
+
+    def step(self, batch, state, set_rates: Callable, clip: float) -> Step:  # batch: from `task.train`; set_rates: called with the step's `Step`, before the weights move
+        "One step of the optimizer: forward, backward, clip, move the weights. The loop, the range test and the stopwatch take it."
+        with self.autocast(): step = self.task.step(self.model, move(batch, self.device), state)
+        set_rates(step)
+        self.accelerator.backward(step.objective)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), clip)
+        self.opt.step()
+        self.opt.zero_grad()
+        return step
+
+    def tick(self): self.at.seconds, self.clock = self.at.seconds + time.perf_counter() - self.clock, time.perf_counter()
+
+    def save(self):
+        "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
+        if not self.path or not self.accelerator.is_main_process: return
+        write_tensors(self.path, snapshot(self), {'progress': json.dumps(vars(self.at)), 'settings': json.dumps(self.settings, default=plain)})
 
 # %% ../nbs/06_training.ipynb #97e68083
 def train_epoch(
@@ -477,12 +491,7 @@ def train_epoch(
     total, batches = data.n_batches(at.epochs_done), data.epoch(at.epochs_done, start=at.batch)
     run.model.train()
     for batch in tqdm(batches, initial=at.batch, total=total, leave=False, disable=not progress_bar, mininterval=1):
-        with run.autocast(): step = run.task.step(run.model, move(batch, run.device), run.state)
-        set_schedule(opt, at.step, T, schedule, momentum, step.scale)
-        run.accelerator.backward(step.objective)
-        run.accelerator.clip_grad_norm_(run.model.parameters(), clip)
-        opt.step()
-        opt.zero_grad()
+        step = run.step(batch, run.state, lambda step: set_schedule(opt, at.step, T, schedule, momentum, step.scale), clip)
         run.state, run.loss = step.state, run.loss + step.loss.detach().to(run.loss) * step.n
         at.end_step(step.n)
         if watch: watch(at.seen, step.loss.detach())
@@ -513,7 +522,7 @@ def end_epoch(run: Run, phase: Phase):  # phase: the one under way
     entry = {'phase': at.phase + 1, 'epoch': at.epoch + 1, 'groups': list(phase.groups), 'train_loss': check_loss(run)}
     with run.autocast(): entry |= run.task.validate(run.model)
     run.tick()
-    at.history.append(entry | {'minutes': round(at.seconds / 60, 2), 'seen': at.seen, 'peak_mb': peak_memory_mb()})
+    at.history.append(entry | {'minutes': round(at.seconds / 60, 2), 'seen': at.seen, 'precision': at.precision, 'peak_mb': peak_memory_mb()})
     at.end_epoch(phase.epochs)
     run.loss, run.state = torch.zeros_like(run.loss), None
 
@@ -545,19 +554,20 @@ def fit(
     momentum: Callable=None,      # (t, T) -> Adam's first beta, likewise; None: 0.8 throughout
     clip: float=0.25,             # the norm that gradients are cut to
     wd: float=0.01,               # weight decay
-    bf16: bool=False,             # compute in bfloat16 where that is safe; losses, AR and TAR stay in fp32
+    precision: str='auto',        # fp32, bf16, or auto: whichever is faster here. Losses, AR and TAR stay in fp32
     seed: int=0,                  # of dropout
     checkpoint: str | Path=None,  # file to save to, and to go on from if it is there
     every: int=500,               # steps from one checkpoint to the next
     settings: dict=None,          # what must be the same for a checkpoint to be taken up; raises `ValueError` if it isn't
     progress_bar: bool=True,      # show one for each epoch
     watch: Callable=None,         # called after each step with the tokens or documents seen so far and the step's loss in nats, a tensor; may raise `Stop`
-) -> list[dict]:                  # an entry an epoch: phase, epoch, groups, train_loss, what `task.validate` gave, minutes, seen, peak_mb
+) -> list[dict]:                  # an entry an epoch: phase, epoch, groups, train_loss, what `task.validate` gave, minutes, seen, precision, peak_mb
     "Carry out a plan; go on from the checkpoint if there is one. Raises `FloatingPointError` when the loss is no longer a number."
     plan = [phase for phase in plan if phase.epochs]
     keep_memory()
     with only_run(checkpoint):
-        run = Run(task, bf16, seed, checkpoint, settings or {})
+        run = Run(task, precision, seed, checkpoint, settings or {})
+        if progress_bar: announce(run.at.precision, run.device)
         try:
             while run.at.phase < len(plan): train_phase(run, plan[run.at.phase], wd, schedule, momentum, clip, every, progress_bar, watch)
         except Stop: check_loss(run); run.save(); raise
