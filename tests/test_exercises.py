@@ -97,6 +97,48 @@ def test_wrong_answers_are_named(path, exercise):
         assert not found.ok and fragment in found.message, f'{answer}\n{found}\nwas expected to say: {fragment}'
 
 
+RIGHT = {  # answers that are as right as the solution, and take another way
+    'check_folds': """
+def folds(groups, k):
+    names, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < k: raise DataError('fewer groups than folds')
+    fold_of, full = np.zeros(len(names), int), np.zeros(k, int)
+    for i in np.argsort(-sizes):
+        fold_of[i] = full.argmin()
+        full[fold_of[i]] += sizes[i]
+    return fold_of[which]
+""",
+    'check_words_for': """
+def words_for(count, coverage):
+    covered = 0
+    for n, (word, k) in enumerate(count.most_common(), 1):
+        covered += k
+        if covered >= coverage * count.total(): return n
+""",
+    'check_unknown_with': """
+def unknown_with(rules, texts, unseen):
+    tokenizer = Tokenizer(rules)
+    vocab = Vocab.build(tokenizer.map(texts), min_freq=2)
+    tokens = [t for text in unseen for t in tokenizer(text)]
+    return round(100 * sum(t not in vocab for t in tokens) / len(tokens), 2)
+""",
+    'check_trapezoid': """
+def trapezoid(t, T, lr_max, up=0.1, down=0.2):
+    rise, fall = max(1, int(T * up)), max(1, int(T * down))
+    if t < rise: return lr_max * t / rise
+    return lr_max if t < T - fall else lr_max * (T - t) / fall
+""",
+    'check_half_a_nat': 'share = 0.61',
+}
+
+
+@pytest.mark.parametrize('check', RIGHT)
+def test_another_right_answer_passes(check):
+    path, stub = next((p, e['stub']) for p in LESSONS for e in exercises_of(p) if f'{check}(' in e['stub'])
+    found = verdict(path, RIGHT[check], stub)
+    assert found.ok, found
+
+
 def test_every_check_is_used():
     used = {c for p in LESSONS for e in exercises_of(p) for c in re.findall(r'\b(check_\w+)\(', e['stub'] or '')}
     there = {n for module in MODULES for n in vars(module) if n.startswith('check_')}

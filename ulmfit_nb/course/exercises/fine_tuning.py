@@ -6,7 +6,8 @@
 __all__ = ['check_copied', 'check_match_relatives', 'check_moved_well', 'check_forgetting']
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #174f4b7a
-import math
+import math, sys
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -87,6 +88,16 @@ def spoilt_moves(model, old, new) -> dict:   # what is wrong with it → the mod
         bias['decoder.bias'][last] += 1
     return moves
 
+# %% ../../../nbs/course/exercises/fine_tuning.ipynb #b7e2a941
+def with_calls(
+    answer: Callable,   # a function of no arguments
+) -> tuple:             # what it returns, and the names of the Python functions that were called meanwhile
+    "Call it, and see what it calls."
+    called, before = set(), sys.getprofile()
+    sys.setprofile(lambda frame, event, arg: called.add(frame.f_code.co_name) if event == 'call' else None)
+    try: return answer(), called
+    finally: sys.setprofile(before)
+
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #8336a431
 @exercise
 def check_moved_well(f):
@@ -99,7 +110,9 @@ def check_moved_well(f):
         model = lm_with_biases(len(old), 0, tied)
         for vocab, case in ((other, 'to a vocabulary of another size'), (same, 'to one of the same size'), (old, 'to the same vocabulary')):
             moved = change_vocab(model, old, vocab)
-            said = f(model, old, moved, vocab)
+            said, called = with_calls(lambda: f(model, old, moved, vocab))
+            need('change_vocab' not in called, 'You call `change_vocab`. If that has a mistake, what you compare with has '
+                 'the same one: judge by what the two models say.')
             need(said is not None, 'It gives back nothing. True or False is asked for.')
             need(said, f'Your test rejects a move without a mistake ({case}). Are both models in evaluation mode, so that no dropout comes between? '
                  'Are equal figures compared with a tolerance? Fillers are words of neither vocabulary.')

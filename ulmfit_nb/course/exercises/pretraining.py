@@ -17,6 +17,8 @@ from .base import exercise, need
 @exercise
 def check_half_a_nat(share):
     "What half a nat less does to perplexity, from chapter 8."
+    need(isinstance(share, (int, float, np.number)), f'A share is asked for, a number, not {share!r}.')
+    need(share < 2, f'{share:g} is no share: that lies between 0 and 1. Divide a figure in per cent by 100.')
     close = lambda x: math.isclose(float(share), x, abs_tol=0.006)
     need(not close(4 / 4.5), 'That is the share of the losses. Perplexity is the exponential of the loss: take it of both first.')
     need(not close(math.exp(0.5)), 'So many times was the old perplexity the new one. Turn it round: the loss has fallen, and so has the perplexity.')

@@ -56,6 +56,10 @@ def check_trapezoid(f):
         need(min(short) >= 0, f'With T = {T} the rate goes below zero at step {short.index(min(short))}. '
              'A rounded rise and an unrounded fall, or the reverse, do not fit together.')
         need(max(short) <= 0.01 + 1e-12, f'With T = {T} the rate exceeds lr_max at step {short.index(max(short))}.')
+    for T in range(9, 0, -1):
+        first = f(0, T, 0.01)
+        need(abs(first) < 1e-12, f'With T = {T} there is no rise: step 0 has the rate {first:.4g}, and a rise begins at 0. '
+             'Is `T * up` rounded to 0 there? Leave it unrounded, or let a rise take at least one step.')
     return 'Never above lr_max, never below zero, whatever the length of the run.'
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #64c81ea8
