@@ -1,5 +1,6 @@
 "Every exercise: its stub fails, its solution passes, and the usual mistakes are caught and named."
 
+import pkgutil
 import re
 from importlib import import_module
 
@@ -7,13 +8,15 @@ import pytest
 from notebooks import CHAPTERS, is_export, module_of, read
 from wrong_answers import WRONG
 
-from ulmfit_nb import exercises
+import ulmfit_nb.course.exercises as exercises
+from ulmfit_nb.course.exercises.base import Verdict
 
 KINDS = ('Recall', 'Implement', 'Experiment')
 HEAD = re.compile(rf'### (\d)\. (.+)\n\n\*\*({"|".join(KINDS)})\*\* · difficulty ([123]) of 3 · (\d+) minutes\n')
 SOLUTION = re.compile(
     r'<summary>Solution</summary>\n\n.*?```python\n(?P<solution>.*?)```(?:.*?```python\n(?P<asked>.*?)```\n\nIt prints:\n\n```\n(?P<printed>.*?)```)?', re.S
 )
+MODULES = [import_module(f'{exercises.__name__}.{m.name}') for m in pkgutil.iter_modules(exercises.__path__)]
 LESSONS = [p for p in CHAPTERS if module_of(read(p)) and p.name < '15']
 
 
@@ -45,7 +48,7 @@ def names(path) -> dict:
     return space
 
 
-def verdict(path, answer: str, stub: str) -> exercises.Verdict:
+def verdict(path, answer: str, stub: str) -> Verdict:
     "Run an answer, then the check that ends the stub's cell."
     space = names(path)
     exec(answer, space)
@@ -94,7 +97,56 @@ def test_wrong_answers_are_named(path, exercise):
         assert not found.ok and fragment in found.message, f'{answer}\n{found}\nwas expected to say: {fragment}'
 
 
+RIGHT = {  # answers that are as right as the solution, and take another way
+    'check_folds': """
+def folds(groups, k):
+    names, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < k: raise DataError('fewer groups than folds')
+    fold_of, full = np.zeros(len(names), int), np.zeros(k, int)
+    for i in np.argsort(-sizes):
+        fold_of[i] = full.argmin()
+        full[fold_of[i]] += sizes[i]
+    return fold_of[which]
+""",
+    'check_words_for': """
+def words_for(count, coverage):
+    covered = 0
+    for n, (word, k) in enumerate(count.most_common(), 1):
+        covered += k
+        if covered >= coverage * count.total(): return n
+""",
+    'check_unknown_with': """
+def unknown_with(rules, texts, unseen):
+    tokenizer = Tokenizer(rules)
+    vocab = Vocab.build(tokenizer.map(texts), min_freq=2)
+    tokens = [t for text in unseen for t in tokenizer(text)]
+    return round(100 * sum(t not in vocab for t in tokens) / len(tokens), 2)
+""",
+    'check_trapezoid': """
+def trapezoid(t, T, lr_max, up=0.1, down=0.2):
+    rise, fall = max(1, int(T * up)), max(1, int(T * down))
+    if t < rise: return lr_max * t / rise
+    return lr_max if t < T - fall else lr_max * (T - t) / fall
+""",
+    'check_half_a_nat': 'share = 0.61',
+}
+
+
+@pytest.mark.parametrize('check', RIGHT)
+def test_another_right_answer_passes(check):
+    path, stub = next((p, e['stub']) for p in LESSONS for e in exercises_of(p) if f'{check}(' in e['stub'])
+    found = verdict(path, RIGHT[check], stub)
+    assert found.ok, found
+
+
 def test_every_check_is_used():
     used = {c for p in LESSONS for e in exercises_of(p) for c in re.findall(r'\b(check_\w+)\(', e['stub'] or '')}
-    there = {n for n in vars(exercises) if n.startswith('check_')}
+    there = {n for module in MODULES for n in vars(module) if n.startswith('check_')}
     assert used == there == set(WRONG)
+
+
+def test_a_module_of_checks_a_chapter():
+    "Each chapter takes its checks from one module, and no two from the same."
+    taken = [set(re.findall(r'from ulmfit_nb\.course\.exercises\.(\w+) import', '\n'.join(c.source for c in read(p).cells))) for p in LESSONS]
+    assert all(len(names) == 1 for names in taken), dict(zip([p.stem for p in LESSONS], taken))
+    assert sorted(name for names in taken for name in names) == sorted(m.__name__.rpartition('.')[2] for m in MODULES if m.__name__[-5:] != '.base')

@@ -45,6 +45,7 @@ WRONG = {
     'check_mark_capitals': changed(
         CAPITALS,
         (r"re.sub(r'\S+', fold, text)", "' '.join(fold([w]) for w in text.split())", 'White space got lost'),
+        (r"re.sub(r'\S+', fold, text)", "' '.join(fold([w]) if w else '' for w in text.split(' '))", 'after a new line or a tab'),
         ("not m[0][0].isupper() or any(c.isupper() for c in m[0][1:])", "not m[0].istitle()", '`istitle`'),
         ("or any(c.isupper() for c in m[0][1:])", "", 'second capital'),
         ("if len(m[0]) > 1 else ''", "", 'gets no mark'),
@@ -59,11 +60,14 @@ WRONG = {
         ('coverage * count.total(), 0', 'coverage * len(count) , 0', 'brings the sum over the share'),
         ('covered >= due', 'covered > due', 'stop at `>=`'),
         ('return n\n', 'return n - 1\n', 'yours needs 0'),
-        ('if due <= 0: return 0', 'pass', 'takes none'),
+        ('if due <= 0: return 0', 'if coverage == 1: return 2', 'takes all three words'),
+        ('return 0', 'return len(count)', 'To cover nothing'),
     ),
     'check_unknown_with': changed(
         UNKNOWN,
         ('100 *', '', 'a fraction'),
+        ('100 * sum(t not in', 'sum(t in', 'a fraction'),
+        ('100 *', '10_000 *', 'above 100 %'),
         ('t not in vocab', 't in vocab', 'known tokens'),
         ('Tokenizer(rules)', 'Tokenizer()', 'All eight rules were at work'),
         ('map(tokenizer, texts)', 'map(full, texts)', 'vocabulary was built with all eight'),

@@ -29,6 +29,15 @@ def trapezoid(t, T, lr_max, up=0.1, down=0.2):
         (
             """
 def trapezoid(t, T, lr_max, up=0.1, down=0.2):
+    rise, fall = int(T * up), int(T * down)
+    if t < rise: return lr_max * t / rise
+    return lr_max if t < T - fall else lr_max * (T - t) / fall
+""",
+            'With T = 9 there is no rise',
+        ),
+        (
+            """
+def trapezoid(t, T, lr_max, up=0.1, down=0.2):
     return lr_max * min(1, t / (T * 0.1), (T - t) / (T * 0.2))
 """,
             'written out as a number',

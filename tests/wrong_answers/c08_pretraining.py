@@ -18,6 +18,9 @@ WRONG = {
         ('share = 0.5', 'difference of the losses'),
         ('share = 2 ** (4.0 - 4.5)', 'in bits'),
         ('share = 0.9', 'write both perplexities'),
+        ('share = 60.65', 'in per cent'),
+        ('share = 100 * 4.0 / 4.5', 'in per cent'),
+        ("share = '61 %'", 'a number, not'),
     ],
     'check_bits_per_character': [
         ('def bits_per_character(loss, n_tokens, n_characters): return loss * n_tokens / n_characters', 'in nats'),

@@ -119,6 +119,23 @@ def moved_well(model, old, moved, new):
 """,
             'a wrong row for the last word',
         ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    right = change_vocab(model, old, new).state_dict()
+    return all(torch.equal(v, right[k]) for k, v in moved.state_dict().items())
+""",
+            'the same one',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    from ulmfit_nb.fine_tuning import change_vocab as move
+    ids = torch.arange(len(new))[None]
+    return torch.allclose(moved.eval()(ids).logits, move(model, old, new).eval()(ids).logits)
+""",
+            'the same one',
+        ),
     ],
     'check_forgetting': [
         (
