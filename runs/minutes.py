@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from ulmfit_nb.experiments import record
+from ulmfit_nb.course.records import record
 
 ROOT = Path(__file__).parent.parent
 STRIP = re.compile(r'(\*\*Time\*\* about )(\S+)( s on 2 cores)')

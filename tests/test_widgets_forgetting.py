@@ -8,7 +8,7 @@ import pytest
 from javascript import call_js
 from notebooks import ROOT
 
-from ulmfit_nb.experiments import read_records
+from ulmfit_nb.course.records import read_records
 from ulmfit_nb.gradual_unfreezing import phase_starts, point_at, rival_plans
 from ulmfit_nb.widgets import caption, es_module, forgetting_source, forgetting_view
 
