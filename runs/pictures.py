@@ -3,13 +3,16 @@ into nbs/images/widgets, with pictures.json, which holds for each a text that st
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import nbformat
 from PIL import Image
 from widget_pages import NBS, PICTURES, Stored, page_name, texts_of_pictures, widgets_of
 
-from ulmfit_nb import widgets
+from ulmfit_nb.course import widgets
+from ulmfit_nb.course.widgets.base import Widget
 
 ROOT = NBS.parent
 sys.path.insert(0, str(ROOT / 'tests'))
@@ -63,6 +66,13 @@ def drawable(widget: Stored) -> Stored:
     return widget
 
 
+def told() -> dict[str, str]:
+    "What each class of a widget says of itself."
+    for module in iter_modules(widgets.__path__):
+        import_module(f'{widgets.__name__}.{module.name}')
+    return {cls.__name__: cls.__doc__ for cls in Widget.__subclasses__()}
+
+
 def draw(page, widget: Stored) -> dict:
     "Draw a widget; the text that stands for its picture."
     errors, file = [], PICTURES / f'{widget.name}.png'
@@ -74,7 +84,7 @@ def draw(page, widget: Stored) -> dict:
         raise RuntimeError(f'{widget.name}: {errors}')
     page.locator('.static-widget').screenshot(path=file)
     small(file)
-    what = ' '.join(dict.fromkeys(getattr(widgets, name).__doc__ for name in widget.classes))
+    what = ' '.join(dict.fromkeys(told()[name] for name in widget.classes))
     return {'alt': f'{what} {page.evaluate(TOLD)}'.strip()[:400]}
 
 

@@ -13,7 +13,7 @@ import docs
 import nbformat
 from nbdev.processors import Processor
 
-from ulmfit_nb.widgets import rich
+from ulmfit_nb.course.widgets.base import rich
 
 NBS = Path(__file__).parent.parent / 'nbs'
 PICTURES = NBS / 'images/widgets'
