@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 import quiet  # noqa: E402
 import workload  # noqa: E402
 
-from ulmfit_nb.experiments import record as write_record  # noqa: E402
+from ulmfit_nb.course.records import record as write_record  # noqa: E402
 from ulmfit_nb.training import peak_memory_mb  # noqa: E402
 
 CASES = {  # one measurement, several cases

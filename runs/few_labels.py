@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
+from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData, fingerprint, load_data
-from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import docs_in_batch
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained

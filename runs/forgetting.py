@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ulmfit_nb.course.records import record
 from ulmfit_nb.data import TextData, load_data
-from ulmfit_nb.experiments import record
 from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import docs_in_batch, new_classifier, rival_plans, watch_forgetting
 from ulmfit_nb.pretraining import PRESETS

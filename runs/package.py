@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ulmfit_nb.experiments import git_commit, hardware
+from ulmfit_nb.course.records import git_commit, hardware
 from ulmfit_nb.pretraining import load_lm
 from ulmfit_nb.sharing import save_pretrained
 from ulmfit_nb.training import PRETRAINED

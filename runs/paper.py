@@ -16,7 +16,7 @@ import torch
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.classifier import best_device
-from ulmfit_nb.experiments import record
+from ulmfit_nb.course.records import record
 from ulmfit_nb.pretraining import PRESETS, evaluate_texts, load_lm, untrained
 from ulmfit_nb.scaling import Deadline, decoder_operations, document_operations, load_packed, matrix_rate, step_seconds, training_operations
 from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr

@@ -13,7 +13,7 @@ import nbformat
 from nbclient import NotebookClient
 from notebooks import NBS, ROOT, name_of, read
 
-from ulmfit_nb.experiments import record
+from ulmfit_nb.course.records import record
 
 STRIP = re.compile(r'(\*\*Time\*\* about )(\S+)( s on 2 cores)')
 

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from ulmfit_nb.experiments import DATA_SETS, few_label_table, markdown_table, n_seeds, read_records
+from ulmfit_nb.course.records import DATA_SETS, few_label_table, markdown_table, n_seeds, read_records
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)

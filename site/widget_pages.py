@@ -14,7 +14,7 @@ from nbdev.config import get_config
 from nbdev.processors import Processor
 from notebooks import FOLDER, html_name, modules_of, read
 
-from ulmfit_nb.widgets import rich
+from ulmfit_nb.course.widgets.base import rich
 
 PICTURES = FOLDER / 'images/widgets'
 VIEW, STORED = 'application/vnd.jupyter.widget-view+json', 'application/vnd.jupyter.widget-state+json'

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from notebooks import ROOT
 
+from ulmfit_nb.course.records import ablation_table
 from ulmfit_nb.data import load_data
-from ulmfit_nb.experiments import ablation_table
 from ulmfit_nb.scaling import load_packed
 
 sys.path.insert(0, str(ROOT / 'runs'))

@@ -345,7 +345,7 @@ def test_steepest(losses, best):
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    from ulmfit_nb.widgets import es_module
+    from ulmfit_nb.course.widgets.base import es_module
 
     return call_js(es_module('schedules.js', 'svg.js', 'lr_explorer.js'), calls)
 
@@ -394,8 +394,8 @@ def test_javascript_makes_the_same_plans_and_grids():
 def test_the_library_does_without_widgets():
     code = 'import sys, ulmfit_nb, ulmfit_nb.schedules; print(*sys.modules)'
     loaded = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.split()
-    assert {'ulmfit_nb.widgets', 'ipywidgets', 'anywidget', 'matplotlib'}.isdisjoint(loaded)
-    others = {p for p in (Path(__file__).parents[1] / 'ulmfit_nb').glob('*.py') if p.name not in ('widgets.py', '_modidx.py')}
+    assert {'ulmfit_nb.course.widgets.base', 'ipywidgets', 'anywidget', 'matplotlib'}.isdisjoint(loaded)
+    others = {p for p in (Path(__file__).parents[1] / 'ulmfit_nb').glob('*.py') if p.name != '_modidx.py'}
     assert [p.name for p in others if re.search(r'(from|import) \S*widgets', p.read_text(encoding='utf-8'))] == []
 
 

@@ -277,7 +277,7 @@ def test_a_fake_word_is_never_an_id():
 
 
 def steps_of(text, vocab=None):
-    from ulmfit_nb.widgets import microscope_steps
+    from ulmfit_nb.course.widgets.microscope import microscope_steps
 
     return microscope_steps(text, vocab or Vocab.build([TOK('the film was great')], 1))
 
@@ -304,7 +304,7 @@ def test_the_microscope_marks_unknown_words():
 
 
 def test_typing_moves_the_microscope():
-    from ulmfit_nb.widgets import LONGEST, microscope
+    from ulmfit_nb.course.widgets.microscope import LONGEST, microscope
 
     box = microscope(Vocab.build([TOK('the film')], 1))
     box.area.value = 'The FILM'
@@ -339,7 +339,7 @@ class Model {
 
 def drawn(state: dict, moves: list[int]) -> list[dict]:
     "What microscope.js draws for a state, after each of its radio buttons in `moves` was chosen, in the least of a page."
-    from ulmfit_nb.widgets import es_module
+    from ulmfit_nb.course.widgets.base import es_module
 
     code = es_module('microscope.js').replace('export default', 'const widget =') + DOM
     code += f"""
@@ -376,6 +376,6 @@ def test_the_browser_draws_what_python_found():
 
 
 def test_the_browser_reads_nothing_as_html():
-    from ulmfit_nb.widgets import STATIC
+    from ulmfit_nb.course.widgets.base import STATIC
 
     assert not re.search('innerHTML|outerHTML|insertAdjacent', (STATIC / 'microscope.js').read_text(encoding='utf-8'))

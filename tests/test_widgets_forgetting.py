@@ -8,9 +8,10 @@ import pytest
 from javascript import call_js
 from notebooks import ROOT
 
-from ulmfit_nb.experiments import read_records
+from ulmfit_nb.course.records import read_records
+from ulmfit_nb.course.widgets.base import caption, es_module
+from ulmfit_nb.course.widgets.forgetting import forgetting_source, forgetting_view
 from ulmfit_nb.gradual_unfreezing import phase_starts, point_at, rival_plans
-from ulmfit_nb.widgets import caption, es_module, forgetting_source, forgetting_view
 
 GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
 

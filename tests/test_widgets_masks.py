@@ -9,7 +9,8 @@ from javascript import call_js
 
 from ulmfit_nb import dropout
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
-from ulmfit_nb.widgets import activations, es_module, mask_explorer
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.masks import activations, mask_explorer
 
 PROBABILITIES = dict(output_p=0.1, hidden_p=0.15, input_p=0.25, embed_p=0.02, weight_p=0.2)
 MULTS = [0, 0.05, 0.35, 1, 1.5, 3]

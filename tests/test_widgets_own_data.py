@@ -10,10 +10,12 @@ from javascript import page, run_js
 
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.own_data import DataReport, Training, data_report, length_bars, own_data
 from ulmfit_nb.data import TextData, load_data
+from ulmfit_nb.scaling import expected_minutes, training_passes, tuning_passes
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import Stop, save_stage
-from ulmfit_nb.widgets import DataReport, Training, data_report, es_module, expected_minutes, length_bars, own_data, training_passes, tuning_passes
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LABELLED = [f'A {word} story, number {i}, <b>with</b> an end.' for i in range(20) for word in ('fine', 'dull')]
@@ -62,8 +64,8 @@ def test_length_bars_count_every_text_once(lengths, most):
 
 
 def test_expected_minutes_grow_with_the_data(monkeypatch):
-    monkeypatch.setattr('ulmfit_nb.widgets.lm_pace', lambda *_: 0.5)
-    monkeypatch.setattr('ulmfit_nb.widgets.classifier_pace', lambda *_: 0.25)
+    monkeypatch.setattr('ulmfit_nb.scaling.lm_pace', lambda *_: 0.5)
+    monkeypatch.setattr('ulmfit_nb.scaling.classifier_pace', lambda *_: 0.25)
     report = {'tokens': 28_000, 'n': 400, 'distinct': 900, 'labels': [['a', 400]]}
     tune, train = expected_minutes(report, {'n_layers': 2}, 'tiny')['minutes']
     assert tune == ['fine_tune', pytest.approx(28_000 * 4 / (8 * 35) * 0.5 / 60)]
@@ -168,7 +170,7 @@ def test_stopping_is_no_error(monkeypatch):
     def stages(*_):
         raise Stop
 
-    monkeypatch.setattr('ulmfit_nb.widgets.run_stages', stages)
+    monkeypatch.setattr('ulmfit_nb.course.widgets.own_data.run_stages', stages)
     said, ended = [], []
     Training(lambda *a: said.append(a)).run('x', None, 'y', 'tiny', {}, lambda: ended.append(True))
     assert said == [('Stopped. Train goes on from here.', False)] and ended

@@ -9,9 +9,10 @@ from javascript import PARTS, page, run_js
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.classifier import Classifier, TextClassifierModel
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.pooling import PoolingView, pooling_view
 from ulmfit_nb.interpretation import contributions, pooling_winners
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.widgets import PoolingView, es_module, pooling_view
 
 TEXT = 'A fine cast, and no <i>film</i>. I liked the cast; nobody liked the film.'
 TRAITS = ('tokens', 'wins', 'parts', 'cls', 'start', 'probability', 'shown', 'at')

@@ -10,11 +10,12 @@ import pytest
 import torch
 from javascript import call_js
 
-import ulmfit_nb.widgets as widgets
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.generation import Generation, generation
+from ulmfit_nb.course.widgets.live_loss import Curve, LiveLoss, live_loss
 from ulmfit_nb.pretraining import candidates, generate, next_logits, read_prompt
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.widgets import Curve, LiveLoss, es_module, generation, live_loss
 
 
 def javascript(file: str, calls: list) -> list:
@@ -63,7 +64,7 @@ def test_a_curve_begins_anew_and_leaves_out_what_is_no_number():
 def clock(monkeypatch):
     "A clock that stands still until it is moved."
     now = SimpleNamespace(t=0.0)
-    monkeypatch.setattr(widgets.time, 'monotonic', lambda: now.t)
+    monkeypatch.setattr('ulmfit_nb.course.widgets.live_loss.time.monotonic', lambda: now.t)
     return now
 
 
@@ -194,6 +195,6 @@ def test_any_prompt_will_do(writer, prompt):
     assert picture.answered == picture.asked and picture.text
 
 
-@pytest.mark.parametrize('widget', [LiveLoss, widgets.Generation])
+@pytest.mark.parametrize('widget', [LiveLoss, Generation])
 def test_nothing_is_read_as_html(widget):
     assert not re.search(r'innerHTML|insertAdjacentHTML|document\.write|outerHTML', str(widget._esm))

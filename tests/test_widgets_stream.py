@@ -7,7 +7,8 @@ import pytest
 from javascript import call_js
 
 from ulmfit_nb.batching import LMBatches, even_lengths, row_length
-from ulmfit_nb.widgets import es_module, stream_explorer
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.stream import stream_explorer
 
 
 def javascript(calls: list) -> list:

@@ -9,9 +9,10 @@ import torch
 from javascript import PARTS, page, run_js
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.surprisal import SurprisalView, surprisal_view
 from ulmfit_nb.interpretation import surprisal
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.widgets import SurprisalView, es_module, surprisal_view
 
 TEXT = 'A fine cast, and <b>no</b> film. I liked the cast; nobody liked the film.'
 

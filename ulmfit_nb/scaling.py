@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['save_piece', 'in_pieces', 'pack', 'PackedTexts', 'read_index', 'load_packed', 'layer_operations',
            'encoder_operations', 'decoder_operations', 'training_operations', 'document_operations', 'finished',
-           'matrix_rate', 'step_seconds', 'Deadline']
+           'matrix_rate', 'step_seconds', 'pace', 'lm_pace', 'classifier_pace', 'tuning_passes', 'training_passes',
+           'expected_minutes', 'Deadline']
 
 # %% ../nbs/15_scaling.ipynb #024fe1f9
 import json, time, zipfile
@@ -16,11 +17,15 @@ import numpy as np
 import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
-from .batching import LMBatches
+from .batching import DocBatches, LMBatches
+from .classifier import ClassifierTask, TextClassifierModel
 from .data import DataError, TextData, Tokens, fingerprint
+from .fine_tuning import enough_passes
+from .gradual_unfreezing import docs_in_batch
+from .pretraining import PRESETS
 from .schedules import all_at_once
 from .tokenization import Tokenizer
-from .training import LMTask, Run, Stop, atomic, plain, sha256, write_json
+from .training import LMTask, Run, Stop, atomic, fit, plain, sha256, write_json
 
 # %% ../nbs/15_scaling.ipynb #03a5d0f9
 def save_piece(path: Path, docs: list[np.ndarray]) -> dict:  # docs: ids of each document; what the index says of the piece
@@ -172,6 +177,63 @@ def step_seconds(
         if i == 2: began = finished(run.device)
         state = run.step(batch, state, lambda step: None, 0.25).state
     return (finished(run.device) - began) / steps
+
+# %% ../nbs/15_scaling.ipynb #0cef2ed5
+def pace(task, plan, **options) -> float:  # a task with three batches; `options` of `fit`
+    "Seconds a step, by a trial run: the first step, which warms up, does not count."
+    times = []
+    fit(task, plan, progress_bar=False, watch=lambda *_: times.append(time.perf_counter()), **options)
+    return (times[-1] - times[0]) / (len(times) - 1)
+
+def lm_pace(architecture: dict, vocab_sz: int, options: dict) -> float:
+    "Seconds a step of `fine_tune`, with these options of a preset."
+    bs, bptt = options.get('bs', 64), options.get('bptt', 70)
+    model = LanguageModel(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}))
+    ids = np.random.default_rng(0).integers(9, vocab_sz, 3 * bs * bptt + 1)
+    task, plan = LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), all_at_once(list(model.layer_groups()))
+    return pace(task, plan, precision='auto')
+
+# %% ../nbs/15_scaling.ipynb #e412a213
+def classifier_pace(architecture: dict, vocab_sz: int, length: int, options: dict) -> float:
+    "Seconds a step of `train_classifier`, all layers learning, on texts of this length."
+    bs, rng = options.get('bs', 64), np.random.default_rng(0)
+    model = TextClassifierModel(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}), 2)
+    batches = DocBatches(list(rng.integers(9, vocab_sz, (3 * bs, length))), [0, 1, 1] * bs, bs=bs)
+    plan = all_at_once(list(model.layer_groups()))
+    return pace(ClassifierTask(model, batches), plan, precision='auto')
+
+# %% ../nbs/15_scaling.ipynb #c8d2a0ea
+def tuning_passes(options: dict, tokens: int) -> int:
+    "Passes of stage 2 over so many tokens, with these options of a preset."
+    in_a_step = options.get('bs', 64) * options.get('bptt', 70)
+    return enough_passes(options.get('epochs', 1), options.get('min_steps', 0), tokens / in_a_step)
+
+def training_passes(architecture: dict, options: dict, n: int) -> int:
+    "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
+    steps = n / docs_in_batch(int(n), options.get('bs', 64))   # of a pass
+    return architecture['n_layers'] + 1 + enough_passes(options.get('epochs', 3), options.get('min_steps', 0), steps)
+
+# %% ../nbs/15_scaling.ipynb #5d0c41ba
+def expected_minutes(
+    report: dict,          # what is known of the texts: `tokens`, `n`, how many are `distinct`, `labels` (empty: stage 2 alone)
+    architecture: dict,    # of the language model, from its config.json
+    preset: str='small',   # a name in `PRESETS`
+) -> dict:                 # minutes of each stage, and how many seconds the measurement took
+    "How long stages 2 and 3 may take on this machine, from a trial run of three steps each."
+    with torch.random.fork_rng(): return _expected_minutes(report, architecture, preset)
+
+# %% ../nbs/15_scaling.ipynb #7be1f03c
+def _expected_minutes(report, architecture, preset):
+    "`expected_minutes`, which leaves the random generator as it was."
+    tune, train, began = PRESETS[preset]['fine_tune'], PRESETS[preset]['train_classifier'], time.perf_counter()
+    vocab_sz = min(tune.get('max_vocab', 60_000), max(100, report['distinct']))
+    steps = report['tokens'] * tuning_passes(tune, report['tokens']) / (tune.get('bs', 64) * tune.get('bptt', 70))
+    minutes = [['fine_tune', steps * lm_pace(architecture, vocab_sz, tune) / 60]]
+    if report['labels']:
+        length = min(500, max(2, round(report['tokens'] / report['n'])))
+        steps = 0.9 * report['tokens'] / length * training_passes(architecture, train, 0.9 * report['n']) / train.get('bs', 64)
+        minutes.append(['train_classifier', steps * classifier_pace(architecture, vocab_sz, length, train) / 60])
+    return {'minutes': minutes, 'measured': time.perf_counter() - began}
 
 # %% ../nbs/15_scaling.ipynb #3a9afad0
 class Deadline:

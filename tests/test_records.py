@@ -5,7 +5,7 @@ import sys
 import pytest
 from notebooks import ROOT
 
-from ulmfit_nb.experiments import DATA_SETS, PAPER_ABLATIONS, PAPER_DIRECTIONS, ablation_table, direction_table, markdown_table, read_records, record
+from ulmfit_nb.course.records import DATA_SETS, PAPER_ABLATIONS, PAPER_DIRECTIONS, ablation_table, direction_table, markdown_table, read_records, record
 
 sys.path.insert(0, str(ROOT / 'runs'))
 import paper
