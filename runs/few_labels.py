@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
-from ulmfit_nb.data import TextData, fingerprint, load_data
+from ulmfit_nb.data import TextData, fingerprint
 from ulmfit_nb.experiments import git_commit, record
 from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import docs_in_batch
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
 from ulmfit_nb.scaling import Deadline, load_packed
 from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.training import Stop, read_config, same_settings
 
 SHIPPED = 'wiki-small'

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 from ulmfit_nb import load_classifier
-from ulmfit_nb.data import load_data, splits_of
+from ulmfit_nb.data import splits_of
 from ulmfit_nb.experiments import record
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.training import peak_memory_mb
 
 STAGES = {'pretrain': 'wiki', 'fine_tune': 'imdb-lm', 'train_classifier': 'imdb-classifier'}

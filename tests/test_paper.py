@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from notebooks import ROOT
 
-from ulmfit_nb.data import load_data
 from ulmfit_nb.experiments import ablation_table
 from ulmfit_nb.scaling import load_packed
+from ulmfit_nb.sources import load_data
 
 sys.path.insert(0, str(ROOT / 'runs'))
 import paper

@@ -10,7 +10,8 @@ from javascript import page, run_js
 
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.data import TextData, load_data
+from ulmfit_nb.data import TextData
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import Stop, save_stage
 from ulmfit_nb.widgets import DataReport, Training, data_report, es_module, expected_minutes, length_bars, own_data, training_passes, tuning_passes

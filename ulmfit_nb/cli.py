@@ -61,7 +61,7 @@ def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Siz
     with plain_errors():
         from ulmfit_nb import pretrain as stage
         from ulmfit_nb.pretraining import settings_of
-        from ulmfit_nb.data import TextSource
+        from ulmfit_nb.sources import TextSource
         stage(TextSource(data, split, text), out, backwards=backwards, workers=workers,
               **settings_of(preset.value, 'pretrain', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
         report(out)
@@ -74,7 +74,7 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
     with plain_errors():
         from ulmfit_nb import fine_tune as stage, from_pretrained
         from ulmfit_nb.pretraining import settings_of
-        from ulmfit_nb.data import TextSource
+        from ulmfit_nb.sources import TextSource
         stage(from_pretrained(lm), TextSource(data, split, text), out, workers=workers,
               **settings_of(preset.value, 'fine_tune', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
         report(out)
@@ -87,7 +87,7 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
     with plain_errors():
         from ulmfit_nb import from_pretrained, train_classifier
-        from ulmfit_nb.data import NAMED, load_data
+        from ulmfit_nb.sources import NAMED, load_data
         from ulmfit_nb.pretraining import settings_of
         lm = from_pretrained(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
@@ -117,7 +117,7 @@ def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, 
     "Label texts."
     with plain_errors():
         from ulmfit_nb import from_pretrained, load_classifier
-        from ulmfit_nb.data import NAMED, iter_texts
+        from ulmfit_nb.sources import NAMED, iter_texts
         classifier = load_classifier(from_pretrained(model))
         if data: texts = list(iter_texts(data, split or ('test' if data in NAMED else 'train'), text))
         elif not texts: texts = [line.rstrip('\n') for line in sys.stdin]
@@ -134,7 +134,7 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
     "From the language model that ships to a classifier of film reviews, offline; and what it would be had nothing been read."
     with plain_errors():
         from ulmfit_nb import fine_tune, train_classifier
-        from ulmfit_nb.data import TextSource, load_data
+        from ulmfit_nb.sources import TextSource, load_data
         from ulmfit_nb.pretraining import settings_of, untrained
         from ulmfit_nb.training import locate
         started, tune, train = time.perf_counter(), settings_of('small', 'fine_tune', seed=seed), settings_of('small', 'train_classifier', seed=seed)

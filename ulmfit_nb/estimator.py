@@ -19,7 +19,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .classifier import load_classifier
-from .data import TextData, TextSource, check_labels, check_present, check_texts, fingerprint
+from .data import TextData, check_labels, check_present, check_texts, fingerprint
+from .sources import TextSource
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
 from .pretraining import PRESETS, check_source, settings_of
