@@ -4,18 +4,13 @@
 
 # %% auto #0
 __all__ = ['stlr', 'cosine', 'one_cycle', 'one_cycle_momentum', 'cosine_annealing', 'linear_decay', 'discriminative', 'spread',
-           'freeze_to', 'gradual_unfreezing', 'all_at_once', 'rate_grid', 'format_plan', 'plot_plan', 'unharmed',
-           'endless', 'steepest', 'lr_find', 'plot_lr_find']
+           'freeze_to', 'gradual_unfreezing', 'all_at_once', 'rate_grid', 'format_plan', 'plot_plan']
 
 # %% ../nbs/07_schedules.ipynb #c506f86d
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Sequence
 
-import torch
-
-from .training import Phase, Run, move, random_state, set_random_state, set_schedule
+from .training import Phase
 
 # %% ../nbs/07_schedules.ipynb #53aa9433
 def stlr(
@@ -177,92 +172,4 @@ def plot_plan(
     ax.set(facecolor='0.85', xlabel='epoch', ylabel='layer group')
     ax.grid(False)
     ax.figure.colorbar(shown, ax=ax, label='peak learning rate')
-    return ax
-
-# %% ../nbs/07_schedules.ipynb #14497049
-@contextmanager
-def unharmed(
-    model: torch.nn.Module,   # gradients it has are dropped
-):
-    "Within this block the model may be ruined; afterwards it is what it was."
-    weights = {k: v.clone() for k, v in model.state_dict().items()}
-    learns, training, rng = [p.requires_grad for p in model.parameters()], model.training, random_state()
-    device = next(model.parameters()).device
-    try: yield
-    finally:
-        model.to(device).load_state_dict(weights)
-        model.zero_grad()
-        for p, r in zip(model.parameters(), learns): p.requires_grad_(r)
-        model.train(training)
-        set_random_state(rng)
-
-# %% ../nbs/07_schedules.ipynb #311b78da
-def endless(
-    train,                     # `LMBatches` or `DocBatches`
-) -> Iterator[tuple[bool, object]]:  # True with the first batch of an epoch; the batch
-    "Batches of one epoch after another."
-    for epoch in count():
-        for i, batch in enumerate(train.epoch(epoch)): yield i == 0, batch
-
-# %% ../nbs/07_schedules.ipynb #95e0f26d
-def _range_test(run: Run, rates: Sequence[float], smooth: float, clip: float) -> list[float]:
-    "Train a batch at each rate; stop when the smoothed loss is four times its best, or no number."
-    mean, losses, state = 0., [], None
-    run.model.train()
-    for i, (lr, (fresh, batch)) in enumerate(zip(rates, endless(run.task.train)), 1):
-        step = run.task.step(run.model, move(batch, run.device), None if fresh else state)
-        set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
-        run.accelerator.backward(step.objective)
-        run.accelerator.clip_grad_norm_(run.model.parameters(), clip)
-        run.opt.step()
-        run.opt.zero_grad()
-        state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
-        losses.append(mean / (1 - smooth ** i))
-        if not losses[-1] < 4 * min(losses): break
-    return losses
-
-# %% ../nbs/07_schedules.ipynb #91d916ed
-def steepest(
-    rates: Sequence[float],    # evenly spaced in their logarithm
-    losses: Sequence[float],   # the smoothed loss at each
-) -> float:                    # one of the rates
-    "The rate at which the loss falls fastest per decade, before its minimum."
-    lowest = min(max(2, min(range(len(losses)), key=losses.__getitem__)), len(losses) - 1)
-    slopes = [losses[i + 1] - losses[i - 1] for i in range(1, lowest)]
-    return rates[1 + min(range(len(slopes)), key=slopes.__getitem__)] if slopes else rates[0]
-
-# %% ../nbs/07_schedules.ipynb #e6f4aa86
-def lr_find(
-    task,                       # a `Task`; its model is left as it was
-    groups: Sequence[str]=None, # the layer groups that learn; None: all
-    lr_min: float=1e-6,         # the first rate
-    lr_max: float=1.,           # the last
-    steps: int=100,             # how many rates to try, on as many batches
-    smooth: float=0.9,          # of the running mean of the loss: 0 none, near 1 much
-    seed: int=0,                # of dropout
-    clip: float=0.25,           # the norm that gradients are cut to, as in `fit`
-) -> tuple[list[float], list[float], float]:  # rates, smoothed losses, and the rate where the loss falls most steeply
-    "Learning-rate range test (Smith 2017). Raises `KeyError` for a group the model hasn't got."
-    groups = list(task.model.layer_groups() if groups is None else groups)
-    rates = [lr_min * (lr_max / lr_min) ** (i / max(1, steps - 1)) for i in range(steps)]
-    with unharmed(task.model):
-        run = Run(task, False, seed, None, {})
-        run.start(Phase(groups, [1.] * len(groups)), 0.01)
-        losses = _range_test(run, rates, smooth, clip)
-    return rates[:len(losses)], losses, steepest(rates[:len(losses)], losses)
-
-# %% ../nbs/07_schedules.ipynb #5541b7b8
-def plot_lr_find(
-    rates: Sequence[float],    # these three are what `lr_find` gave: the rates tried
-    losses: Sequence[float],   # the smoothed loss at each, in nats
-    best: float,               # the rate it suggests
-    ax=None,                   # matplotlib axes to draw in; None: of a new figure
-):                             # the axes
-    "The curve of a range test, with its suggestion."
-    import matplotlib.pyplot as plt
-    ax = ax or plt.subplots(figsize=(5, 3))[1]
-    ax.plot(rates, losses)
-    ax.axvline(best, color='0.5', ls='--', label=f'steepest at {best:.1e}')
-    ax.set(xscale='log', xlabel='learning rate', ylabel='training loss (nats)')
-    ax.legend()
     return ax
