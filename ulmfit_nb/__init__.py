@@ -6,8 +6,8 @@ from .classifier import load_classifier
 from .data import TextData
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
+from .hub import download_model, push_to_hub, save_pretrained
 from .pretraining import load_pretrained, pretrain
-from .sharing import from_pretrained, save_pretrained
 from .sources import TextSource, load_data
 from .tokenization import Tokenizer, Vocab
 
@@ -16,7 +16,7 @@ try:
 except PackageNotFoundError:  # a checkout that nobody has installed, say where runs/paper.py trains
     __version__ = 'not installed'
 __all__ = [
-    'pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'from_pretrained', 'load_pretrained', 'save_pretrained', 'TextClassifier',
+    'pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub', 'TextClassifier',
     'load_data', 'TextData', 'TextSource', 'Tokenizer', 'Vocab',
 ]
 
