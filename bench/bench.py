@@ -138,7 +138,7 @@ def infer(labels, repeats, size, n, vocab=30_000, bs=64):
 
 
 def tokenize(labels, repeats, n, workers):
-    from ulmfit_nb.data import load_data, local_files
+    from ulmfit_nb.sources import load_data, local_files
 
     source = 'imdb' if local_files('imdb', 'train') else 'reviews'
     texts = load_data(source).texts

@@ -9,6 +9,7 @@ from pathlib import Path
 from ulmfit_nb.course.records import circumstances, record
 from ulmfit_nb.data import iter_texts
 from ulmfit_nb.pretraining import evaluate_texts, load_lm
+from ulmfit_nb.sources import iter_texts
 from ulmfit_nb.training import locate
 
 BS, BPTT = 16, 70

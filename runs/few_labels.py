@@ -20,6 +20,7 @@ from ulmfit_nb.gradual_unfreezing import docs_in_batch
 from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
 from ulmfit_nb.scaling import Deadline, load_packed
 from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.training import Stop, read_config, same_settings
 
 SHIPPED = 'wiki-small'

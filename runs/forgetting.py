@@ -12,6 +12,7 @@ from ulmfit_nb.data import TextData, load_data
 from ulmfit_nb.fine_tuning import enough_passes
 from ulmfit_nb.gradual_unfreezing import docs_in_batch, new_classifier, rival_plans, watch_forgetting
 from ulmfit_nb.pretraining import PRESETS
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import load_stage, same_settings, write_json
 

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ulmfit_nb.data import TextData, TextSource, load_data, split_data
+from ulmfit_nb.data import TextData, split_data
 from ulmfit_nb.scaling import load_packed, pack
+from ulmfit_nb.sources import TextSource, load_data
 
 
 def films() -> list[str] | None:

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 from ulmfit_nb.course.records import git_commit, hardware
+from ulmfit_nb.experiments import git_commit, hardware
+from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.pretraining import load_lm
-from ulmfit_nb.sharing import save_pretrained
 from ulmfit_nb.training import PRETRAINED
 
 ROOT = Path(__file__).parent.parent

@@ -15,6 +15,7 @@ from ulmfit_nb.course.records import record
 from ulmfit_nb.data import TextSource, iter_texts
 from ulmfit_nb.pretraining import corpus_in, evaluate_texts, load_lm, train_lm
 from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.sources import TextSource, iter_texts
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import is_finished
 

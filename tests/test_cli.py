@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 import ulmfit_nb.cli as cli
 from ulmfit_nb import training
 from ulmfit_nb.cli import app
+from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.pretraining import PRESETS
-from ulmfit_nb.sharing import save_pretrained
 
 ROOT = Path(__file__).parent.parent
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
@@ -104,7 +104,7 @@ def test_workers_are_handed_on(monkeypatch, tmp_path):
     told = {}
     for stage in ('pretrain', 'fine_tune'):
         monkeypatch.setattr(f'ulmfit_nb.{stage}', lambda *a, stage=stage, **k: told.update({stage: k['workers']}))
-    monkeypatch.setattr('ulmfit_nb.from_pretrained', Path)
+    monkeypatch.setattr('ulmfit_nb.download_model', Path)
     monkeypatch.setattr(cli, 'report', lambda out: None)
     run('pretrain', '--out', tmp_path / 'x', '--workers', '3')
     run('fine-tune', '--out', tmp_path / 'x', '--workers', '2')

@@ -12,24 +12,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmfit_nb import data as D
+from ulmfit_nb import sources as S
 from ulmfit_nb.data import (
-    NAMED,
-    SHIPPED,
     DataError,
     TextData,
-    TextSource,
     check_labels,
     check_texts,
     encode_labels,
     fingerprint,
+    split_data,
+    splits_of,
+)
+from ulmfit_nb.sources import (
+    NAMED,
+    SHIPPED,
+    TextSource,
     from_table,
     iter_texts,
     load_data,
     read_named,
     source_files,
-    split_data,
-    splits_of,
 )
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
@@ -116,8 +118,8 @@ def test_named_sets_from_local_files(parquet):
 
 
 def test_a_large_corpus_is_read_a_file_at_a_time(parquet, monkeypatch):
-    read, original = [], D.read_table
-    monkeypatch.setattr(D, 'read_table', lambda path: read.append(path.name) or original(path))
+    read, original = [], S.read_table
+    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path.name) or original(path))
     texts = iter_texts('enwiki2015')
     assert next(texts) == 'article 0' and len(read) == 1
 
@@ -165,8 +167,8 @@ def test_a_changed_file_is_another_corpus(tmp_path):
 
 
 def test_the_files_of_a_source_are_those_that_are_read(parquet, monkeypatch):
-    read, original = [], D.read_table
-    monkeypatch.setattr(D, 'read_table', lambda path: read.append(path) or original(path))
+    read, original = [], S.read_table
+    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path) or original(path))
     for name, split in (('imdb', 'train+unsup'), ('enwiki2015', 'train'), ('trec', 'train+unsup')):
         read.clear()
         assert list(iter_texts(name, split)) and source_files(name, split) == read and read
@@ -394,7 +396,7 @@ def test_a_dict_in_place_of_a_table():
 
 def test_a_table_that_is_not_there():
     with refuse('gone.csv', 'no such file', 'Check the path'):
-        D.read_table('gone.csv')
+        S.read_table('gone.csv')
 
 
 def test_a_column_of_labels_asked_for_by_name(tmp_path):

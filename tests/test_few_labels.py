@@ -10,8 +10,8 @@ import pytest
 from notebooks import ROOT
 
 from ulmfit_nb import pretrain
-from ulmfit_nb.data import TextSource, load_data
 from ulmfit_nb.scaling import pack
+from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
 
 sys.path.insert(0, str(ROOT / 'runs'))

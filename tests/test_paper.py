@@ -13,6 +13,7 @@ from notebooks import ROOT
 from ulmfit_nb.course.records import ablation_table
 from ulmfit_nb.data import load_data
 from ulmfit_nb.scaling import load_packed
+from ulmfit_nb.sources import load_data
 
 sys.path.insert(0, str(ROOT / 'runs'))
 import paper

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import ulmfit_nb.pretraining as pretraining
 import ulmfit_nb.training as training
 from ulmfit_nb.batching import StreamWriter, TokenStream, open_stream
-from ulmfit_nb.data import DataError, TextData, TextSource
+from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.pretraining import (
     PRESETS,
     build_corpus,
@@ -38,6 +38,7 @@ from ulmfit_nb.pretraining import (
     split_stream,
     untrained,
 )
+from ulmfit_nb.sources import TextSource
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 TEXTS = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3

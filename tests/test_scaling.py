@@ -12,8 +12,9 @@ from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.batching import DocBatches
 from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
-from ulmfit_nb.data import DataError, TextData, TextSource, Tokens, fingerprint, load_data, splits_of
+from ulmfit_nb.data import DataError, TextData, Tokens, fingerprint, splits_of
 from ulmfit_nb.scaling import Deadline, document_operations, in_pieces, load_packed, matrix_rate, pack, step_seconds, training_operations
+from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import Stop, freeze
 

@@ -22,6 +22,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
 from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
+from ulmfit_nb.lr_finder import lr_find, steepest, unharmed
 from ulmfit_nb.schedules import (
     all_at_once,
     cosine,
@@ -31,14 +32,11 @@ from ulmfit_nb.schedules import (
     freeze_to,
     gradual_unfreezing,
     linear_decay,
-    lr_find,
     one_cycle,
     one_cycle_momentum,
     rate_grid,
     spread,
-    steepest,
     stlr,
-    unharmed,
 )
 from ulmfit_nb.training import LMTask, Phase, fit, freeze
 

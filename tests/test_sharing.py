@@ -14,21 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import ulmfit_nb
-from ulmfit_nb import fine_tune, load_classifier, pretrain, sharing, train_classifier, training
+from ulmfit_nb import fastai_weights, fine_tune, load_classifier, pretrain, train_classifier, training
+from ulmfit_nb import hub as hub_module
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import TextData
+from ulmfit_nb.fastai_weights import load_fastai, read_pth, read_words
+from ulmfit_nb.hub import FILES, download_model, half_precision, push_to_hub, save_pretrained
+from ulmfit_nb.model_card import model_card
 from ulmfit_nb.pretraining import load_lm
-from ulmfit_nb.sharing import (
-    FILES,
-    from_pretrained,
-    half_precision,
-    load_fastai,
-    model_card,
-    read_pth,
-    read_words,
-    save_pretrained,
-)
+from ulmfit_nb.sources import TextSource
 from ulmfit_nb.tokenization import FAKE, SPECIAL, Vocab
 from ulmfit_nb.training import StageError, model_tensors
 
@@ -126,7 +120,7 @@ def test_full_size_is_read_off_the_shapes(theirs, tmp_path):
     with torch.device('meta'):
         weights = {k: torch.empty(s) for k, s in sizes['lm_shapes'].items()}
     weights['1.decoder.weight'] = weights['0.encoder.weight'] = torch.zeros(sizes['lm_shapes']['0.encoder.weight'])
-    found = sharing.read_architecture(sharing.our_weights(weights))
+    found = fastai_weights.read_architecture(fastai_weights.our_weights(weights))
     assert (found.emb_sz, found.n_hid, found.n_layers, found.tie_weights) == (400, 1152, 3, True)
 
 
@@ -401,7 +395,7 @@ def test_the_card(lm, classifier, tmp_path):
     assert 'license: cc-by-sa-4.0' in head and 'text-generation' in head and '# mine\n\nIt reads.' in card
     for row in ('| trained on | a\\|b c |', '| test perplexity | 61.25 |', '| hours | 3 |', '| reads | forwards |', '| words | '):
         assert row in card
-    assert 'tokens seen in training' in card and 'validation perplexity' in card and "from_pretrained('mine')" in card
+    assert 'tokens seen in training' in card and 'validation perplexity' in card and "download_model('mine')" in card
     card = (save_pretrained(classifier, tmp_path / 'clas') / 'README.md').read_text()
     assert 'text-classification' in card and 'neg \\| &lt;b>, pos' in card and 'validation accuracy' in card and 'license:' not in card
     assert '| licence | not stated |' in card and 'documents seen' in card
@@ -418,7 +412,7 @@ def test_the_example_in_a_card_runs(lm, classifier, tmp_path, monkeypatch):
 def test_folders_of_texts_stay_private(tmp_path):
     (tmp_path / 'secret').mkdir()
     (tmp_path / 'secret/mine.csv').write_text('text\n' + '\n'.join(f'"{t}"' for t in TEXTS * 3))
-    lm = pretrain(ulmfit_nb.data.TextSource(tmp_path / 'secret/mine.csv'), tmp_path / 'lm', emb_sz=6, n_hid=6, n_layers=1, **LM)
+    lm = pretrain(TextSource(tmp_path / 'secret/mine.csv'), tmp_path / 'lm', emb_sz=6, n_hid=6, n_layers=1, **LM)
     out = save_pretrained(fine_tune(lm, TEXTS * 3, tmp_path / 'tuned', **LM), tmp_path / 'shared')
     for name in ('config.json', 'README.md'):
         assert 'secret' not in (out / name).read_text() and 'mine.csv' in (out / name).read_text()
@@ -448,10 +442,10 @@ def test_whole_or_not_at_all(last, lm, tmp_path, monkeypatch):
     if last == 'replace':
         real = os.replace
         monkeypatch.setattr(
-            sharing.os, 'replace', lambda a, b: fail() if str(a).endswith('.part') and '.old.' not in str(a) and Path(a).is_dir() else real(a, b)
+            hub_module.os, 'replace', lambda a, b: fail() if str(a).endswith('.part') and '.old.' not in str(a) and Path(a).is_dir() else real(a, b)
         )
     else:
-        monkeypatch.setattr(sharing, last, fail)
+        monkeypatch.setattr(hub_module, last, fail)
     for out in (old, tmp_path / 'b'):
         with pytest.raises(OSError, match='no space left'):
             save_pretrained(load_lm(lm), out)
@@ -522,37 +516,37 @@ def hub(lm, classifier, tmp_path, monkeypatch):
 
 
 def test_from_the_hub(hub, lm, tmp_path):
-    path = from_pretrained('me/model', 'abc123')
+    path = download_model('me/model', 'abc123')
     assert hub == [('me/model', 'abc123')] and {f.name for f in path.iterdir()} == set(FILES), 'a pickle was fetched'
-    torch.testing.assert_close(load_lm(from_pretrained('me/model'))[0].state_dict(), load_lm(save_pretrained(lm, tmp_path / 's'))[0].state_dict())
+    torch.testing.assert_close(load_lm(download_model('me/model'))[0].state_dict(), load_lm(save_pretrained(lm, tmp_path / 's'))[0].state_dict())
     assert fine_tune(path, TEXTS * 3, tmp_path / 'tuned', epochs=1, **LM)
     assert not (tmp_path / 'mark').exists()
 
 
 def test_half_a_repository(hub):
     with pytest.raises(StageError, match='vocab.json is missing'):
-        from_pretrained('me/half')
+        download_model('me/half')
 
 
 def test_a_directory_comes_before_the_hub(hub, lm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_pretrained(lm, tmp_path / 'me/model')
-    assert from_pretrained('me/model') == Path('me/model') and hub == []
+    assert download_model('me/model') == Path('me/model') and hub == []
     with pytest.raises(StageError, match='revision'):
-        from_pretrained('me/model', 'abc123')
+        download_model('me/model', 'abc123')
 
 
 @pytest.mark.parametrize('name', ['wiki-enormous', 'a/b/c', '../model', '/nowhere/at/all', 'owner/', Path('owner/name')])
 def test_what_is_no_name_on_the_hub_is_not_looked_up_there(name, hub):
     with pytest.raises(StageError, match='no such directory'):
-        from_pretrained(name)
+        download_model(name)
     assert hub == []
 
 
 def test_a_model_that_ships(lm, tmp_path, monkeypatch):
     monkeypatch.setattr(training, 'PRETRAINED', tmp_path)
     monkeypatch.chdir(tmp_path / save_pretrained(lm, tmp_path / 'wiki-tiny'))
-    assert from_pretrained('wiki-tiny') == tmp_path / 'wiki-tiny' and load_lm('wiki-tiny')[1] == load_lm(lm)[1]
+    assert download_model('wiki-tiny') == tmp_path / 'wiki-tiny' and load_lm('wiki-tiny')[1] == load_lm(lm)[1]
     assert save_pretrained('wiki-tiny', tmp_path / 'copy')
 
 
@@ -580,7 +574,7 @@ def test_what_can_go_wrong_on_the_hub(kind, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, 'snapshot_download', snapshot_download)
     with pytest.raises(StageError, match=ERRORS[kind]) as e:
-        from_pretrained('owner/name', 'v2')
+        download_model('owner/name', 'v2')
     assert str(e.value).startswith('owner/name, revision v2: ') and e.value.__cause__ is error
 
 
@@ -594,10 +588,10 @@ def test_from_the_cache_of_the_hub_offline(lm, tmp_path):
         (repo / 'snapshots' / commit / f.name).symlink_to(f)
     code = f'''
 from ulmfit_nb.pretraining import load_lm
-from ulmfit_nb.sharing import StageError, from_pretrained
-print([len(load_lm(from_pretrained('owner/name', r))[1]) for r in (None, 'main', {commit!r})])
+from ulmfit_nb.hub import StageError, download_model
+print([len(load_lm(download_model('owner/name', r))[1]) for r in (None, 'main', {commit!r})])
 for name, revision in (('owner/other', None), ('owner/name', {'b' * 40!r})):
-    try: from_pretrained(name, revision)
+    try: download_model(name, revision)
     except StageError as e: print(e)
 '''
     env = {**os.environ, 'HF_HUB_OFFLINE': '1', 'HF_HUB_CACHE': str(tmp_path)}
@@ -605,6 +599,112 @@ for name, revision in (('owner/other', None), ('owner/name', {'b' * 40!r})):
     found, *refused = done.stdout.splitlines()
     assert found == str([len(load_lm(lm)[1])] * 3), done.stderr
     assert len(refused) == 2 and all('cannot be reached' in line for line in refused)
+
+
+# --- to elsewhere -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def api(monkeypatch):
+    "In place of huggingface_hub's HfApi, one that notes what it is asked and keeps what it is given; `fails` and `private` say how it answers."
+    import huggingface_hub
+
+    class Api:
+        asked, files, private, fails = [], {}, True, {}
+
+        def __init__(self, token=None):
+            self.asked.append(('token', token))
+
+        def note(self, what, *facts):
+            self.asked.append((what, *facts))
+            if what in self.fails:
+                raise self.fails[what]
+
+        def create_repo(self, repo_id, *, private=None, exist_ok=False):
+            self.note('create_repo', repo_id, private, exist_ok)
+            return f'https://huggingface.co/{repo_id}'
+
+        def repo_info(self, repo_id):
+            self.note('repo_info', repo_id)
+            return types.SimpleNamespace(private=self.private)
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message=None, delete_patterns=None):
+            self.note('upload_folder', repo_id)
+            self.files.update({f.name: f.read_bytes() for f in Path(folder_path).iterdir()})
+            assert set(delete_patterns) == set(FILES), 'what an earlier model left there must go'
+
+    Api.asked, Api.files, Api.fails = [], {}, {}
+    monkeypatch.setattr(huggingface_hub, 'HfApi', Api)
+    return Api
+
+
+def test_a_model_is_pushed_as_it_is_saved(api, lm, tmp_path):
+    assert push_to_hub(lm, 'me/model', {'hours': 3}, token='secret') == 'https://huggingface.co/me/model'
+    assert api.asked == [('token', 'secret'), ('create_repo', 'me/model', False, True), ('upload_folder', 'me/model')]
+    out = save_pretrained(lm, tmp_path / 'model', {'hours': 3})
+    assert api.files == {f.name: f.read_bytes() for f in out.iterdir()} and '| hours | 3 |' in api.files['README.md'].decode()
+
+
+def test_what_is_private_is_never_sent_where_all_can_see_it(api, lm):
+    assert push_to_hub(lm, 'me/model', private=True) and ('create_repo', 'me/model', True, True) in api.asked and api.files
+    api.private, api.asked[:] = False, []
+    with pytest.raises(StageError, match='everybody can see it'):
+        push_to_hub(lm, 'me/model', private=True)
+    assert 'upload_folder' not in [what for what, *_ in api.asked]
+
+
+@pytest.mark.parametrize('name', ['model', 'a/b/c', '', '../model', None, Path('me/model')])
+def test_a_name_that_is_none_on_the_hub(name, api, lm):
+    with pytest.raises(StageError, match='owner/name'):
+        push_to_hub(lm, name)
+    assert not api.asked
+
+
+def test_what_cannot_be_saved_is_not_pushed(api, tmp_path):
+    with pytest.raises(StageError, match='no such directory'):
+        push_to_hub(tmp_path / 'nowhere', 'me/model')
+    assert not api.asked
+
+
+@pytest.mark.parametrize('step', ['create_repo', 'upload_folder'])
+@pytest.mark.parametrize(
+    'kind, said',
+    [
+        ('LocalTokenNotFoundError', 'hf auth login'),
+        ('RepositoryNotFoundError', 'name of the owner'),
+        ('HfHubHTTPError', 'a long story'),
+        ('HFValidationError', 'no such name'),
+        ('OSError', 'Check the connection'),
+    ],
+)
+def test_what_can_go_wrong_on_the_way_to_the_hub(kind, said, step, api, lm):
+    from huggingface_hub import errors
+
+    cls = getattr(errors, kind, OSError)
+    api.fails[step] = cls.__new__(cls)
+    api.fails[step].args = ('a long story',)
+    with pytest.raises(StageError, match=said) as e:
+        push_to_hub(lm, 'me/model')
+    assert str(e.value).startswith('me/model: ') and e.value.__cause__ is api.fails[step] and not api.files
+
+
+def test_a_card_asks_nothing_of_the_hub(lm, monkeypatch):
+    import huggingface_hub
+
+    def asked(*args, **kwargs):
+        raise AssertionError('the hub was asked')
+
+    monkeypatch.setattr(huggingface_hub.ModelCard, 'validate', asked)
+    monkeypatch.setattr(huggingface_hub.repocard, 'get_session', asked)
+    _, vocab, config = load_lm(lm)
+    card = huggingface_hub.ModelCard(model_card(config, vocab, [], 'mine', {'licence': 'CC0-1.0'}))
+    assert card.data.to_dict() == {
+        'language': 'en',
+        'license': 'cc0-1.0',
+        'library_name': 'ulmfit-nb',
+        'tags': ['ulmfit', 'awd-lstm'],
+        'pipeline_tag': 'text-generation',
+    }
 
 
 # --- the package ------------------------------------------------------------------------------------------------------------------

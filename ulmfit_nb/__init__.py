@@ -3,16 +3,22 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from .classifier import load_classifier
+from .data import TextData
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
+from .hub import download_model, push_to_hub, save_pretrained
 from .pretraining import load_pretrained, pretrain
-from .sharing import from_pretrained, save_pretrained
+from .sources import TextSource, load_data
+from .tokenization import Tokenizer, Vocab
 
 try:
     __version__ = version('ulmfit-nb')
 except PackageNotFoundError:  # a checkout that nobody has installed, say where runs/paper.py trains
     __version__ = 'not installed'
-__all__ = ['pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'from_pretrained', 'load_pretrained', 'save_pretrained', 'TextClassifier']
+__all__ = [
+    'pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub', 'TextClassifier',
+    'load_data', 'TextData', 'TextSource', 'Tokenizer', 'Vocab',
+]
 
 
 def __getattr__(name):

@@ -61,7 +61,7 @@ def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Siz
     with plain_errors():
         from ulmfit_nb import pretrain as stage
         from ulmfit_nb.pretraining import settings_of
-        from ulmfit_nb.data import TextSource
+        from ulmfit_nb.sources import TextSource
         stage(TextSource(data, split, text), out, backwards=backwards, workers=workers,
               **settings_of(preset.value, 'pretrain', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
         report(out)
@@ -72,10 +72,10 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
               max_tokens: Tokens=None, epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0, workers: Workers=0):
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
-        from ulmfit_nb import fine_tune as stage, from_pretrained
+        from ulmfit_nb import fine_tune as stage, download_model
         from ulmfit_nb.pretraining import settings_of
-        from ulmfit_nb.data import TextSource
-        stage(from_pretrained(lm), TextSource(data, split, text), out, workers=workers,
+        from ulmfit_nb.sources import TextSource
+        stage(download_model(lm), TextSource(data, split, text), out, workers=workers,
               **settings_of(preset.value, 'fine_tune', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
         report(out)
 
@@ -86,10 +86,10 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
              preset: Size=Preset.small, text: TextCol='text', label: LabelCol='label', epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0):
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
     with plain_errors():
-        from ulmfit_nb import from_pretrained, train_classifier
-        from ulmfit_nb.data import NAMED, load_data
+        from ulmfit_nb import download_model, train_classifier
+        from ulmfit_nb.sources import NAMED, load_data
         from ulmfit_nb.pretraining import settings_of
-        lm = from_pretrained(lm)
+        lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
         held = valid and (load_data(data, valid) if a_split else load_data(valid, 'train', text, label))
         train_classifier(lm, load_data(data, split, text, label), out, held or None, **settings_of(preset.value, 'train_classifier', epochs=epochs, lr=lr, bs=bs, seed=seed))
@@ -116,9 +116,9 @@ def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, 
             split: Annotated[Optional[str], typer.Option(help='Split of a named set, or of a folder that has one folder a split. Default: test of a named set, train of a folder.')]=None, text: TextCol='text'):
     "Label texts."
     with plain_errors():
-        from ulmfit_nb import from_pretrained, load_classifier
-        from ulmfit_nb.data import NAMED, iter_texts
-        classifier = load_classifier(from_pretrained(model))
+        from ulmfit_nb import download_model, load_classifier
+        from ulmfit_nb.sources import NAMED, iter_texts
+        classifier = load_classifier(download_model(model))
         if data: texts = list(iter_texts(data, split or ('test' if data in NAMED else 'train'), text))
         elif not texts: texts = [line.rstrip('\n') for line in sys.stdin]
         for line, p in zip(texts, classifier.predict_proba(texts, progress_bar=len(texts) >= MANY and sys.stderr.isatty())):
@@ -134,7 +134,7 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
     "From the language model that ships to a classifier of film reviews, offline; and what it would be had nothing been read."
     with plain_errors():
         from ulmfit_nb import fine_tune, train_classifier
-        from ulmfit_nb.data import TextSource, load_data
+        from ulmfit_nb.sources import TextSource, load_data
         from ulmfit_nb.pretraining import settings_of, untrained
         from ulmfit_nb.training import locate
         started, tune, train = time.perf_counter(), settings_of('small', 'fine_tune', seed=seed), settings_of('small', 'train_classifier', seed=seed)

@@ -19,11 +19,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from .classifier import load_classifier
-from .data import TextData, TextSource, check_labels, check_present, check_texts, fingerprint
+from .data import TextData, check_labels, check_present, check_texts, fingerprint
+from .sources import TextSource
 from .fine_tuning import fine_tune
 from .gradual_unfreezing import train_classifier
 from .pretraining import PRESETS, check_source, settings_of
-from .sharing import check_free, from_pretrained, whole_directory
+from .hub import check_free, download_model, whole_directory
 from .training import StageError, plain, read_config, save_stage
 
 # %% ../nbs/14_estimator.ipynb #f8d2e97c
@@ -136,7 +137,7 @@ class TextClassifier(ClassifierMixin, StageSettings):
 def fit_stages(est: TextClassifier, data: TextData, work: Path) -> Path:
     "Carry out the stages in a folder; the classifier's directory."
     classifier = settings_of(est.preset, 'train_classifier', epochs=est.epochs, lr=est.lr, bs=est.bs, drop_mult=est.drop_mult, seed=est.seed)
-    lm = from_pretrained(est.lm)
+    lm = download_model(est.lm)
     if est.unlabelled is not None:
         options = settings_of(est.preset, 'fine_tune', epochs=est.lm_epochs, lr=est.lm_lr, seed=est.seed)
         lm = tuned_lm(lm, [*data.texts, *unlabelled_texts(est.unlabelled)], work, options, est.verbose)
@@ -169,7 +170,7 @@ def save_estimator(est: TextClassifier, out: Path) -> Path:
 
 def load_estimator(cls: type, path: str | Path) -> TextClassifier:
     "What `save_estimator` wrote, or any classifier's directory."
-    path = from_pretrained(path)
+    path = download_model(path)
     config, known = read_config(path), cls().get_params()
     est = cls(**{k: v for k, v in config.get('estimator', {}).items() if k in known})
     adopt(est, path, config.get('labels', config.get('classes')))
