@@ -53,6 +53,11 @@ def test_help_is_quick_and_names_the_commands():
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
+def test_it_says_which_version_it_is():
+    line = (ROOT / 'settings.ini').read_text().split('\nversion = ')[1].splitlines()[0]
+    assert run('--version') == f'{line}\n'
+
+
 def test_every_option_is_explained():
     "What --help says: a line for each command, a text for each option, and the presets that there are."
     for name, command in typer.main.get_command(app).commands.items():

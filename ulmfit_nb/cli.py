@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Seed',
-           'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'run_pretrain', 'run_fine_tune',
-           'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of', 'show_run', 'plot_demo',
-           'lab_environment', 'run_until_stopped', 'lab']
+           'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'print_version', 'options', 'plain_errors',
+           'run_pretrain', 'run_fine_tune', 'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of',
+           'show_run', 'plot_demo', 'lab_environment', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
@@ -24,6 +24,17 @@ app = typer.Typer(help='ULMFiT: pretrain a language model, fine-tune it, train a
 class Preset(str, Enum):
     "How large a model, and how long."
     tiny, small, laptop, paper = 'tiny', 'small', 'laptop', 'paper'
+
+# %% ../nbs/18_command_line.ipynb #a94f2e51
+def print_version(asked: bool):
+    "Print the version and end, if that was asked for."
+    if asked:
+        from ulmfit_nb import __version__
+        typer.echo(__version__)
+        raise typer.Exit()
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option('--version', callback=print_version, is_eager=True, help='Print the version and exit.')]=False): pass
 
 # %% ../nbs/18_command_line.ipynb #c7dd2cc3
 Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
