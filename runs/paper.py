@@ -1,17 +1,19 @@
 """The paper's results at full size, on a GPU: a list of runs, the most telling first, each recorded as results/paper_NAME.json when it is done.
 It stops before a time limit and goes on when it is called again; a run that fails does not keep those from being done that don't need it. Texts
-come from runs/pack.py, so that the machine needs PyTorch and accelerate, and neither spaCy nor nbdev nor an installation: PYTHONPATH=. is enough."""
+come from runs/pack.py, so that the machine needs PyTorch, accelerate and typer, and neither spaCy nor nbdev nor an installation: PYTHONPATH=. is enough."""
 
-import argparse
 import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from command_line import from_command_line
+from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
@@ -119,6 +121,20 @@ GROUPS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    "Those of the command line."
+
+    group: Annotated[Literal['rehearse', *GROUPS], Argument(help='which runs; rehearse: speed and memory at several batch sizes')]
+    packs: Annotated[Path, Option(help='what runs/pack.py wrote')] = ROOT / 'runs/out/packs'
+    out: Annotated[Path, Option(help='directory of the models')] = ROOT / 'runs/out/paper'
+    results: Annotated[Path, Option(help='directory of the records')] = ROOT / 'results'
+    only: Annotated[list[str] | None, Option(help='names of runs; default: all of the group, in order')] = None
+    preset: Annotated[Literal[*RECIPES], Option(help='sizes and rates')] = 'paper'
+    minutes: Annotated[float, Option(help='stop cleanly after so long')] = 1e6
+    commit: Annotated[str | None, Option(help='of this code, where there is no git to ask')] = None
+
+
 def file_name(run: str) -> str:
     return run.replace(': ', '-').replace(' + ', '-').replace(' ', '_')  # letters, digits, - and _: any file system takes them
 
@@ -126,7 +142,7 @@ def file_name(run: str) -> str:
 class Paper:
     "Carries out runs and records them."
 
-    def __init__(self, args):
+    def __init__(self, args: Options):
         self.args, self.deadline, self.device = args, Deadline(args.minutes), best_device()
         self.rate = matrix_rate(self.device, torch.bfloat16, 8192 if self.device.type == 'cuda' else 512)
 
@@ -233,16 +249,7 @@ def rehearse(paper: Paper) -> dict:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('group', choices=['rehearse', *GROUPS], help='which runs; rehearse: speed and memory at several batch sizes')
-    parser.add_argument('--packs', type=Path, default=ROOT / 'runs/out/packs', help='what runs/pack.py wrote')
-    parser.add_argument('--out', type=Path, default=ROOT / 'runs/out/paper', help='directory of the models')
-    parser.add_argument('--results', type=Path, default=ROOT / 'results', help='directory of the records')
-    parser.add_argument('--only', nargs='*', help='names of runs; default: all of the group, in order')
-    parser.add_argument('--preset', choices=list(RECIPES), default='paper', help='sizes and rates')
-    parser.add_argument('--minutes', type=float, default=1e6, help='stop cleanly after so long')
-    parser.add_argument('--commit', help='of this code, where there is no git to ask')
-    args = parser.parse_args()
+    args = from_command_line(Options)
     paper = Paper(args)
     if args.group == 'rehearse':
         paper.record(args.results / 'paper_rehearsal.json', rehearse(paper))

@@ -141,6 +141,7 @@ def version(name):
 metadata.version = version
 for name in 'spacy nbdev fastcore datasets ipywidgets anywidget jupyterlab'.split(): sys.modules[name] = None
 sys.argv = ['paper.py', *sys.argv[1:]]
+sys.path.insert(0, 'runs')  # as `python runs/paper.py` has it
 import runpy; runpy.run_path('runs/paper.py', run_name='__main__')
 """
 

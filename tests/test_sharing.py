@@ -627,6 +627,7 @@ def package(monkeypatch):
 
     def run(*args):
         monkeypatch.setattr(sys, 'argv', ['package.py', *map(str, args)])
+        monkeypatch.syspath_prepend(ROOT / 'runs')
         try:
             runpy.run_path(str(ROOT / 'runs/package.py'), run_name='__main__')
         except SystemExit as e:
