@@ -617,10 +617,6 @@ def test_importing_the_library_is_cheap():
     assert done.returncode == 0, done.stderr
 
 
-def test_models_that_ship_are_in_the_package():
-    assert 'pretrained/*/*' in (ROOT / 'setup.py').read_text() and 'recursive-include ulmfit_nb/pretrained *' in (ROOT / 'MANIFEST.in').read_text()
-
-
 @pytest.fixture
 def package(monkeypatch):
     "runs/package.py, with arguments; gives what it says when it refuses."
