@@ -27,17 +27,17 @@ lab: setup       ## the course, in JupyterLab
 	$(BIN)/ulmfit-nb lab
 
 readme: setup    ## the tables in README.md, from results/
-	$(BIN)/python runs/readme.py
+	$(BIN)/python site/readme.py
 
 docs: setup      ## the site, in _docs; needs Quarto
 	rm -rf _proc
-	$(BIN)/python runs/docs.py
+	$(BIN)/python site/docs.py
 	@command -v quarto >/dev/null || { echo "Quarto is not on PATH. Install it (quarto.org, Get started), then run make docs again."; exit 1; }
-	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=runs nbdev-docs
-	$(BIN)/python runs/check_site.py _docs
+	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=site nbdev-docs
+	$(BIN)/python site/check_site.py _docs
 
 pictures: setup  ## the plain pictures of the widgets, for browsers that run no scripts; needs Chromium
-	$(BIN)/python runs/pictures.py
+	$(BIN)/python site/pictures.py
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

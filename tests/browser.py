@@ -64,21 +64,21 @@ def browser_path() -> str | None:
 
 
 def copy_notebook(name: str, to: Path, outputs=True) -> str:
-    "A notebook in a folder of its own, the recorded data where the notebook looks for it; signed, so that its outputs are shown."
+    "A notebook, named as `name_of` names it, in a folder of its own; the recorded data where it looks for them; signed, so that its outputs are shown."
     import nbformat
     from nbformat.sign import NotebookNotary
 
-    nb = nbformat.read(ROOT / f'nbs/{name}.ipynb', as_version=4)
+    nb, copy = nbformat.read(ROOT / f'nbs/{name}.ipynb', as_version=4), to / f'nbs/{name}.ipynb'
     if not outputs:
         nb.metadata.pop('widgets', None)
         for cell in nb.cells:
             cell.update({'outputs': []} if cell.cell_type == 'code' else {})
-    for folder in ('nbs', 'tests', '.jupyter/data'):
-        (to / folder).mkdir(parents=True, exist_ok=True)
+    for folder in (copy.parent, to / 'tests', to / '.jupyter/data'):
+        folder.mkdir(parents=True, exist_ok=True)
     for folder in ('tests/golden', 'results'):
         if not (to / folder).exists():
             (to / folder).symlink_to(ROOT / folder)
-    nbformat.write(nb, to / f'nbs/{name}.ipynb')
+    nbformat.write(nb, copy)
     NotebookNotary(data_dir=str(to / '.jupyter/data')).sign(nb)
     return f'nbs/{name}.ipynb'
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
-from notebooks import NBS
+from notebooks import NBS, name_of
 from test_exercises import LESSONS, exercises_of
 
 EXPLORER = '07_schedules'
@@ -30,7 +30,7 @@ def lab(request, tmp_path_factory):
     "A JupyterLab with every notebook in it, without outputs."
     folder = tmp_path_factory.mktemp('lab')
     for path in NBS:
-        copy_notebook(path.stem, folder, outputs=False)
+        copy_notebook(name_of(path), folder, outputs=False)
     with jupyterlab(folder, request.param) as address:
         yield address, request.param.split()[-1].lower()
 
@@ -53,13 +53,14 @@ def take_picture(page, name: str):
     page.set_viewport_size({'width': size['width'], 'height': min(height, 16_000)})
     page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, 0)")  # a run ends at the last cell
     page.wait_for_timeout(500)
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f'{name}.png')
+    file = SCREENSHOTS / f'{name}.png'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file)
     page.set_viewport_size(size)
 
 
-every = pytest.mark.parametrize('page', [p.stem for p in NBS], indirect=True)
-asked = pytest.mark.parametrize('page', [p.stem for p in LESSONS if any(e['asked'] for e in exercises_of(p))], indirect=True)
+every = pytest.mark.parametrize('page', [name_of(p) for p in NBS], indirect=True)
+asked = pytest.mark.parametrize('page', [name_of(p) for p in LESSONS if any(e['asked'] for e in exercises_of(p))], indirect=True)
 explorer = pytest.mark.parametrize('page', [EXPLORER], indirect=True)
 
 

@@ -6,16 +6,14 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-import yaml
-from notebooks import NBS, ROOT, directives, module_of, read
-
-import ulmfit_nb
-
-sys.path.insert(0, str(ROOT / 'runs'))
 import check_site
 import docs
+import pytest
 import widget_pages
+import yaml
+from notebooks import NBS, ROOT, directives, html_name, modules_of, name_of, notebooks_in, read
+
+import ulmfit_nb
 
 LINK = re.compile(r'(?<!!)\[[^\]]*\]\(([^)\s]+)\)')
 IMAGE = re.compile(r'!\[([^\]]*)\]\(([^)\s]+)\)')
@@ -30,24 +28,16 @@ def site(tmp_path_factory):
     shutil.copytree(ROOT / 'nbs', here / 'nbs', symlinks=True, ignore=shutil.ignore_patterns('.*', 'reference', 'llms.txt'))
     docs.write(here / 'nbs')
     code = 'from nbdev.serve import proc_nbs; proc_nbs(n_workers=0, force=True)'
-    paths = {'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "runs"}', 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'agg'}
+    paths = {'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "site"}', 'OMP_NUM_THREADS': '1', 'MPLBACKEND': 'agg'}
     done = subprocess.run([sys.executable, '-c', code], cwd=here, env=os.environ | paths, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'Error' not in done.stdout, done.stdout[-2000:]
     return here / '_proc'
 
 
-def listed(contents) -> list[str]:
-    "The pages that a part of the sidebar names, in order."
-    if isinstance(contents, str):
-        return [contents]
-    if isinstance(contents, list):
-        return [page for part in contents for page in listed(part)]
-    return listed(contents.get('contents', contents.get('href', [])))
-
-
-def sidebar() -> list[str]:
-    return listed(yaml.safe_load((ROOT / '_quarto.yml').read_text())['website']['sidebar'])
+def processed(site) -> dict:
+    "The processed notebooks by their names."
+    return {name_of(p, site): p for p in notebooks_in(site)}
 
 
 def headings(cells) -> set[str]:
@@ -67,19 +57,18 @@ def html_of(path) -> str:
 
 
 def test_every_page_is_processed(site):
-    assert {p.stem for p in NBS} <= {p.stem for p in site.glob('*.ipynb')}
+    assert {name_of(p) for p in NBS} == set(processed(site))
 
 
 def test_every_page_is_in_the_sidebar_once():
-    named = [p for p in sidebar() if p.endswith('.ipynb')]
-    assert sorted(named) == [p.name for p in NBS]
-    assert 'reference/*.qmd' in sidebar()
+    assert sorted(docs.pages()) == sorted(NBS)
+    assert 'reference/*.qmd' in docs.sidebar()
 
 
 def test_a_reference_page_a_module(site):
-    modules = {module_of(read(p)) for p in NBS} - {None}
     pages = {p.stem: p.read_text() for p in (site / 'reference').glob('*.qmd')}
-    assert set(pages) == modules
+    assert set(pages) == {m for p in NBS for m in modules_of(read(p))}
+    assert [(p.stem, m) for p in NBS for m in modules_of(read(p)) if f'](../{name_of(p)}.ipynb)' not in pages[m]] == []
     assert 'cut_frac:float=0.1, # the share of steps in which the rate rises' in pages['schedules']
     assert '## stlr {#stlr}' in pages['schedules'] and 'lrs: list[float]' in pages['training']
 
@@ -88,29 +77,30 @@ def test_classes_say_what_they_are(site):
     "Where nbdev would show *args: the fields of a dataclass, else what a class is a kind of; and no class of a page's own is called __main__."
     text = html_of(site / '06_training.ipynb')
     assert 'class Phase' in text and 'lrs: list[float]' in text and 'class StageError(' in text
-    assert not [p.stem for p in site.glob('*.ipynb') if '__main__.' in html_of(p)]
+    assert not [name for name, p in processed(site).items() if '__main__.' in html_of(p)]
     assert '*args, **kw' not in (site / 'reference/training.qmd').read_text()
 
 
 def test_backticked_names_become_links(site):
-    "A name in backticks leads to the chapter that builds it; a public name of the package to its own module, and no namesake."
-    text = {p.stem: '\n'.join(c.source for c in read(p).cells if c.cell_type == 'markdown') for p in site.glob('*.ipynb')}
-    links = [link for page in text.values() for link in re.findall(r'\[`(\w+)`\]\(/(\w+)\.html#\w+\)', page)]
-    assert len(links) > 50 and ('Tokenizer', 'tokenization') in links
-    built = {name: getattr(ulmfit_nb, name).__module__.rpartition('.')[2] for name in ulmfit_nb.__all__}
-    wrong = {(name, page) for name, page in links if name in built and page != built[name]}
+    "A name in backticks leads to the notebook that builds it; a public name of the package to one that fills its own module, and no namesake."
+    text = ['\n'.join(c.source for c in read(p).cells if c.cell_type == 'markdown') for p in processed(site).values()]
+    links = [link for page in text for link in re.findall(r'\[`(\w+)`\]\(/([\w/]+\.html)#\w+\)', page)]
+    assert len(links) > 50 and ('Tokenizer', 'tokenization.html') in links
+    built = {name: getattr(ulmfit_nb, name).__module__.removeprefix('ulmfit_nb.') for name in ulmfit_nb.__all__}
+    fills = {html_name(p): modules_of(read(p)) for p in NBS}
+    wrong = {(name, page) for name, page in links if name in built and built[name] not in fills[page]}
     assert not wrong, f'{wrong} lead to a namesake'
 
 
 def test_backticked_names_lead_somewhere(site):
-    pages = {docs.html_name(p): read(p).cells for p in site.glob('*.ipynb')}
+    pages = {html_name(p, site): read(p).cells for p in processed(site).values()}
     anchors = {page: headings(cells) for page, cells in pages.items()}
-    links = {m for cells in pages.values() for c in cells if c.cell_type == 'markdown' for m in re.findall(r'\]\(/(\w+\.html)#([\w.]+)\)', c.source)}
+    links = {m for cells in pages.values() for c in cells if c.cell_type == 'markdown' for m in re.findall(r'\]\(/([\w/]+\.html)#([\w.]+)\)', c.source)}
     assert len(links) > 50
     assert {(page, anchor) for page, anchor in links if anchor not in anchors.get(page, ())} == set()
 
 
-@pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', NBS, ids=name_of)
 def test_links_and_anchors(path):
     cells = read(path).cells
     for cell in cells:
@@ -121,44 +111,45 @@ def test_links_and_anchors(path):
                 continue
             page, _, anchor = target.partition('#')
             there = path.parent / page if page else path
-            assert there.exists(), f'{path.name}: a link to {target}'
+            assert there.exists(), f'{name_of(path)}: a link to {target}'
             if anchor and there.suffix == '.ipynb':
-                assert anchor in headings(read(there).cells), f'{path.name}: no heading for {target}; there are {sorted(headings(read(there).cells))}'
+                assert anchor in headings(read(there).cells), f'{name_of(path)}: no heading for {target}; there are {sorted(headings(read(there).cells))}'
 
 
-@pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', NBS, ids=name_of)
 def test_pictures_say_what_they_show(path):
     for cell in read(path).cells:
         for alt, target in IMAGE.findall(cell.source) if cell.cell_type == 'markdown' else ():
-            assert len(alt.split()) >= 4 and (path.parent / target).exists(), f'{path.name}: {target}'
+            assert len(alt.split()) >= 4 and (path.parent / target).exists(), f'{name_of(path)}: {target}'
         if cell.cell_type == 'code' and any('image/png' in o.get('data', {}) for o in cell.outputs):
-            assert 'fig-alt' in directives(cell), f'{path.name}, cell {cell.id}: give its picture a text, #| fig-alt: what it shows:\n{cell.source[:200]}'
+            assert 'fig-alt' in directives(cell), f'{name_of(path)}, cell {cell.id}: give its picture a text, #| fig-alt: what it shows:\n{cell.source[:200]}'
 
 
 def test_llms_txt_names_every_page(site):
     text = (site.parent / 'nbs/llms.txt').read_text()
-    assert all(f'({docs.html_name(p)})' in text for p in NBS)
+    assert all(f'({html_name(p)})' in text for p in NBS)
 
 
-@pytest.mark.parametrize('path', NBS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', NBS, ids=name_of)
 def test_every_widget_has_a_twin_without_scripts(site, path):
     "What is on the page is what the notebook shows, in its order; each has its picture, or its question."
-    text = html_of(site / path.name)
+    text = html_of(processed(site)[name_of(path)])
     widgets = [w for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes]
     assert re.findall(r'<div class="static-widget" id="([^"]+)"', text) == [w.name for w in widgets if w.lives]
     assert re.findall(r'<b>This one needs Python.*', text) == [] or any(not w.lives for w in widgets)
     assert check_site.twinless(text) == []
-    pictures = re.findall(r'src="(images/widgets/[^"]+)" alt="([^"]*)"', text)
+    pictures = re.findall(r'src="([./]*images/widgets/[^"]+)" alt="([^"]*)"', text)
     assert len(pictures) == len([w for w in widgets if not w.question])
-    assert [src for src, alt in pictures if len(alt.split()) < 4 or not (ROOT / 'nbs' / src).exists()] == []
+    assert [src for src, alt in pictures if len(alt.split()) < 4 or not (path.parent / src).exists()] == []
+    assert [src for src in re.findall(r'<script src="([^"]+)"', text) if not (path.parent / src).exists()] == []
 
 
 def test_pages_need_nothing_from_elsewhere(site):
     "A stored widget or a table in HTML would make Quarto load require.js, jQuery and the widget manager from a network of its own."
-    for path in site.glob('*.ipynb'):
+    for name, path in processed(site).items():
         nb = read(path)
         kinds = {kind for c in nb.cells for o in c.get('outputs', []) for kind in o.get('data', {})}
-        assert 'widgets' not in nb.metadata and not kinds & {'text/html', 'application/javascript', widget_pages.VIEW}, path.stem
+        assert 'widgets' not in nb.metadata and not kinds & {'text/html', 'application/javascript', widget_pages.VIEW}, name
     settings = yaml.safe_load((ROOT / '_quarto.yml').read_text())['format']['html']
     assert settings['html-math-method'] == 'mathml'
     assert all('site/theme.scss' in theme for theme in settings['theme'].values()), 'where the fonts from elsewhere are turned off'
@@ -166,7 +157,7 @@ def test_pages_need_nothing_from_elsewhere(site):
 
 def test_a_question_does_not_show_its_answer(site):
     "The code above a question holds the answer: it stays out of the page."
-    asking = [c for path in site.glob('*.ipynb') for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
+    asking = [c for path in processed(site).values() for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
     assert len(asking) > 10 and all(c.source.startswith('#| echo: false') for c in asking)
 
 

@@ -4,13 +4,13 @@ import re
 import subprocess
 import sys
 
-from notebooks import NBS, ROOT
+from notebooks import NBS, ROOT, name_of
 
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
 def test_results_are_those_recorded():
-    done = subprocess.run([sys.executable, ROOT / 'runs/readme.py', '--check'], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, ROOT / 'site/readme.py', '--check'], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -28,7 +28,10 @@ def test_links_and_pictures_exist():
 
 
 def test_every_chapter_is_named():
-    assert set(re.findall(r'`(index|widgets|exercises|\d\d_\w+)`', README)) == {p.stem for p in NBS}
+    "The chapters one by one, the notebooks of a folder by their folder."
+    rows = [line for line in README.partition('## The chapters')[2].partition('\n## ')[0].splitlines() if line.startswith('|')]
+    names = [name_of(p) for p in NBS]
+    assert set(re.findall(r'`([\w/]+)`', '\n'.join(rows))) == {n.rpartition('/')[0] or n for n in names}
 
 
 def test_the_example_runs(tmp_path, monkeypatch):

@@ -2,15 +2,12 @@
 scripts don't run, a picture or a plain question stands in their place."""
 
 import json
-import sys
 
+import pictures
 import pytest
+import widget_pages
 from browser import browser_path, chromium
 from notebooks import NBS, ROOT, read
-
-sys.path.insert(0, str(ROOT / 'runs'))
-import pictures
-import widget_pages
 
 PLAYER = (ROOT / 'nbs/site/player.js').read_text(encoding='utf-8')
 STORED = {w.name: w for path in NBS for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes}

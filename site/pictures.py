@@ -3,15 +3,13 @@ into nbs/images/widgets, with pictures.json, which holds for each a text that st
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
-import nbformat
+from notebooks import FOLDER, NBS, ROOT, modules_of, read
 from PIL import Image
-from widget_pages import NBS, PICTURES, Stored, page_name, texts_of_pictures, widgets_of
+from widget_pages import PICTURES, Stored, page_name, texts_of_pictures, widgets_of
 
-from ulmfit_nb import widgets
-
-ROOT = NBS.parent
 sys.path.insert(0, str(ROOT / 'tests'))
 LARGEST = 60_000  # bytes
 PAGE = """<!doctype html><meta charset="utf-8"><style>body {{ font: 16px/1.5 "Liberation Sans", Arial, sans-serif; margin: 0; background: #fff; color: #222 }}
@@ -34,13 +32,12 @@ def page_of(widget: Stored) -> str:
         if model['name'] == 'VBoxModel':
             model['state']['children'] = [c for c in model['state']['children'] if data['models'][c.removeprefix('IPY_MODEL_')]['name'] != 'HTMLModel']
     text = json.dumps(data).replace('<', '\\u003c')
-    return PAGE.format(name=widget.name, data=text, player=(NBS / 'site/player.js').read_text(encoding='utf-8'))
+    return PAGE.format(name=widget.name, data=text, player=(FOLDER / 'site/player.js').read_text(encoding='utf-8'))
 
 
 def wanted() -> list[Stored]:
     "The widgets to have a picture: all but questions and texts."
-    books = [(nbformat.read(p, as_version=4), page_name(p)) for p in sorted(NBS.glob('*.ipynb'))]
-    return [w for nb, page in books for ws in widgets_of(nb, page).values() for w in ws if w.classes and not w.question]
+    return [w for p in NBS for ws in widgets_of(read(p), page_name(p)).values() for w in ws if w.classes and not w.question]
 
 
 def small(path: Path):
@@ -63,6 +60,12 @@ def drawable(widget: Stored) -> Stored:
     return widget
 
 
+def says(name: str) -> str:
+    "What a widget of ours is, in the words of its class."
+    modules = [import_module(f'ulmfit_nb.{m}') for p in NBS for m in modules_of(read(p)) if 'widgets' in m]
+    return next(getattr(m, name).__doc__ for m in modules if hasattr(m, name))
+
+
 def draw(page, widget: Stored) -> dict:
     "Draw a widget; the text that stands for its picture."
     errors, file = [], PICTURES / f'{widget.name}.png'
@@ -74,7 +77,7 @@ def draw(page, widget: Stored) -> dict:
         raise RuntimeError(f'{widget.name}: {errors}')
     page.locator('.static-widget').screenshot(path=file)
     small(file)
-    what = ' '.join(dict.fromkeys(getattr(widgets, name).__doc__ for name in widget.classes))
+    what = ' '.join(dict.fromkeys(says(name) for name in widget.classes))
     return {'alt': f'{what} {page.evaluate(TOLD)}'.strip()[:400]}
 
 

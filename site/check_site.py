@@ -1,5 +1,5 @@
 """What is wrong with a rendered site: links and anchors that lead nowhere, pictures without a text, files that are missing or come from elsewhere, widgets
-without a twin for browsers that run no scripts. Prints each, and fails if there is one: python runs/check_site.py _docs"""
+without a twin for browsers that run no scripts. Prints each, and fails if there is one: python site/check_site.py _docs"""
 
 import re
 import sys

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from notebooks import NBS, ROOT, name_of, read
 
 from ulmfit_nb.experiments import record
 
-ROOT = Path(__file__).parent.parent
 STRIP = re.compile(r'(\*\*Time\*\* about )(\S+)( s on 2 cores)')
 
 
@@ -25,7 +25,7 @@ def strip_of(nb) -> int | None:
 
 def measure(path: Path) -> float:
     "Seconds from the start of the kernel to the last cell."
-    nb, began = nbformat.read(path, as_version=4), time.perf_counter()
+    nb, began = read(path), time.perf_counter()
     NotebookClient(nb, timeout=600, resources={'metadata': {'path': str(path.parent)}}).execute()
     return time.perf_counter() - began
 
@@ -37,14 +37,14 @@ def rounded(seconds: float) -> int:
 
 def stale(path: Path, seconds: float) -> str | None:
     "What is wrong with a chapter's line."
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     said = STRIP.search(nb.cells[strip_of(nb)].source)[2]
-    return None if said == str(rounded(seconds)) else f'{path.name} says {said} s, and {rounded(seconds)} were measured'
+    return None if said == str(rounded(seconds)) else f'{name_of(path)} says {said} s, and {rounded(seconds)} were measured'
 
 
 def write(path: Path, seconds: float):
     "Put the measured time into a chapter's line."
-    nb = nbformat.read(path, as_version=4)
+    nb = read(path)
     cell = nb.cells[strip_of(nb)]
     cell.source = STRIP.sub(rf'\g<1>{rounded(seconds)}\g<3>', cell.source)
     nbformat.write(nb, path)
@@ -55,19 +55,19 @@ def main():
     parser.add_argument('chapters', nargs='*', help='measure (or check) these; default: all')
     parser.add_argument('--check', action='store_true')
     args = parser.parse_args()
-    lessons = {p.stem: p for p in sorted((ROOT / 'nbs').glob('*.ipynb')) if strip_of(nbformat.read(p, as_version=4)) is not None}
+    lessons = {name_of(p): p for p in NBS if strip_of(read(p)) is not None}
     path = ROOT / 'results/chapters.json'
     seconds = json.loads(path.read_text(encoding='utf-8'))['seconds'] if path.exists() else {}
     if args.check:
         names = args.chapters or lessons
         wrong = [f'{n} was never measured' for n in names if n not in seconds] + [w for n in names if n in seconds and (w := stale(lessons[n], seconds[n]))]
-        raise SystemExit('\n'.join(wrong) + '\nRun python runs/minutes.py on an idle machine' if wrong else 0)
+        raise SystemExit('\n'.join(wrong) + '\nRun python site/minutes.py on an idle machine' if wrong else 0)
     os.environ.setdefault('OMP_NUM_THREADS', '2')
     for name in args.chapters or lessons:
         seconds[name] = round(measure(lessons[name]), 1)
         print(f'{seconds[name]:6.1f} s  {name}', flush=True)
         write(lessons[name], seconds[name])
-        record(path, 'python runs/minutes.py', {'seconds': {n: seconds[n] for n in lessons if n in seconds}})
+        record(path, 'python site/minutes.py', {'seconds': {n: seconds[n] for n in lessons if n in seconds}})
 
 
 if __name__ == '__main__':

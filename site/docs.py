@@ -7,18 +7,9 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 
-import nbformat
 import yaml
 from nbdev.showdoc import BasicMarkdownRenderer, show_doc
-
-ROOT = Path(__file__).parent.parent
-NBS = ROOT / 'nbs'
-
-
-def module_of(nb) -> str | None:
-    "The module a notebook exports to."
-    found = [re.search(r'^#\| default_exp (\S+)', c.source, re.M) for c in nb.cells if c.cell_type == 'code']
-    return next((m[1] for m in found if m), None)
+from notebooks import FOLDER, ROOT, html_name, modules_of, name_of, read
 
 
 def title_and_promise(nb) -> tuple[str, str]:
@@ -56,11 +47,11 @@ def entry(obj, name: str, level: int) -> str:
     return re.sub(r'\A#+ .*', f'{"#" * level} {name} {{#{name}}}', text)
 
 
-def reference(module: str, chapter: Path, title: str) -> str:
-    "The reference page of a module, as Quarto markdown."
+def reference(module: str, chapters: dict[Path, str]) -> str:
+    "The reference page of a module, as Quarto markdown; with the title of each notebook that fills it."
     lib = import_module(f'ulmfit_nb.{module}')
     parts = [f'---\ntitle: "{module}"\ndescription: "{ast.get_docstring(ast.parse(Path(lib.__file__).read_text(encoding="utf-8")))}"\n---']
-    parts.append(f'Built and explained in [{title}](../{chapter.name}).')
+    parts.append(f'Built and explained in {", ".join(f"[{title}](../{name_of(p)}.ipynb)" for p, title in chapters.items())}.')
     for name in lib.__all__:
         obj = getattr(lib, name)
         if not callable(obj) or not hasattr(obj, '__module__'):
@@ -71,16 +62,22 @@ def reference(module: str, chapter: Path, title: str) -> str:
     return '\n\n'.join(parts) + '\n'
 
 
+def listed(contents) -> list[str]:
+    "The pages that a part of the sidebar names, in order."
+    if isinstance(contents, str):
+        return [contents]
+    if isinstance(contents, list):
+        return [page for part in contents for page in listed(part)]
+    return listed(contents.get('contents', contents.get('href', [])))
+
+
+def sidebar() -> list[str]:
+    return listed(yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar'])
+
+
 def pages() -> list[Path]:
-    "The notebooks in the order of the sidebar."
-    sidebar = yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar']['contents']
-    listed = [p['href'] if isinstance(p, dict) and 'href' in p else p for section in sidebar for p in section['contents']]
-    return [NBS / p for p in listed if isinstance(p, str) and p.endswith('.ipynb')]
-
-
-def html_name(path: Path) -> str:
-    "The page that nbdev makes of a notebook: its number is dropped."
-    return re.sub(r'^\d+_', '', path.stem) + '.html'
+    "The notebooks in the order of the sidebar, which names them one by one or a folder at a time."
+    return [p for named in sidebar() if named.endswith('.ipynb') for p in (sorted(FOLDER.glob(named)) if '*' in named else [FOLDER / named])]
 
 
 def llms(entries: list[tuple[str, str, str]]) -> str:
@@ -92,16 +89,18 @@ def llms(entries: list[tuple[str, str, str]]) -> str:
 
 def write(out: Path):
     "Write reference/*.qmd and llms.txt into a folder."
-    entries = []
+    entries, chapters = [], {}
     (out / 'reference').mkdir(exist_ok=True)
     for path in pages():
-        nb = nbformat.read(path, as_version=4)
+        nb = read(path)
         title, promise = title_and_promise(nb)
         entries.append((html_name(path), title, promise))
-        for module in filter(None, [module_of(nb)]):
-            (out / f'reference/{module}.qmd').write_text(reference(module, path, title), encoding='utf-8')
+        for module in modules_of(nb):
+            chapters.setdefault(module, {})[path] = title
+    for module, built_in in chapters.items():
+        (out / f'reference/{module}.qmd').write_text(reference(module, built_in), encoding='utf-8')
     (out / 'llms.txt').write_text(llms(entries), encoding='utf-8')
 
 
 if __name__ == '__main__':
-    write(NBS)
+    write(FOLDER)

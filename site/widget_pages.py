@@ -1,5 +1,5 @@
 """Widgets on the docs site, where there is no Python. As nbdev processes a page, each stored widget becomes a piece of HTML that nbs/site/player.js draws
-and moves from its own ES module and its stored traits, with a plain picture (runs/pictures.py) or a plain question where scripts don't run."""
+and moves from its own ES module and its stored traits, with a plain picture (site/pictures.py) or a plain question where scripts don't run."""
 
 import hashlib
 import html
@@ -10,13 +10,13 @@ from importlib import import_module
 from pathlib import Path
 
 import docs
-import nbformat
+from nbdev.config import get_config
 from nbdev.processors import Processor
+from notebooks import FOLDER, html_name, modules_of, read
 
 from ulmfit_nb.widgets import rich
 
-NBS = Path(__file__).parent.parent / 'nbs'
-PICTURES = NBS / 'images/widgets'
+PICTURES = FOLDER / 'images/widgets'
 VIEW, STORED = 'application/vnd.jupyter.widget-view+json', 'application/vnd.jupyter.widget-state+json'
 LINKS = ('LinkModel', 'DirectionalLinkModel')
 DRAWN = {'AnyModel', 'VBoxModel', 'HTMLModel', 'IntSliderModel', 'FloatSliderModel', 'FloatLogSliderModel', 'SelectionSliderModel', 'RadioButtonsModel'}
@@ -107,9 +107,14 @@ def widgets_of(nb, page: str) -> dict[int, list[Stored]]:
     return found
 
 
-def page_name(path: Path) -> str:
-    "A page without its number."
-    return re.sub(r'^\d+_', '', path.stem)
+def page_name(path: Path, folder: Path = FOLDER) -> str:
+    "A page without its number, as a word: `schedules`, `course-widgets-microscope`."
+    return html_name(path, folder).removesuffix('.html').replace('/', '-')
+
+
+def to_top(path: Path, folder: Path = FOLDER) -> str:
+    "What leads from a page to the top of the site: nothing, or `../` for each folder it lies in."
+    return '../' * html_name(path, folder).count('/')
 
 
 def plain_question(q: dict) -> str:
@@ -119,23 +124,23 @@ def plain_question(q: dict) -> str:
     return f'<div class="static-question"><p>{rich(q["question"])}</p><ul>{choices}</ul>{answer}</div>'
 
 
-def plain_picture(widget: Stored, texts: dict, note='') -> str:
-    "A picture of a widget with its caption."
+def plain_picture(widget: Stored, texts: dict, note='', top='') -> str:
+    "A picture of a widget with its caption, for a page from which `top` leads to the top of the site."
     alt = html.escape(texts.get(widget.name, {}).get('alt', ''))
     under = f'<figcaption>{note}{widget.caption}</figcaption>' if note or widget.caption else ''
-    return f'<figure class="static-picture"><img src="images/widgets/{widget.name}.png" alt="{alt}">{under}</figure>'
+    return f'<figure class="static-picture"><img src="{top}images/widgets/{widget.name}.png" alt="{alt}">{under}</figure>'
 
 
 WAITS = '<b>This one needs Python: it lives in the notebook.</b> '
 
 
-def as_html(widget: Stored, texts: dict) -> str:
-    "A widget for a page."
+def as_html(widget: Stored, texts: dict, top='') -> str:
+    "A widget for a page from which `top` leads to the top of the site."
     if not widget.classes:  # a text alone
         return widget.models[widget.root]['state']['value']
     if not widget.lives:
-        return plain_picture(widget, texts, WAITS)
-    still = plain_question(widget.question) if widget.question else plain_picture(widget, texts)
+        return plain_picture(widget, texts, WAITS, top)
+    still = plain_question(widget.question) if widget.question else plain_picture(widget, texts, top=top)
     still = still.replace('`', '&#96;')
     data = f'<script type="application/json">{widget.data()}</script>'
     return f'<div class="static-widget" id="{widget.name}">{data}</div>\n<noscript id="{widget.name}-still">{still}</noscript>'
@@ -147,7 +152,7 @@ def texts_of_pictures(folder: Path = PICTURES) -> dict:
     return json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}
 
 
-PLAYER = '<script src="site/player.js" defer></script>'
+PLAYER = '<script src="{top}site/player.js" defer></script>'
 
 
 def raw(text: str) -> dict:
@@ -155,7 +160,7 @@ def raw(text: str) -> dict:
     return {'text/markdown': f'```{{=html}}\n{text}\n```\n'}
 
 
-METHOD = re.compile(r'(\]\(/\w+\.html#\w+)\.\w+\)')
+METHOD = re.compile(r'(\]\(/[\w/]+\.html#\w+)\.\w+\)')
 
 
 class StaticWidgets(Processor):
@@ -163,16 +168,16 @@ class StaticWidgets(Processor):
     where the page explains it: nbdev links it to an anchor of its own, and there is none."""
 
     def begin(self):
-        self.found = widgets_of(self.nb, page_name(Path(self.nb.path_)))
+        path, folder = Path(self.nb.path_).resolve(), Path(get_config().nbs_path).resolve()
+        self.found, self.top = widgets_of(self.nb, page_name(path, folder)), to_top(path, folder)
         self.texts, self.first = texts_of_pictures(), True
         self.nb.metadata.pop('widgets', None)
-        module = docs.module_of(nbformat.read(self.nb.path_, as_version=4))
-        self.lib = import_module(f'ulmfit_nb.{module}') if module else None
+        self.built = {k: v for m in modules_of(read(self.nb.path_)) for k, v in vars(import_module(f'ulmfit_nb.{m}')).items()}
 
     def entry(self, text: str) -> str:
         "A reference entry: what is built on this page is called __main__ in it, and of many a class it shows no more than *args."
         name = re.search(r'^### (\w+)$', text, re.M)
-        return docs.telling(text, getattr(self.lib, name[1], None) if name else None).replace('__main__.', '')
+        return docs.telling(text, self.built.get(name[1]) if name else None).replace('__main__.', '')
 
     def cell(self, cell):
         if cell.cell_type == 'markdown':
@@ -184,7 +189,9 @@ class StaticWidgets(Processor):
             data = out.get('data', {})
             if VIEW in data:
                 widget = next(waiting)
-                out['data'] = raw(as_html(widget, self.texts) + (f'\n{PLAYER}' if self.first and widget.lives and widget.classes else ''))
+                out['data'] = raw(
+                    as_html(widget, self.texts, self.top) + (f'\n{PLAYER.format(top=self.top)}' if self.first and widget.lives and widget.classes else '')
+                )
                 self.first = self.first and not (widget.lives and widget.classes)
                 if widget.question and 'echo: false' not in cell.source:
                     cell.source = '#| echo: false\n' + cell.source

@@ -1,0 +1,1 @@
+"What only the chapters need: widgets, checks of exercises, records of runs, the study of forgetting."

@@ -1,0 +1,1 @@
+"The widgets of the course, a module a widget."
