@@ -1,5 +1,6 @@
 """Measure ulmfit_nb beside fastai: the same work, in one process, interleaved repeat by repeat. One record a measurement, in results/.
 
+\b
 python bench/bench.py all      everything below, in about fourteen minutes on two quiet cores
                      check     that both compute the same: losses step by step without dropout, predictions, tokens
                      lm        (a) a training step of the language model
@@ -9,18 +10,19 @@ python bench/bench.py all      everything below, in about fourteen minutes on tw
                      loader    (e) an epoch of language-model batches, from ids and from tokens
                      import    (f) importing the package"""
 
-import argparse
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Literal
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent / 'runs'), str(HERE.parent)]
 THREADS = os.environ.setdefault('BENCH_THREADS', '2')
 os.environ.setdefault('OMP_NUM_THREADS', THREADS)
 SHARED = HERE.parents[1] / 'shared/data'
@@ -30,9 +32,11 @@ if SHARED.is_dir():
 import numpy as np  # noqa: E402
 import quiet  # noqa: E402
 import workload  # noqa: E402
+from command_line import from_command_line  # noqa: E402
+from typer import Argument, Option  # noqa: E402
 
 from ulmfit_nb.course.records import record as write_record  # noqa: E402
-from ulmfit_nb.training import peak_memory_mb  # noqa: E402
+from ulmfit_nb.memory import peak_memory_mb  # noqa: E402
 
 CASES = {  # one measurement, several cases
     'check': [{}],
@@ -66,7 +70,7 @@ def load(label):
     return module
 
 
-def plain(labels):
+def json_default(labels):
     return [l for l in labels if '-' not in l]  # where precision and loop play no part
 
 
@@ -143,7 +147,7 @@ def tokenize(labels, repeats, n, workers):
     source = 'imdb' if local_files('imdb', 'train') else 'reviews'
     texts = load_data(source).texts
     texts = texts[:: max(1, len(texts) // n)][:n]
-    labels, found = plain(labels), {}
+    labels, found = json_default(labels), {}
     impls = {l: load(l) for l in labels}
     for m in impls.values():
         m.tokenize(texts[:20])
@@ -164,7 +168,7 @@ def loader(labels, repeats, source, tokens):
     def once(label):
         return split(child('loader', label=label, source=source, tokens=tokens, repeats=repeats))
 
-    return interleave(plain(labels), 2, once, tokens, 'tokens')
+    return interleave(json_default(labels), 2, once, tokens, 'tokens')
 
 
 def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
@@ -191,7 +195,7 @@ def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
 
 
 def imports(labels, repeats):
-    modules = {'torch': 'torch'} | {l: {'fastai': 'fastai.text.all', 'ours': 'ulmfit_nb'}[l] for l in plain(labels)}
+    modules = {'torch': 'torch'} | {l: {'fastai': 'fastai.text.all', 'ours': 'ulmfit_nb'}[l] for l in json_default(labels)}
     for m in modules.values():
         child('import', module=m)  # so that all files are in the page cache
     return interleave(list(modules), 2 * repeats, lambda l: split(child('import', module=modules[l])), 1, 'imports')
@@ -238,6 +242,18 @@ MEASURES = {'check': check, 'lm': lm, 'clas': clas, 'infer': infer, 'tokenize': 
 CHILDREN = {'loader': child_loader, 'import': child_import}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    "Those of the command line."
+
+    what: Annotated[Literal['all', *MEASURES], Argument(help='one measurement, or all')]
+    impl: Annotated[list[str], Option(help='implementations, fastai-raw too; ratios are taken to the first')] = ('fastai', 'ours', 'ours-bf16')
+    repeats: Annotated[int, Option(help='of each')] = 3
+    out: Annotated[str, Option(help='directory of the records')] = str(HERE.parent / 'results')
+    smoke: Annotated[bool, Option('--smoke', help='tiny sizes, to test the plumbing; give --out too')] = False
+    force: Annotated[bool, Option('--force', help='measure, and record, on a busy machine')] = False
+
+
 def split(found):
     "The seconds, and the rest, of what a process of its own found."
     return found.pop('seconds'), found
@@ -251,15 +267,15 @@ def child(name, **options):
     return json.loads(found.stdout.splitlines()[-1])
 
 
-def measure(name, args):
+def measure(name, args: Options):
     "All cases of one measurement, then its record. Gives False if others disturbed it; what was recorded before then stays."
     if not args.force:
         quiet.wait_for_quiet()
     watch, start, cases = quiet.Watch(), time.time(), []
     for case in (SMOKE if args.smoke else CASES).get(name, CASES[name]):
-        cases.append({'case': case} | MEASURES[name](args.impl.split(','), 1 if args.smoke else args.repeats, **case))
+        cases.append({'case': case} | MEASURES[name](args.impl, 1 if args.smoke else args.repeats, **case))
         show(name, cases[-1])
-    others, command = watch.others(), f'python bench/bench.py {name} --impl {args.impl} --repeats {args.repeats}' + ' --smoke' * args.smoke
+    others, command = watch.others(), f'python bench/bench.py {name} --impl {",".join(args.impl)} --repeats {args.repeats}' + ' --smoke' * args.smoke
     if not args.force and others is not None and others > quiet.QUIET:
         print(f'{name}: other processes used {others} cores meanwhile; nothing is recorded')
         return False
@@ -291,9 +307,9 @@ def show(name, case):
         print(f'{name:9} {json.dumps(case["greatest_difference"])}', flush=True)
 
 
-def run_all(args):
+def run_all(args: Options):
     "Every measurement in a process of its own; one that was disturbed gets a second chance."
-    options = ['--impl', args.impl, '--repeats', str(args.repeats), '--out', args.out] + ['--smoke'] * args.smoke + ['--force'] * args.force
+    options = ['--impl', ','.join(args.impl), '--repeats', str(args.repeats), '--out', args.out] + ['--smoke'] * args.smoke + ['--force'] * args.force
     start = time.time()
 
     def failed(name):
@@ -309,14 +325,7 @@ def main():
     if sys.argv[1:2] == ['child']:
         print(json.dumps(CHILDREN[sys.argv[2]](**json.loads(sys.argv[3]))))
         return
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('what', choices=['all', *MEASURES])
-    parser.add_argument('--impl', default='fastai,ours,ours-bf16', help='also fastai-raw; ratios are taken to the first')
-    parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--out', default=str(HERE.parent / 'results'))
-    parser.add_argument('--smoke', action='store_true', help='tiny sizes, to test the plumbing; give --out too')
-    parser.add_argument('--force', action='store_true', help='measure, and record, on a busy machine')
-    args = parser.parse_args()
+    args = from_command_line(Options)
     sys.exit(not (run_all(args) if args.what == 'all' else measure(args.what, args)))
 
 

@@ -3,6 +3,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from workload import Stopwatch
 
 from ulmfit_nb.awd_lstm import CLASSIFIER_DROPOUTS, AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
-from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel, predict_logits
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, predict_logits
+from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.training import LMTask, Phase, Run, constant, end_epoch, train_epoch
+from ulmfit_nb.training import end_epoch, FitSettings, Phase, Run, RunOptions, train_epoch
 
+NONE_YET = SimpleNamespace(bs=64)  # batches come with each epoch
 BF16 = __name__.endswith('bf16')
 torch.set_num_threads(int(os.environ.get('BENCH_THREADS', '2')))
 
@@ -38,9 +41,10 @@ class Loop:
     "The library's own loop, an epoch at a time; it stands in for its task in order to keep the loss of each step."
 
     def __init__(self, task, groups, lr, clip):
-        self.task, self.model, self.clip = task, task.model, clip
-        self.phase, self.run = Phase(groups, [lr] * len(groups), 10**9), Run(self, BF16, 0, None, {})
-        self.run.start(self.phase, wd=0.01)
+        self.task, self.model = task, task.model
+        options = RunOptions(every=0, progress_bar=False, precision='bf16' if BF16 else 'fp32')
+        self.phase, self.run = Phase(groups, [lr] * len(groups), 10**9), Run(self, FitSettings(clip=clip), options)
+        self.run.start(self.phase)
 
     @property
     def train(self):
@@ -57,7 +61,7 @@ class Loop:
     def epoch(self, train):
         "Seconds, and the losses."
         self.task.train, self.losses, start = train, [], time.perf_counter()
-        train_epoch(self.run, train.n_batches(), constant, None, self.clip, 0, False, None)
+        train_epoch(self.run, train.n_batches())
         seconds = time.perf_counter() - start
         end_epoch(self.run, self.phase)
         return seconds, torch.stack(self.losses).tolist()
@@ -72,7 +76,7 @@ class lm_trainer:
     def __init__(self, vocab, cfg, raw=False, drop_mult=1.0, lr=1e-3, clip=0.1):
         torch.manual_seed(0)
         self.model = LanguageModel(AWDLSTMConfig(vocab, **cfg).drop(drop_mult))
-        self.loop = Loop(LMTask(self.model, None), list(self.model.layer_groups()), lr, clip)
+        self.loop = Loop(LMTask(self.model, NONE_YET), list(self.model.layer_groups()), lr, clip)
 
     def weights(self):
         return encoder_weights(self.model.encoder) + [self.model.decoder.bias]
@@ -87,8 +91,8 @@ class clas_trainer:
     def __init__(self, vocab, cfg, n_class=2, bptt=72, max_len=1440, raw=False, drop_mult=0.5, lr=1e-3, freeze_to=0):
         torch.manual_seed(0)
         config = AWDLSTMConfig(vocab, **cfg).drop(drop_mult, **CLASSIFIER_DROPOUTS)
-        self.model = TextClassifierModel(config, n_class, bptt, max_len)
-        self.loop = Loop(ClassifierTask(self.model, None), list(self.model.layer_groups())[freeze_to:], lr, clip=1e9)
+        self.model = PoolingClassifier(config, n_class, bptt, max_len)
+        self.loop = Loop(ClassifierTask(self.model, NONE_YET), list(self.model.layer_groups())[freeze_to:], lr, clip=1e9)
 
     def weights(self):
         return encoder_weights(self.model.encoder) + list(self.model.head.parameters())

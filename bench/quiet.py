@@ -47,7 +47,7 @@ def rss_mb():
     return round(int(Path('/proc/self/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20)
 
 
-def spread(values):
+def slice_to_lrs(values):
     "Median, least and greatest, to four figures."
     figures = dict(median=statistics.median(values), min=min(values), max=max(values))
     return {k: float(f'{v:.4g}') for k, v in figures.items()} | {'n': len(values)}
@@ -57,6 +57,6 @@ def summary(seconds, work, unit, values):
     """Rates, and how many times faster than the first implementation each of the others is. The ratio is taken within a
     repeat, where both ran under the same conditions. `seconds`, by implementation: those of each repeat; `work`: units in each."""
     first = next(iter(seconds))
-    ratios = {k: spread([a / b for a, b in zip(seconds[first], s)]) for k, s in seconds.items() if k != first}
-    results = {k: {f'{unit}_per_s': float(f'{work / statistics.median(s):.4g}'), 'seconds': spread(s)} | values.get(k, {}) for k, s in seconds.items()}
+    ratios = {k: slice_to_lrs([a / b for a, b in zip(seconds[first], s)]) for k, s in seconds.items() if k != first}
+    results = {k: {f'{unit}_per_s': float(f'{work / statistics.median(s):.4g}'), 'seconds': slice_to_lrs(s)} | values.get(k, {}) for k, s in seconds.items()}
     return {'results': results, 'times_as_fast_as': first, 'ratios': ratios}

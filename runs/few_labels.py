@@ -3,32 +3,54 @@ fine-tuned on unlabelled texts, beside TF-IDF with logistic regression. Settings
 ten thousand reviews bear more passes and higher rates than a few hundred. The record is written after every point; run again, it goes on
 with the next one."""
 
-import argparse
 import json
 import shutil
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from command_line import from_command_line
+from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
+from ulmfit_nb.checkpoint import same_settings
+from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
-from ulmfit_nb.data import TextData, fingerprint, load_data
-from ulmfit_nb.fine_tuning import enough_passes
-from ulmfit_nb.gradual_unfreezing import docs_in_batch
-from ulmfit_nb.pretraining import PRESETS, load_lm, untrained
-from ulmfit_nb.scaling import Deadline, load_packed
+from ulmfit_nb.data import fingerprint, TextData
+from ulmfit_nb.packs import load_packed
 from ulmfit_nb.schedules import all_at_once
+from ulmfit_nb.settings import batch_size, n_epochs, PRESETS
 from ulmfit_nb.sources import load_data
-from ulmfit_nb.training import Stop, read_config, same_settings
+from ulmfit_nb.stages import load_lm, read_config, untrained
+from ulmfit_nb.training import Stop
 
 SHIPPED = 'wiki-small'
+RESULTS = Path(__file__).parent.parent / 'results'
 STARTS = ('scratch', 'pretrained', 'fine-tuned')
-SETTINGS = {
-    'fine_tune': PRESETS['small']['fine_tune'] | dict(epochs=4, lr=0.01, factor=1.3),
-    'train_classifier': PRESETS['small']['train_classifier'],
-}
+FINE_TUNE = replace(PRESETS['small'].fine_tune, epochs=4, lr=0.01, factor=1.3)
+CLASSIFY = PRESETS['small'].train_classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    "What is studied, and how large it is: the options of the command line."
+
+    data: Annotated[str, Argument(help='a named set, a folder with train and test splits, or the beginning of the names of packs (runs/out/packs/imdb)')]
+    lm: Annotated[str, Option(help='language model to start from: a directory, or the name of one that ships; the record is named after it')] = SHIPPED
+    out: Annotated[Path, Option(help='directory for the language models and the classifier under way')]
+    sizes: Annotated[list[int], Option(help='numbers of labels')] = (100, 500, 1000, 5000)
+    seeds: Annotated[list[int], Option(help='of the draw of labels, the head, dropout and the order of the data')] = (0, 1, 2)
+    unlabelled: Annotated[int, Option(help='unlabelled texts for stage 2')] = 10_000
+    unlabelled_split: Annotated[str, Option(help='where they come from')] = 'unsup'
+    test: Annotated[int, Option(help='test texts, the same for all points')] = 2500
+    valid: Annotated[int, Option(help='texts of the training split set aside for choosing settings')] = 1000
+    results: Annotated[Path, Option(help='directory of the record')] = RESULTS
+    choose: Annotated[bool, Option('--choose', help='measure on these instead of the test split; the record goes into OUT')] = False
+    minutes: Annotated[float, Option(help='stop cleanly after so long; the same call goes on')] = 1e6
+    commit: Annotated[str | None, Option(help='of this code, where there is no git to ask')] = None
 
 
 def draw(data: TextData, n: int, rng: np.random.Generator) -> list[int]:
@@ -54,9 +76,9 @@ def tfidf(train: TextData, test: TextData) -> float:
 
 def from_scratch(lm: str | Path, n: int) -> list:
     "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
-    names, s = [*load_lm(lm)[0].encoder.layer_groups(), 'head'], SETTINGS['train_classifier']
-    passes = len(names) - 1 + enough_passes(s['epochs'], s['min_steps'], n / docs_in_batch(n, s['bs']))
-    return all_at_once(names, s['lr'] / 10, passes, factor=1)
+    names = [*load_lm(lm).model.encoder.layer_groups(), 'head']
+    passes = len(names) - 1 + n_epochs(CLASSIFY.epochs, CLASSIFY.min_steps, n / batch_size(n, CLASSIFY.bs))
+    return all_at_once(names, CLASSIFY.lr / 10, passes, factor=1)
 
 
 def packed(data: str) -> bool:
@@ -73,14 +95,14 @@ def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: P
     "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
     began = time.perf_counter()
     plan = from_scratch(lm, len(train)) if start == 'scratch' else None
-    train_classifier(lm, train, out, train.select(range(20)), plan=plan, seed=seed, progress_bar=False, watch=watch, **SETTINGS['train_classifier'])
+    train_classifier(lm, train, out, train.select(range(20)), CLASSIFY, plan=plan, seed=seed, progress_bar=False, callback=watch)
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])
     wall = {'wall_minutes': (trained - began) / 60, 'test_minutes': (time.perf_counter() - trained) / 60}
     return {'accuracy': float(right), 'epochs': len(history), 'minutes': history[-1]['minutes']} | {k: round(v, 2) for k, v in wall.items()}
 
 
-def unlabelled(args) -> list:
+def unlabelled(args: Study) -> list:
     "The texts that the fine-tuned language model reads."
     texts = read(args.data, args.unlabelled_split).texts
     chosen = np.random.default_rng(0).permutation(len(texts))[: args.unlabelled]
@@ -88,16 +110,16 @@ def unlabelled(args) -> list:
     return [found[i] for i in chosen]
 
 
-def starts(args, texts: list, watch: Deadline) -> dict[str, str | Path]:
+def starts(args: Study, texts: list, watch: Deadline) -> dict[str, str | Path]:
     "The three language models to start from."
     scratch = args.out / 'scratch'
     if not (scratch / 'config.json').exists():
         untrained(args.lm, scratch)
-    tuned = fine_tune(args.lm, texts, args.out / 'tuned', watch=watch, **SETTINGS['fine_tune'])
+    tuned = fine_tune(args.lm, texts, args.out / 'tuned', FINE_TUNE, callback=watch)
     return dict(zip(STARTS, (scratch, args.lm, tuned)))
 
 
-def about(args, labelled: TextData, test: TextData, texts: list) -> dict:
+def about(args: Study, labelled: TextData, test: TextData, texts: list) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
     config = read_config(args.lm)
     return {
@@ -105,7 +127,7 @@ def about(args, labelled: TextData, test: TextData, texts: list) -> dict:
         'lm': {'name': Path(args.lm).name, 'architecture': config['architecture'], 'sha256': config['sha256']['model.safetensors']},
         'tuned_on': {'texts': len(texts), 'split': args.unlabelled_split},
         'lm_saw_test_texts': 'test' in args.unlabelled_split,
-        'settings': SETTINGS,
+        'settings': {'fine_tune': FINE_TUNE.identity(), 'train_classifier': CLASSIFY.identity()},
         'texts': {'labelled': fingerprint(labelled.texts), 'asked about': fingerprint(test.texts)},
         'test_texts': len(test),
     }
@@ -120,7 +142,7 @@ def known(path: Path, now: dict) -> list[dict]:
     return before['points']
 
 
-def study(args):
+def study(args: Study):
     "All points, one after another, seeds outermost so that a study cut short has something to say."
     watch = Deadline(args.minutes)
     data, test = read(args.data, 'train'), read(args.data, 'test')
@@ -150,28 +172,9 @@ def study(args):
                 print(f'{start:<11} {n:>6} labels, seed {seed}: {accuracy:.4f}', flush=True)
 
 
-def numbers(text: str) -> list[int]:
-    return [int(n) for n in text.split(',')]
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('data', help='a named set, a folder with train and test splits, or the beginning of the names of packs (runs/out/packs/imdb)')
-    parser.add_argument('--lm', default=SHIPPED, help='language model to start from: a directory, or the name of one that ships; the record is named after it')
-    parser.add_argument('--out', type=Path, required=True, help='directory for the language models and the classifier under way')
-    parser.add_argument('--sizes', type=numbers, default=[100, 500, 1000, 5000], help='numbers of labels')
-    parser.add_argument('--seeds', type=numbers, default=[0, 1, 2])
-    parser.add_argument('--unlabelled', type=int, default=10_000, help='unlabelled texts for stage 2')
-    parser.add_argument('--unlabelled-split', default='unsup')
-    parser.add_argument('--test', type=int, default=2500, help='test texts, the same for all points')
-    parser.add_argument('--valid', type=int, default=1000, help='texts of the training split set aside for choosing settings')
-    parser.add_argument('--results', type=Path, default=Path(__file__).parent.parent / 'results', help='directory of the record')
-    parser.add_argument('--choose', action='store_true', help='measure on these instead of the test split; the record goes into OUT')
-    parser.add_argument('--minutes', type=float, default=1e6, help='stop cleanly after so long; the same call goes on')
-    parser.add_argument('--commit', help='of this code, where there is no git to ask')
-    args = parser.parse_args()
     try:
-        study(args)
+        study(from_command_line(Study))
     except Stop as e:
         sys.exit(str(e))
 

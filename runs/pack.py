@@ -1,13 +1,16 @@
 """All texts that runs/paper.py and runs/few_labels.py read, split into tokens, so that the machine that trains needs neither spaCy nor the texts.
 IMDb's validation part shares no film with what is left, where the films are known (meta_train.parquet beside the reviews)."""
 
-import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+from command_line import from_command_line
+from typer import Argument, Option
 
 from ulmfit_nb.data import TextData, split_data
-from ulmfit_nb.scaling import load_packed, pack
+from ulmfit_nb.packs import load_packed, pack
 from ulmfit_nb.sources import TextSource, load_data
 
 
@@ -40,17 +43,21 @@ def named(limit: int | None) -> Iterator[tuple[str, object]]:
         yield from {f'{source}-train': train, f'{source}-valid': valid, f'{source}-test': some(load_data(source, 'test'))}.items()
 
 
+def pack_all(
+    out: Annotated[Path, Argument(help='directory of the packs, a folder each')],
+    workers: Annotated[int, Option(help='processes that tokenise')] = 0,
+    size: Annotated[int, Option(help='tokens after which a file ends (a little more than a byte each)')] = 20_000_000,
+    limit: Annotated[int | None, Option(help='about so many texts of each set, for trying things out')] = None,
+):
+    "Write the packs, and print a line for each."
+    for name, data in named(limit):
+        texts = load_packed(pack(data, out / name, size, workers)).texts
+        megabytes = sum(f.stat().st_size for f in texts.folder.iterdir()) / 2**20
+        print(f'{name:<16} {len(texts):>7,} texts {texts.n_tokens:>12,} tokens {megabytes:6.1f} MB', flush=True)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('out', type=Path, help='directory of the packs, a folder each')
-    parser.add_argument('--workers', type=int, default=0, help='processes that tokenise')
-    parser.add_argument('--size', type=int, default=20_000_000, help='tokens after which a file ends (a little more than a byte each)')
-    parser.add_argument('--limit', type=int, help='about so many texts of each set, for trying things out')
-    args = parser.parse_args()
-    for name, data in named(args.limit):
-        texts = load_packed(pack(data, args.out / name, args.size, args.workers)).texts
-        size = sum(f.stat().st_size for f in texts.folder.iterdir()) / 2**20
-        print(f'{name:<16} {len(texts):>7,} texts {texts.n_tokens:>12,} tokens {size:6.1f} MB', flush=True)
+    from_command_line(pack_all)
 
 
 if __name__ == '__main__':

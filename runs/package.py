@@ -1,16 +1,18 @@
 "Put a finished language model into the package, as ulmfit_nb/pretrained/NAME: fp16, with a model card, 20 MB at most."
 
-import argparse
 import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from command_line import from_command_line
+from typer import Argument, Option
 
 from ulmfit_nb.course.records import git_commit, hardware
-from ulmfit_nb.experiments import git_commit, hardware
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.pretraining import load_lm
-from ulmfit_nb.training import PRETRAINED
+from ulmfit_nb.stages import load_lm, PRETRAINED
 
 ROOT = Path(__file__).parent.parent
 ABOUT = (
@@ -19,6 +21,20 @@ ABOUT = (
 )
 TEXTS = 'enwiki2015: cleaned articles of the English Wikipedia of May 2015'
 LICENCE = "the texts are CC BY-SA, by Wikipedia's contributors; the weights are given away under the same terms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    "Those of the command line."
+
+    directory: Annotated[Path, Argument(help='what pretrain wrote')]
+    name: Annotated[str, Argument(help='the model is called so from now on: wiki-small')]
+    record: Annotated[Path, Option(help='what runs/evaluate.py wrote')] = ROOT / 'results/wiki_small.json'
+    hardware: Annotated[str | None, Option(help='that it was trained on; default: this machine')] = None
+    hours: Annotated[float | None, Option(help='that training took; default: what its history says')] = None
+    commit: Annotated[str | None, Option(help='of the code that trained it; default: the one checked out')] = None
+    limit: Annotated[float, Option(help='MB that the directory may have')] = 20
+    into: Annotated[Path, Option(help='folder of the models that ship')] = PRETRAINED
 
 
 def figures(path: Path, sha256: str) -> dict:
@@ -35,7 +51,7 @@ def figures(path: Path, sha256: str) -> dict:
     return found
 
 
-def facts(args, sha256: str) -> dict:
+def facts(args: Options, sha256: str) -> dict:
     "What the card says beside what the directory knows."
     history = json.loads((args.directory / 'history.json').read_text(encoding='utf-8'))
     hours = round(history[-1]['minutes'] / 60, 1) if args.hours is None else args.hours
@@ -45,26 +61,17 @@ def facts(args, sha256: str) -> dict:
         'licence': LICENCE,
         'tokens seen in training': history[-1]['seen'],
         'hours of training': hours,
-        'hardware': args.hardware,
+        'hardware': hardware() if args.hardware is None else args.hardware,
         **figures(args.record, sha256),
-        'commit': args.commit,
+        'commit': git_commit() if args.commit is None else args.commit,
         'packaged by': f'`python runs/package.py {args.directory.name} {args.name}`',
     }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('directory', type=Path, help='what pretrain wrote')
-    parser.add_argument('name', help='the model is called so from now on: wiki-small')
-    parser.add_argument('--record', type=Path, default=ROOT / 'results/wiki_small.json', help='what runs/evaluate.py wrote')
-    parser.add_argument('--hardware', default=hardware(), help='that it was trained on; default: this machine')
-    parser.add_argument('--hours', type=float, help='that training took; default: what its history says')
-    parser.add_argument('--commit', default=git_commit(), help='of the code that trained it; default: the one checked out')
-    parser.add_argument('--limit', type=float, default=20, help='MB that the directory may have')
-    parser.add_argument('--into', type=Path, default=PRETRAINED, help='folder of the models that ship')
-    args = parser.parse_args()
+    args = from_command_line(Options)
     try:
-        card = facts(args, load_lm(args.directory)[2]['sha256']['model.safetensors'])
+        card = facts(args, load_lm(args.directory).config['sha256']['model.safetensors'])
         with tempfile.TemporaryDirectory() as temp:
             size = sum(f.stat().st_size for f in save_pretrained(args.directory, Path(temp) / args.name, card).iterdir()) / 1e6
         if size > args.limit:

@@ -1,35 +1,42 @@
 """The paper's results at full size, on a GPU: a list of runs, the most telling first, each recorded as results/paper_NAME.json when it is done.
 It stops before a time limit and goes on when it is called again; a run that fails does not keep those from being done that don't need it. Texts
-come from runs/pack.py, so that the machine needs PyTorch and accelerate, and neither spaCy nor nbdev nor an installation: PYTHONPATH=. is enough."""
+come from runs/pack.py, so that the machine needs PyTorch, accelerate and typer, and neither spaCy nor nbdev nor an installation: PYTHONPATH=. is enough."""
 
-import argparse
 import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from command_line import from_command_line
+from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
+from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.classifier import best_device
+from ulmfit_nb.cost import Deadline, decoder_flops, document_flops, matmul_flops, step_seconds, training_flops
 from ulmfit_nb.course.records import record
-from ulmfit_nb.pretraining import PRESETS, evaluate_texts, load_lm, untrained
-from ulmfit_nb.scaling import Deadline, decoder_operations, document_operations, load_packed, matrix_rate, step_seconds, training_operations
+from ulmfit_nb.packs import load_packed
+from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr
-from ulmfit_nb.training import Phase, StageError, Stop, constant, same_settings
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
+from ulmfit_nb.stages import load_lm, StageError, untrained
+from ulmfit_nb.training import constant, Phase, RunOptions, Stop
 
 ROOT = Path(__file__).parent.parent
 # The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.
-PAPER = {
-    'pretrain': dict(bs=256, epochs=4, lr=0.006, drop_mult=0.2, every=1500),
-    'fine_tune': dict(bs=128, epochs=8, lr=0.006, drop_mult=0.5, every=3000),
-    'train_classifier': dict(bs=64, epochs=4, drop_mult=0.5, every=1000),
-}
+PAPER = Recipe(
+    PretrainSettings(bs=256, epochs=4, lr=0.006, drop_mult=0.2),
+    FineTuneSettings(bs=128, epochs=8, lr=0.006, drop_mult=0.5),
+    ClassifierSettings(bs=64, epochs=4, drop_mult=0.5),
+)
 RECIPES = {'paper': PAPER, **{name: PRESETS[name] for name in ('tiny', 'small')}}
+EVERY = {'pretrain': 1500, 'fine_tune': 3000, 'train_classifier': 1000}  # steps from one checkpoint to the next
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def both_ways(seeds=(0, 1, 2)) -> Iterator[Run]:
         yield Run(f'imdb-both-{seed}', 'average', 'imdb', of=(f'imdb-{seed}', f'imdb-backwards-{seed}'))
 
 
-def shipped() -> Iterator[Run]:
+def pretrained_models() -> Iterator[Run]:
     "The small model that ships, in both directions, on all of the text."
     for way in ('', '-backwards'):
         yield Run(f'wiki-small{way}', 'pretrain', 'wiki', options={'backwards': bool(way), 'bs': 256, 'lr': 0.008, 'epochs': 6}, recipe='small')
@@ -80,7 +87,7 @@ def ablations(data: str, texts: str) -> Iterator[Run]:
         yield Run(f'{data}: {row}', classify, data, lm, options={'plan': row})
 
 
-def thaw(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
+def unfreezing_plan(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
     "Gradual unfreezing at given rates."
     return [Phase(p.groups, rates[-len(p.groups) :], p.epochs) for p in gradual_unfreezing(names, epochs=epochs)]
 
@@ -96,15 +103,15 @@ def plans(names: list[str], lr: float, epochs: int) -> dict[str, tuple[list[Phas
     n = len(names)
     even, discr, passes = [lr] * n, discriminative(lr, n), epochs + n - 1
     return {
-        'freez + discr + stlr': (thaw(names, discr, epochs), stlr),
+        'freez + discr + stlr': (unfreezing_plan(names, discr, epochs), stlr),
         'full': (all_at_once(names, lr, passes, factor=1), constant),
         'full + discr': (all_at_once(names, lr, passes), constant),
         'last layer only': ([Phase(names[-1:], [lr], passes)], constant),
         'chain-thaw': (chain_thaw(names, even, epochs), constant),
-        'freez': (thaw(names, even, epochs), constant),
-        'freez + discr': (thaw(names, discr, epochs), constant),
-        'freez + stlr': (thaw(names, even, epochs), stlr),
-        'freez + cosine': (thaw(names, even, epochs), cosine_annealing),
+        'freez': (unfreezing_plan(names, even, epochs), constant),
+        'freez + discr': (unfreezing_plan(names, discr, epochs), constant),
+        'freez + stlr': (unfreezing_plan(names, even, epochs), stlr),
+        'freez + cosine': (unfreezing_plan(names, even, epochs), cosine_annealing),
     }
 
 
@@ -114,9 +121,23 @@ ABLATED = {'trec': 'trec-train', 'ag_news': 'ag_news-train', 'imdb': 'imdb-all'}
 READING = {'trec': {'epochs': 20, 'bs': 16, 'lr': 0.002}, 'ag_news': {'epochs': 20, 'bs': 64, 'lr': 0.004}, 'imdb': {}}
 GROUPS = {
     'imdb': lambda: [*both_ways()],
-    'small': lambda: [*shipped()],
+    'small': lambda: [*pretrained_models()],
     'ablations': lambda: [run for data, texts in ABLATED.items() for run in ablations(data, texts)],
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    "Those of the command line."
+
+    group: Annotated[Literal['rehearse', *GROUPS], Argument(help='which runs; rehearse: speed and memory at several batch sizes')]
+    packs: Annotated[Path, Option(help='what runs/pack.py wrote')] = ROOT / 'runs/out/packs'
+    out: Annotated[Path, Option(help='directory of the models')] = ROOT / 'runs/out/paper'
+    results: Annotated[Path, Option(help='directory of the records')] = ROOT / 'results'
+    only: Annotated[list[str] | None, Option(help='names of runs; default: all of the group, in order')] = None
+    preset: Annotated[Literal[*RECIPES], Option(help='sizes and rates')] = 'paper'
+    minutes: Annotated[float, Option(help='stop cleanly after so long')] = 1e6
+    commit: Annotated[str | None, Option(help='of this code, where there is no git to ask')] = None
 
 
 def file_name(run: str) -> str:
@@ -126,9 +147,9 @@ def file_name(run: str) -> str:
 class Paper:
     "Carries out runs and records them."
 
-    def __init__(self, args):
+    def __init__(self, args: Options):
         self.args, self.deadline, self.device = args, Deadline(args.minutes), best_device()
-        self.rate = matrix_rate(self.device, torch.bfloat16, 8192 if self.device.type == 'cuda' else 512)
+        self.rate = matmul_flops(self.device, torch.bfloat16, 8192 if self.device.type == 'cuda' else 512)
 
     def folder(self, run: str) -> Path:
         return self.args.out / file_name(run)
@@ -159,8 +180,14 @@ class Paper:
         "Write figures down with the circumstances."
         return record(path, f'python runs/paper.py {self.args.group}', figures | ({'commit': self.args.commit} if self.args.commit else {}))
 
-    def options(self, run: Run) -> dict:
-        return RECIPES[run.recipe or self.args.preset][run.stage] | run.options | {'progress_bar': False, 'watch': self.deadline}
+    def told(self, run: Run) -> dict:
+        "The settings of a run's stage, and how it is carried out."
+        settings = getattr(RECIPES[run.recipe or self.args.preset], run.stage)
+        plan = {'plan': None} if 'plan' in run.options else {}  # by name: see `plans`
+        return {
+            'settings': replace(settings, **run.options | plan),
+            'options': RunOptions(progress_bar=False, callback=self.deadline, every=EVERY[run.stage]),
+        }
 
     def stage_figures(self, run: Run, seen_operations: float) -> dict:
         "What a finished stage says of itself; operations: of all that was seen."
@@ -174,31 +201,31 @@ class Paper:
     def lm_figures(self, run: Run) -> dict:
         model, _, _ = load_lm(self.folder(run.name))
         history = json.loads((self.folder(run.name) / 'history.json').read_text())
-        return self.stage_figures(run, history[-1]['seen'] * training_operations(model.config)) | {k: history[-1][k] for k in ('perplexity', 'accuracy')}
+        return self.stage_figures(run, history[-1]['seen'] * training_flops(model.config)) | {k: history[-1][k] for k in ('perplexity', 'accuracy')}
 
     def pretrain(self, run: Run) -> dict:
         wiki = run.data == 'wiki'
-        pretrain(self.pack(f'{run.data}-train' if wiki else run.data).texts, self.folder(run.name), **self.options(run))
+        pretrain(self.pack(f'{run.data}-train' if wiki else run.data).texts, self.folder(run.name), **self.told(run))
         model, vocab, config = load_lm(self.folder(run.name))
         splits = ('validation', 'test') if wiki else ()
         found = {s: evaluate_texts(model.to(self.device), vocab, self.pack(f'wiki-{s}').texts, backwards=config['backwards']) for s in splits}
         return self.lm_figures(run) | found
 
     def fine_tune(self, run: Run) -> dict:
-        fine_tune(self.folder(run.lm), self.pack(run.data).texts, self.folder(run.name), **self.options(run))
+        fine_tune(self.folder(run.lm), self.pack(run.data).texts, self.folder(run.name), **self.told(run))
         return self.lm_figures(run)
 
     def random(self, run: Run) -> dict:
-        return {'architecture': load_lm(untrained(self.folder(run.lm), self.folder(run.name)))[2]['architecture']}
+        return {'architecture': load_lm(untrained(self.folder(run.lm), self.folder(run.name))).config['architecture']}
 
     def train_classifier(self, run: Run) -> dict:
         train, valid = (self.pack(f'{run.data}-{part}') for part in ('train', 'valid'))
-        options, encoder = self.options(run), load_lm(self.folder(run.lm))[0].encoder
-        names = [*encoder.layer_groups(), 'head']
-        plan, schedule = plans(names, options.get('lr', 0.01), options.get('epochs', 3))[options.pop('plan', 'freez + discr + stlr')]
-        out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, plan=plan, schedule=schedule, **options)
+        told, encoder = self.told(run), load_lm(self.folder(run.lm)).model.encoder
+        names, settings = [*encoder.layer_groups(), 'head'], told['settings']
+        plan, schedule = plans(names, settings.lr, settings.epochs)[run.options.get('plan', 'freez + discr + stlr')]
+        out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, **told, plan=plan, schedule=schedule)
         tokens = train.texts.n_tokens
-        operations = tokens * sum(phase.epochs * document_operations(encoder.config, phase.groups) for phase in plan)
+        operations = tokens * sum(phase.epochs * document_flops(encoder.config, phase.groups) for phase in plan)
         figures = self.stage_figures(run, operations)
         figures |= {'tokens_per_second': tokens * sum(p.epochs for p in plan) / (60 * figures['minutes']) if figures['minutes'] else None}
         figures |= {'validation_accuracy': figures['history'][-1]['accuracy']}
@@ -224,25 +251,16 @@ def rehearse(paper: Paper) -> dict:
             torch.cuda.reset_peak_memory_stats()
         s = step_seconds(config, bs, 70, precision, 20 if cuda else 2)
         gigabytes = torch.cuda.max_memory_allocated() / 2**30 if cuda else None
-        row = {'bs': bs, 'precision': precision, 'tokens_per_second': bs * 70 / s, 'share': training_operations(config) * bs * 70 / s / paper.rate}
+        row = {'bs': bs, 'precision': precision, 'tokens_per_second': bs * 70 / s, 'share': training_flops(config) * bs * 70 / s / paper.rate}
         row |= {'gigabytes': gigabytes}
         print(json.dumps(row), flush=True)
         rows.append(row)
-    decoder = 3 * decoder_operations(config) / training_operations(config)
+    decoder = 3 * decoder_flops(config) / training_flops(config)
     return {'cudnn': torch.backends.cudnn.version(), 'matrix_rate': paper.rate, 'decoder_share': decoder, 'steps': rows}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('group', choices=['rehearse', *GROUPS], help='which runs; rehearse: speed and memory at several batch sizes')
-    parser.add_argument('--packs', type=Path, default=ROOT / 'runs/out/packs', help='what runs/pack.py wrote')
-    parser.add_argument('--out', type=Path, default=ROOT / 'runs/out/paper', help='directory of the models')
-    parser.add_argument('--results', type=Path, default=ROOT / 'results', help='directory of the records')
-    parser.add_argument('--only', nargs='*', help='names of runs; default: all of the group, in order')
-    parser.add_argument('--preset', choices=list(RECIPES), default='paper', help='sizes and rates')
-    parser.add_argument('--minutes', type=float, default=1e6, help='stop cleanly after so long')
-    parser.add_argument('--commit', help='of this code, where there is no git to ask')
-    args = parser.parse_args()
+    args = from_command_line(Options)
     paper = Paper(args)
     if args.group == 'rehearse':
         paper.record(args.results / 'paper_rehearsal.json', rehearse(paper))

@@ -1,13 +1,17 @@
 "Gather what a run of the three stages left behind, read the test split once, and write results/NAME.json."
 
-import argparse
 import json
 from pathlib import Path
+from typing import Annotated
+
+from command_line import from_command_line
+from typer import Argument
 
 from ulmfit_nb import load_classifier
 from ulmfit_nb.course.records import record
-from ulmfit_nb.data import load_data, splits_of
-from ulmfit_nb.training import peak_memory_mb
+from ulmfit_nb.data import splits_of
+from ulmfit_nb.memory import peak_memory_mb
+from ulmfit_nb.sources import load_data
 
 STAGES = {'pretrain': 'wiki', 'fine_tune': 'imdb-lm', 'train_classifier': 'imdb-classifier'}
 
@@ -25,14 +29,14 @@ def stage_record(folder: Path) -> dict:
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('name', help='of the record')
-    parser.add_argument('out', type=Path, help='directory of the run')
-    parser.add_argument('data', help='data set whose test split is read')
-    args = parser.parse_args()
-    stages = {stage: stage_record(args.out / folder) for stage, folder in STAGES.items()}
-    classifier, test = load_classifier(args.out / STAGES['train_classifier']), load_data(args.data, 'test')
+def gather(
+    name: Annotated[str, Argument(help='of the record')],
+    out: Annotated[Path, Argument(help='directory of the run')],
+    data: Annotated[str, Argument(help='data set whose test split is read')],
+):
+    "Write the record of a run, test accuracy included."
+    stages = {stage: stage_record(out / folder) for stage, folder in STAGES.items()}
+    classifier, test = load_classifier(out / STAGES['train_classifier']), load_data(data, 'test')
     predicted = classifier.predict(test.texts)
     right = sum(p == test.classes[y] for p, y in zip(predicted, test.labels))
     figures = {
@@ -43,8 +47,9 @@ def main():
         'minutes': round(sum(s['minutes'] for s in stages.values()), 1),
         'peak_mb': max([s['peak_mb'] for s in stages.values()] + [peak_memory_mb()]),
     }
-    record(Path('results') / f'{args.name}.json', f'bash runs/{args.name}.sh', figures)
+    record(Path('results') / f'{name}.json', f'bash runs/{name}.sh', figures)
     print(f'test accuracy {figures["test_accuracy"]:.4f}, {figures["minutes"]} minutes, {figures["peak_mb"]} MB')
 
 
-main()
+if __name__ == '__main__':
+    from_command_line(gather)

@@ -17,22 +17,12 @@ from safetensors.torch import load_file
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, collate
-from ulmfit_nb.classifier import (
-    Classifier,
-    PoolingHead,
-    RunningPool,
-    TextClassifierModel,
-    best_device,
-    bptt_pieces,
-    concat_pool,
-    load_classifier,
-    load_encoder,
-    predict_logits,
-    words_that_differ,
-)
-from ulmfit_nb.gradual_unfreezing import save_classifier
+from ulmfit_nb.checkpoint import load_weights
+from ulmfit_nb.classifier import Classifier, PoolingHead, RunningPool, PoolingClassifier, best_device, bptt_pieces, concat_pool, load_classifier, load_encoder, predict_logits, words_that_differ
+from ulmfit_nb.classifier_training import save_classifier
+from ulmfit_nb.stages import save_stage, StageError
 from ulmfit_nb.tokenization import SPECIAL, Vocab
-from ulmfit_nb.training import StageError, freeze, load_weights, save_stage
+from ulmfit_nb.training import train_only
 
 GOLDEN = Path(__file__).parent / 'golden'
 CASES = ['sorted', 'len1_all', 'exact_chunk', 'with_empty', 'unsorted', 'short', 'two']
@@ -58,7 +48,7 @@ def our_name(name):
 
 
 def peer_model(tensors, max_len=None):
-    model = TextClassifierModel(AWDLSTMConfig(30, emb_sz=10, n_hid=14, n_layers=2), 3, bptt=8, max_len=max_len, hidden=(6,))
+    model = PoolingClassifier(AWDLSTMConfig(30, emb_sz=10, n_hid=14, n_layers=2), 3, bptt=8, max_len=max_len, hidden=(6,))
     load_weights(model, {our_name(k[3:]): v for k, v in tensors.items() if k.startswith('sd.')}, 'clas.safetensors')
     return model.eval()
 
@@ -167,7 +157,7 @@ def test_concat_pool_of_nothing_is_finite():
 @pytest.mark.parametrize('tied,width', [(True, 1200), (False, 3450)])
 def test_width_of_the_papers_head(tied, width):
     assert 3 * AWDLSTMConfig(60_000, 400, 1150, tie_weights=tied).n_out == width
-    small = TextClassifierModel(replace(CONFIG, tie_weights=tied), 2)
+    small = PoolingClassifier(replace(CONFIG, tie_weights=tied), 2)
     assert read(small.eval(), [[2, 3]])[1].shape[1] == 3 * (5 if tied else 7)
 
 
@@ -181,7 +171,7 @@ def test_head_refuses_dropouts_that_do_not_fit():
 
 def model_of(bptt=4, max_len=8, seed=0, **config):
     torch.manual_seed(seed)
-    return TextClassifierModel(replace(CONFIG, **config), 3, bptt=bptt, max_len=max_len, hidden=(6,)).eval()
+    return PoolingClassifier(replace(CONFIG, **config), 3, bptt=bptt, max_len=max_len, hidden=(6,)).eval()
 
 
 documents_of_any_length = st.lists(st.lists(st.integers(2, 29), max_size=25), min_size=1, max_size=7)
@@ -265,7 +255,7 @@ def test_gradients_reach_the_last_max_len_tokens_in_whole_pieces(sizes, bptt, ma
         assert row.tolist() == [first <= i < n for i in range(reached.shape[1])]
 
 
-def plain(model, ids):
+def json_default(model, ids):
     "Features of one document through whole nn.LSTM layers, pooled: no pieces, no padding."
     x = model.encoder.embedding.emb(torch.as_tensor(ids, dtype=torch.int64))[None]
     for layer in model.encoder.lstms:
@@ -285,7 +275,7 @@ def test_logits_gradients_ar_and_tar_equal_a_plain_lstm(sizes, bptt, tied):
         (torch.nn.functional.cross_entropy(logits, torch.arange(len(docs)) % 3) + 2 * ar).backward()
         return {k: p.grad.clone() for k, p in model.named_parameters()}
 
-    features, pooled = zip(*[plain(model, d) for d in docs])
+    features, pooled = zip(*[json_default(model, d) for d in docs])
     flat = torch.cat(features)
     want = model.head(torch.stack(pooled)), flat.pow(2).mean()
     o = model(batch.ids, batch.lengths)
@@ -301,17 +291,17 @@ def test_tar_counts_the_changes_within_pieces():
     batch = collate([ids, ids[:7]])
     jumps = []
     for n in (12, 7):
-        f = plain(model, ids[:n])[0]
+        f = json_default(model, ids[:n])[0]
         jumps += [(f[i] - f[i - 1]).pow(2) for i in range(1, n) if i % 5]
     torch.testing.assert_close(model(batch.ids, batch.lengths).tar, torch.stack(jumps).mean())
 
 
 def test_frozen_encoder_leaves_no_graph():
     model, batch = model_of().train(), collate([np.arange(2, 22), np.arange(2, 9)])
-    freeze(model, ['head'])
+    train_only(model, ['head'])
     o = model(batch.ids, batch.lengths)
     assert not o.pooled.requires_grad and not o.ar.requires_grad and o.logits.requires_grad
-    freeze(model, ['lstm 2', 'head'])
+    train_only(model, ['lstm 2', 'head'])
     model(batch.ids, batch.lengths).logits.sum().backward()
     assert {k for k, p in model.named_parameters() if p.grad is not None} == {
         k for k, p in model.named_parameters() if k.startswith(('head', 'encoder.lstms.1'))
@@ -321,7 +311,7 @@ def test_frozen_encoder_leaves_no_graph():
 def test_plan_covers_every_token_once():
     plan = bptt_pieces([23, 9, 9, 1], bptt=5, max_len=6)
     assert [(p.start, p.stop) for p in plan] == [(0, 5), (5, 10), (10, 15), (15, 20), (20, 23)]
-    assert [p.running for p in plan] == [4, 3, 1, 1, 1] and [p.resting for p in plan] == [1, 1, 1, 0, 0]
+    assert [p.running for p in plan] == [4, 3, 1, 1, 1] and [p.no_grad for p in plan] == [1, 1, 1, 0, 0]
 
 
 # --- the encoder's words ----------------------------------------------------------------------------------------------------------
@@ -358,7 +348,7 @@ def saved(tmp_path):
 
 @pytest.mark.parametrize('hidden', [(6,), (50,), (7, 5), ()])
 def test_the_width_of_the_head_is_saved(tmp_path, hidden):
-    model = TextClassifierModel(CONFIG, 3, bptt=4, hidden=hidden)
+    model = PoolingClassifier(CONFIG, 3, bptt=4, hidden=hidden)
     path = save_classifier(tmp_path, model, VOCAB, ['a', 'b', 'c'], {'tokenizer': {'lang': 'en'}, 'backwards': False}, {}, [])
     assert json.loads((path / 'config.json').read_text())['hidden'] == list(hidden)
     loaded = load_classifier(path, 'cpu')

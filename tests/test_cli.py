@@ -21,7 +21,7 @@ import ulmfit_nb.cli as cli
 from ulmfit_nb import training
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.pretraining import PRESETS
+from ulmfit_nb.settings import PRESETS
 
 ROOT = Path(__file__).parent.parent
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
@@ -51,6 +51,11 @@ def test_help_is_quick_and_names_the_commands():
     assert all(c in out for c in ('demo', 'pretrain', 'fine-tune', 'classify', 'predict', 'lab'))
     code = 'import sys, ulmfit_nb.cli; sys.exit("spacy" in sys.modules or "accelerate" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
+def test_it_says_which_version_it_is():
+    line = (ROOT / 'settings.ini').read_text().split('\nversion = ')[1].splitlines()[0]
+    assert run('--version') == f'{line}\n'
 
 
 def test_every_option_is_explained():

@@ -13,26 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmfit_nb import sources as S
-from ulmfit_nb.data import (
-    DataError,
-    TextData,
-    check_labels,
-    check_texts,
-    encode_labels,
-    fingerprint,
-    split_data,
-    splits_of,
-)
-from ulmfit_nb.sources import (
-    NAMED,
-    SHIPPED,
-    TextSource,
-    from_table,
-    iter_texts,
-    load_data,
-    read_named,
-    source_files,
-)
+from ulmfit_nb.data import DataError, TextData, check_labels, check_texts, encode_labels, fingerprint, split_data, splits_of
+from ulmfit_nb.sources import NAMED, DATASETS, TextSource, from_table, iter_texts, load_data, read_named, source_files
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
 LABELS = ['pos', 'neg'] * 5
@@ -253,7 +235,7 @@ def test_the_shipped_set_is_what_its_card_says():
     assert len(texts) == 850 and len(load_data('reviews', 'unsup')) == 170
     assert all(20 <= len(t.split()) <= 150 for t in texts)
     assert len(load_data('prose')) + len(load_data('prose', 'validation')) == 135
-    card = (SHIPPED / 'README.md').read_text(encoding='utf-8')
+    card = (DATASETS / 'README.md').read_text(encoding='utf-8')
     assert all(re.search(rf'\b{n}\b', card) for n in (850, 360, 120, 200, 170, 135)) and 'CC0' in card
 
 
@@ -481,7 +463,7 @@ def test_every_named_set_says_what_its_labels_mean(name):
 
 
 def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
-    for path in SHIPPED.glob('*.jsonl'):
+    for path in DATASETS.glob('*.jsonl'):
         wanted = {'text', 'label'} if path.name.startswith('reviews') else {'title', 'text'}
         assert all(set(json.loads(line)) == wanted for line in path.read_text(encoding='utf-8').splitlines())
 

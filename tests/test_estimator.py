@@ -17,8 +17,9 @@ import ulmfit_nb.estimator as estimator
 from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, train_classifier, training
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.estimator import folder_for, label_codes, rows_for
-from ulmfit_nb.pretraining import PRESETS, load_lm, settings_of
-from ulmfit_nb.training import StageError
+from ulmfit_nb.pretraining import settings_of
+from ulmfit_nb.settings import PRESETS
+from ulmfit_nb.stages import load_lm, StageError
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']

@@ -10,7 +10,7 @@ import pytest
 from notebooks import ROOT
 
 from ulmfit_nb import pretrain
-from ulmfit_nb.scaling import pack
+from ulmfit_nb.packs import pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
 

@@ -12,10 +12,10 @@ import ulmfit_nb.training as training
 from ulmfit_nb.awd_lstm import LM_DROPOUTS, AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import DataError
 from ulmfit_nb.fine_tuning import change_vocab, fine_tune, match_rows, shared_words
-from ulmfit_nb.pretraining import load_lm, pretrain
+from ulmfit_nb.pretraining import pretrain
 from ulmfit_nb.schedules import stlr
+from ulmfit_nb.stages import load_lm, save_stage, StageError
 from ulmfit_nb.tokenization import Vocab
-from ulmfit_nb.training import StageError, save_stage
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/match_embeds.json").read_text())
 PROSE = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3
@@ -95,7 +95,7 @@ def test_fine_tune_from_directory_to_directory(lm, tmp_path):
 def test_few_texts_are_read_until_there_are_enough_steps(lm, tmp_path):
     def steps_of(min_steps):
         steps = []
-        out = fine_tune(lm, REVIEWS, tmp_path / str(min_steps), min_steps=min_steps, watch=lambda *_: steps.append(1), **TINY)
+        out = fine_tune(lm, REVIEWS, tmp_path / str(min_steps), min_steps=min_steps, callback=lambda *_: steps.append(1), **TINY)
         return len(steps), len(json.loads((out / "history.json").read_text()))
 
     once, passes = steps_of(0)
@@ -155,7 +155,7 @@ def test_reading_direction_is_inherited(tmp_path):
 
 
 @pytest.fixture
-def shipped(lm, tmp_path, monkeypatch):
+def pretrained_models(lm, tmp_path, monkeypatch):
     "The language model in half precision, where the models that ship would lie."
     model, vocab, config = load_lm(lm)
     save_stage(tmp_path / "pretrained/wiki-tiny", "language model", model.half(), vocab, {k: config[k] for k in ("architecture", "backwards", "settings")}, [])

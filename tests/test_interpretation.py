@@ -6,20 +6,10 @@ import torch
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
-from ulmfit_nb.classifier import Classifier, PoolingHead, TextClassifierModel
-from ulmfit_nb.interpretation import (
-    contributions,
-    head_slopes,
-    margin,
-    occlusion,
-    plot_words,
-    pooled_parts,
-    pooling_winners,
-    read_text,
-    surprisal,
-)
+from ulmfit_nb.classifier import Classifier, PoolingHead, PoolingClassifier
+from ulmfit_nb.interpretation import contributions, head_slopes, margin, occlusion, plot_words, pooled_parts, pooling_winners, read_text, surprisal
+from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.training import evaluate_lm
 
 TEXT = 'The cast was fine. I would NOT see it again, and neither would the zebra: it is sooooo long. ' * 3
 VOCAB = Vocab.build([Tokenizer()(TEXT.replace('zebra', 'dog'))], min_freq=1)
@@ -45,7 +35,7 @@ def shaken(head):
 def classifier(request):
     n_class, backwards = request.param
     torch.manual_seed(1)
-    model = TextClassifierModel(AWDLSTMConfig(len(VOCAB), emb_sz=10, n_hid=14, n_layers=2), n_class, bptt=7)
+    model = PoolingClassifier(AWDLSTMConfig(len(VOCAB), emb_sz=10, n_hid=14, n_layers=2), n_class, bptt=7)
     shaken(model.head)
     return Classifier(model, VOCAB, ['a', 'b', 'c'][:n_class], backwards)
 

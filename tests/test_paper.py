@@ -11,8 +11,7 @@ import pytest
 from notebooks import ROOT
 
 from ulmfit_nb.course.records import ablation_table
-from ulmfit_nb.data import load_data
-from ulmfit_nb.scaling import load_packed
+from ulmfit_nb.packs import load_packed
 from ulmfit_nb.sources import load_data
 
 sys.path.insert(0, str(ROOT / 'runs'))
@@ -142,6 +141,7 @@ def version(name):
 metadata.version = version
 for name in 'spacy nbdev fastcore datasets ipywidgets anywidget jupyterlab'.split(): sys.modules[name] = None
 sys.argv = ['paper.py', *sys.argv[1:]]
+sys.path.insert(0, 'runs')  # as `python runs/paper.py` has it
 import runpy; runpy.run_path('runs/paper.py', run_name='__main__')
 """
 

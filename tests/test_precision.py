@@ -13,9 +13,10 @@ from torch import nn
 from ulmfit_nb import precision, pretrain
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
+from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.precision import bf16_speedup, choose_precision, computes_bf16
 from ulmfit_nb.schedules import all_at_once
-from ulmfit_nb.training import LMTask, Stop, fit
+from ulmfit_nb.training import fit, Stop
 
 CPU = torch.device('cpu')
 LARGE = nn.LSTM(128, 200, batch_first=True)
@@ -99,7 +100,7 @@ def test_a_run_goes_on_in_the_other_precision(tmp_path):
             raise Stop
 
     with pytest.raises(Stop):
-        fit(task(), plan, precision='bf16', checkpoint=file, progress_bar=False, watch=stop)
+        fit(task(), plan, precision='bf16', checkpoint=file, progress_bar=False, callback=stop)
     with pytest.warns(UserWarning, match='in bf16 so far, and goes on in fp32'):
         history = fit(task(), plan, precision='fp32', checkpoint=file, progress_bar=False)
     assert [h['precision'] for h in history] == ['fp32', 'fp32'] and history[1]['train_loss'] < history[0]['train_loss']

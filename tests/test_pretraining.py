@@ -19,26 +19,13 @@ from hypothesis import strategies as st
 import ulmfit_nb.pretraining as pretraining
 import ulmfit_nb.training as training
 from ulmfit_nb.batching import StreamWriter, TokenStream, open_stream
+from ulmfit_nb.corpus import build_corpus, cached_corpus, first_pass, lm_batches, remap_ids, split_stream
 from ulmfit_nb.data import DataError, TextData
-from ulmfit_nb.pretraining import (
-    PRESETS,
-    build_corpus,
-    candidates,
-    corpus_in,
-    evaluate_texts,
-    exchange,
-    first_pass,
-    generate,
-    lm_batches,
-    load_lm,
-    load_pretrained,
-    next_logits,
-    pretrain,
-    read_prompt,
-    split_stream,
-    untrained,
-)
+from ulmfit_nb.generation import candidates, generate, next_logits, read_prompt
+from ulmfit_nb.pretraining import evaluate_texts, pretrain
+from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import TextSource
+from ulmfit_nb.stages import load_lm, load_pretrained, untrained
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 TEXTS = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3
@@ -126,7 +113,7 @@ def test_exchange_over_block_borders(tmp_path, n):
     rng = np.random.default_rng(n)
     ids, table = rng.integers(0, 20, n).astype(np.int32), rng.permutation(20).astype(np.int32)
     ids.tofile(tmp_path / "ids")
-    exchange(tmp_path / "ids", table, block=7)
+    remap_ids(tmp_path / "ids", table, block=7)
     assert np.fromfile(tmp_path / "ids", np.int32).tolist() == table[ids].tolist()
 
 
@@ -138,7 +125,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
         def __iter__(self):
             return (" ".join(f"w{(i * 7 + j) % 500}" for j in range(100)) for i in range(self.n))
 
-    monkeypatch.setattr(pretraining, "exchange", partial(exchange, block=1000))  # its blocks are the one thing as large as this corpus
+    monkeypatch.setattr(pretraining, "exchange", partial(remap_ids, block=1000))  # its blocks are the one thing as large as this corpus
 
     def peak(n):
         tracemalloc.start()
@@ -159,7 +146,8 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-from ulmfit_nb.pretraining import Vocab, build_corpus
+from ulmfit_nb.corpus import build_corpus
+from ulmfit_nb.tokenization import Vocab
 way, folder = sys.argv[1:]
 texts = lambda n: (" ".join(f"w{(i * 7 + j) % 500}" for j in range(1000)) for i in range(n))
 status = lambda name: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith(name)) / 1024
@@ -246,8 +234,8 @@ def test_too_little_text(lengths, bs, message):
 
 def test_corpus_is_used_again_or_refused(tmp_path):
     options = dict(min_freq=1, max_vocab=50, max_tokens=None)
-    vocab, stream = corpus_in(tmp_path / "work", TEXTS, Blanks(), **options)
-    again, stream_again = corpus_in(tmp_path / "work", TEXTS, None, workers=2, **options)  # None can't tokenise
+    vocab, stream = cached_corpus(tmp_path / "work", TEXTS, Blanks(), **options)
+    again, stream_again = cached_corpus(tmp_path / "work", TEXTS, None, workers=2, **options)  # None can't tokenise
     assert again == vocab and np.array_equal(stream.ids, stream_again.ids) and np.array_equal(stream.offsets, stream_again.offsets)
     for texts, other, name in (
         (TEXTS, {"min_freq": 2}, "min_freq"),
@@ -255,7 +243,7 @@ def test_corpus_is_used_again_or_refused(tmp_path):
         (TEXTS, {"vocab": Vocab(["xxunk"])}, "vocab"),
     ):
         with pytest.raises(ValueError, match=rf"other settings \({name}"):
-            corpus_in(tmp_path / "work", texts, Blanks(), **(options | other))
+            cached_corpus(tmp_path / "work", texts, Blanks(), **(options | other))
 
 
 def remove(path):
@@ -277,10 +265,10 @@ def cut_short(path):
     ],
 )
 def test_an_incomplete_corpus_is_made_anew(tmp_path, name, damage):
-    vocab, stream = corpus_in(tmp_path, TEXTS, Blanks(), min_freq=1)
+    vocab, stream = cached_corpus(tmp_path, TEXTS, Blanks(), min_freq=1)
     ids = stream.ids.tolist()
     damage(tmp_path / name)
-    again, stream = corpus_in(tmp_path, TEXTS, Blanks(), min_freq=1)
+    again, stream = cached_corpus(tmp_path, TEXTS, Blanks(), min_freq=1)
     assert again == vocab and stream.ids.tolist() == ids
 
 

@@ -8,8 +8,10 @@ import pytest
 from notebooks import ROOT, read
 
 from ulmfit_nb import pretrain
-from ulmfit_nb.pretraining import PRESETS, evaluate_texts, load_lm
+from ulmfit_nb.pretraining import evaluate_texts
+from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import TextSource, load_data
+from ulmfit_nb.stages import load_lm
 
 SCALING = 'prose --tokens 4000 8000 --shapes 8/12/1 12/16/2 --max-vocab 500 --bs 4'.split()
 

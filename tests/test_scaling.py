@@ -11,12 +11,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.batching import DocBatches
-from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
+from ulmfit_nb.cost import Deadline, document_flops, matmul_flops, step_seconds, training_flops
 from ulmfit_nb.data import DataError, TextData, Tokens, fingerprint, splits_of
-from ulmfit_nb.scaling import Deadline, document_operations, in_pieces, load_packed, matrix_rate, pack, step_seconds, training_operations
+from ulmfit_nb.packs import in_shards, load_packed, pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
-from ulmfit_nb.training import Stop, freeze
+from ulmfit_nb.training import Stop, train_only
 
 REVIEWS = load_data('reviews', 'validation')
 SIZES = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, bs=4, bptt=20, epochs=1, progress_bar=False)
@@ -97,7 +98,7 @@ def test_nothing_to_pack(tmp_path):
 
 def test_pieces_end_with_a_document():
     ids = {}
-    pieces = [[len(d) for d in docs] for docs in in_pieces([['a'] * 3, ['b'] * 9, ['c'], ['d'] * 2], ids, size=4)]
+    pieces = [[len(d) for d in docs] for docs in in_shards([['a'] * 3, ['b'] * 9, ['c'], ['d'] * 2], ids, size=4)]
     assert pieces == [[3, 9], [1, 2]] and ids == {'a': 0, 'b': 1, 'c': 2, 'd': 3}
 
 
@@ -125,28 +126,28 @@ def test_a_language_models_operations_are_those_that_torch_counts(tie):
     with FlopCounterMode(display=False) as counter:
         torch.nn.functional.cross_entropy(LanguageModel(config).double()(ids).logits.flatten(0, 1), ids.flatten()).backward()
     first_state = 3 * sum(2 * 4 * h * h for _, h in config.layer_sizes())
-    assert counter.get_total_flops() == ids.numel() * training_operations(config) - first_state
+    assert counter.get_total_flops() == ids.numel() * training_flops(config) - first_state
 
 
 @pytest.mark.parametrize('groups', [['head'], ['lstm 2', 'head'], ['lstm 1', 'lstm 2', 'head'], ['embedding', 'lstm 1', 'lstm 2', 'head']])
 def test_a_classifiers_operations_follow_what_learns(groups):
     config = AWDLSTMConfig(300, 20, 32, 2)
-    model = TextClassifierModel(config, 2, bptt=10)
+    model = PoolingClassifier(config, 2, bptt=10)
     model.encoder.double()
-    freeze(model, groups)
+    train_only(model, groups)
     docs = [np.arange(2, 12)] * 4
     batch = next(iter(DocBatches(docs, [0, 1, 0, 1], bs=4)))
     with FlopCounterMode(display=False) as counter:
         ClassifierTask(model, None).step(model, batch, None).objective.backward()
     per_token = counter.get_total_flops() / 40
     head = 3 * 2 * (3 * config.n_out * 50 + 50 * 2) / 10
-    assert per_token == pytest.approx(document_operations(config, groups) + head, rel=0.15)
+    assert per_token == pytest.approx(document_flops(config, groups) + head, rel=0.15)
 
 
 def test_rates_are_numbers_that_can_be():
-    rate = matrix_rate(n=256, seconds=0.05)
+    rate = matmul_flops(n=256, seconds=0.05)
     config = AWDLSTMConfig(500, 16, 24, 1)
-    reached = training_operations(config) * 4 * 10 / step_seconds(config, bs=4, bptt=10, steps=2)
+    reached = training_flops(config) * 4 * 10 / step_seconds(config, bs=4, bptt=10, steps=2)
     assert 1e8 < rate < 1e15 and 0 < reached < rate
 
 
@@ -175,7 +176,7 @@ def test_a_deadline_stops_each_stage_and_the_same_call_goes_on(tmp_path, stage):
     whole, cut = call(tmp_path / 'whole'), tmp_path / 'cut'
     for n in (1, 5):
         with pytest.raises(Stop, match='goes on from here'):
-            call(cut, watch=DeadlineAfter(n))
+            call(cut, callback=DeadlineAfter(n))
     call(cut)
     weights = [(d / 'model.safetensors').read_bytes() for d in (whole, cut)]
     assert weights[0] == weights[1]

@@ -21,24 +21,11 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
-from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
-from ulmfit_nb.lr_finder import lr_find, steepest, unharmed
-from ulmfit_nb.schedules import (
-    all_at_once,
-    cosine,
-    cosine_annealing,
-    discriminative,
-    format_plan,
-    freeze_to,
-    gradual_unfreezing,
-    linear_decay,
-    one_cycle,
-    one_cycle_momentum,
-    rate_grid,
-    spread,
-    stlr,
-)
-from ulmfit_nb.training import LMTask, Phase, fit, freeze
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
+from ulmfit_nb.language_model import LMTask
+from ulmfit_nb.lr_finder import lr_find, suggest_lr, preserving
+from ulmfit_nb.schedules import all_at_once, cosine, cosine_annealing, discriminative, format_plan, freeze_to, gradual_unfreezing, linear_decay, one_cycle, one_cycle_momentum, rate_grid, slice_to_lrs, stlr
+from ulmfit_nb.training import fit, Phase, train_only
 
 GOLDEN = Path(__file__).parent / 'golden'
 NAMES = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head']
@@ -123,7 +110,7 @@ ONE_CYCLES = {k: v for k, v in golden('schedules').items() if k.startswith('text
 @pytest.mark.parametrize('name', ONE_CYCLES)
 def test_one_cycle_is_the_peers_step_by_step(name):
     steps = ONE_CYCLES[name]
-    peaks = spread(WIDE if 'slice' in name else 1e-2, 5)
+    peaks = slice_to_lrs(WIDE if 'slice' in name else 1e-2, 5)
     ours = np.array([[one_cycle(t, len(steps), lr) for lr in peaks] for t in range(len(steps))])
     np.testing.assert_allclose(ours / peaks, np.array([s['lr'] for s in steps]) / peaks, atol=1e-7, rtol=0)  # the peer reckons in fp32
     momenta = [one_cycle_momentum(t, len(steps)) for t in range(len(steps))]
@@ -147,7 +134,7 @@ WIDE = slice(1e-2 / 2.6**4, 1e-2)
 )
 def test_slices_are_the_peers(name, lrs, n):
     assert len(golden('lrs')[name]) == n
-    np.testing.assert_allclose(spread(lrs, n), golden('lrs')[name], rtol=1e-12)
+    np.testing.assert_allclose(slice_to_lrs(lrs, n), golden('lrs')[name], rtol=1e-12)
 
 
 def test_discriminative_rates_are_the_peers_slice_for_five_groups():
@@ -155,11 +142,11 @@ def test_discriminative_rates_are_the_peers_slice_for_five_groups():
 
 
 def test_one_group_gets_the_high_end():
-    assert spread(slice(1e-4, 1e-2), 1) == spread(slice(1e-2), 1) == discriminative(1e-2, 1) == [1e-2]
+    assert slice_to_lrs(slice(1e-4, 1e-2), 1) == slice_to_lrs(slice(1e-2), 1) == discriminative(1e-2, 1) == [1e-2]
 
 
 def classifier():
-    return TextClassifierModel(AWDLSTMConfig(vocab_sz=50, emb_sz=6, n_hid=8, n_layers=3), n_class=2, bptt=5, hidden=(4,))
+    return PoolingClassifier(AWDLSTMConfig(vocab_sz=50, emb_sz=6, n_hid=8, n_layers=3), n_class=2, bptt=5, hidden=(4,))
 
 
 def test_the_classifiers_groups_are_the_peers():
@@ -177,7 +164,7 @@ def test_the_language_models_groups_are_the_peers():
 @pytest.mark.parametrize('n', golden('lrs')['freeze_to'])
 def test_freezing_is_the_peers(n):
     model = classifier()
-    freeze(model, freeze_to(NAMES, int(n)))
+    train_only(model, freeze_to(NAMES, int(n)))
     learns = [[p.requires_grad for p in params] for params in model.layer_groups().values()]
     assert learns == golden('lrs')['freeze_to'][n]['requires_grad']
 
@@ -259,7 +246,7 @@ def test_frozen_groups_stay_as_they_were():
 
 def test_range_test_leaves_no_trace():
     task = clas_task()
-    freeze(task.model, ['head'])
+    train_only(task.model, ['head'])
     task.model.eval()
     rng, weights = torch.get_rng_state(), {k: v.clone() for k, v in task.model.state_dict().items()}
     rates, losses, best = lr_find(task, ['lstm 3', 'head'], steps=20, lr_max=10)
@@ -276,7 +263,7 @@ def test_whatever_happens_inside_the_gpus_random_numbers_are_put_back_too(monkey
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'get_rng_state', lambda: before)
     monkeypatch.setattr(torch.cuda, 'set_rng_state', put_back.append)
-    with pytest.raises(KeyboardInterrupt), unharmed(torch.nn.Linear(2, 2)):
+    with pytest.raises(KeyboardInterrupt), preserving(torch.nn.Linear(2, 2)):
         raise KeyboardInterrupt
     assert put_back == [before]
 
@@ -335,7 +322,7 @@ def test_range_test_stops_when_the_loss_runs_away():
     ],
 )
 def test_steepest(losses, best):
-    assert steepest([1, 2, 4, 8, 16, 32][: len(losses)], losses) == best
+    assert suggest_lr([1, 2, 4, 8, 16, 32][: len(losses)], losses) == best
 
 
 # JavaScript

@@ -16,11 +16,14 @@ from safetensors.torch import load_file
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
+from ulmfit_nb.checks import train_valid
+from ulmfit_nb.classifier_training import new_classifier
+from ulmfit_nb.course.forgetting import baseline_plans, encoder_perplexity, Forgetting, watch_forgetting
 from ulmfit_nb.data import DataError, TextData
-from ulmfit_nb.gradual_unfreezing import Forgetting, language_left, new_classifier, prepare, rival_plans, watch_forgetting
-from ulmfit_nb.pretraining import load_lm
+from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.schedules import stlr
-from ulmfit_nb.training import StageError, constant, evaluate_lm, load_stage
+from ulmfit_nb.stages import load_lm, StageError
+from ulmfit_nb.training import constant, load_stage
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
@@ -199,20 +202,20 @@ def test_validation_data_that_cannot_be_used(lm, tmp_path, message):
 def test_a_class_without_training_examples_is_unseen():
     three = TextData(TEXTS, REVIEWS.labels, ['neg', 'pos', 'mixed'])
     with pytest.raises(DataError, match="label 'mixed' was not among the classes seen"):
-        prepare(three, TextData(['so so'], [2], three.classes))
+        train_valid(three, TextData(['so so'], [2], three.classes))
 
 
 def test_labels_are_matched_by_name():
     names = TextData(TEXTS, [REVIEWS.classes[l] for l in REVIEWS.labels])
     turned = TextData(['lovely', 'awful'], [0, 1], ['pos', 'neg'])
-    train, valid = prepare(names, turned)
+    train, valid = train_valid(names, turned)
     assert (train.labels, train.classes) == (REVIEWS.labels, ['neg', 'pos']) and valid.labels == [1, 0]
 
 
 def test_a_tenth_of_each_class_is_set_aside():
-    train, valid = prepare(REVIEWS, None)
+    train, valid = train_valid(REVIEWS, None)
     assert sorted(train.texts + valid.texts) == sorted(TEXTS) and sorted(valid.labels) == [0, 0, 1, 1]
-    assert prepare(REVIEWS, None, seed=1)[1].texts != valid.texts
+    assert train_valid(REVIEWS, None, seed=1)[1].texts != valid.texts
 
 
 def test_batches_of_one_are_refused(lm, tmp_path):
@@ -277,7 +280,7 @@ def test_a_shipped_model_is_found_by_its_name(lm, tmp_path, monkeypatch):
 @pytest.fixture(scope='module')
 def watched(lm):
     "The plan of the classifier above, watched."
-    plan, schedule = rival_plans(GROUPS, OPTIONS['lr'], OPTIONS['epochs'])['gradual unfreezing']
+    plan, schedule = baseline_plans(GROUPS, OPTIONS['lr'], OPTIONS['epochs'])['gradual unfreezing']
     return watch_forgetting(lm, REVIEWS, None, TEXTS[:20], plan, schedule, every=5, bs=8, drop_mult=0.1)
 
 
@@ -298,7 +301,7 @@ def test_frozen_layers_forget_nothing_and_the_phases_begin_where_they_are_said_t
 
 
 def test_all_at_once_forgets_from_the_first_step(lm):
-    plans = rival_plans(GROUPS, 0.05, 1)
+    plans = baseline_plans(GROUPS, 0.05, 1)
     assert {sum(p.epochs for p in plan) for plan, _ in plans.values()} == {4}
     plan, schedule = plans['all at once, one rate']
     assert schedule is constant and plan[0].lrs == [0.05] * 4
@@ -325,11 +328,11 @@ def test_the_perplexity_is_that_of_the_encoder_in_its_language_model(lm):
     batches = LMBatches(*TokenStream.of([vocab.numericalize(t.split()) for t in TEXTS]), bs=2, bptt=10)
     model = new_classifier(lm, config, 2)
     whole = load_lm(lm)[0]
-    assert language_left(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
+    assert encoder_perplexity(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
     with torch.no_grad():
         for other in (model.encoder, whole.encoder):
             other.lstms[0].lstm.bias_ih_l0.add_(0.5)
-    assert language_left(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
+    assert encoder_perplexity(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
 
 
 def forgetting(*args, **kwargs):
@@ -345,7 +348,7 @@ def test_the_recorded_run_at_tiny_size(lm, tmp_path):
     record = json.loads((tmp_path / 'forgetting.json').read_text())
     assert (record['data'], record['labels'], record['valid'], record['seed']) == ('reviews', 24, 16, 0) and 300 <= record['tokens'] < 500
     assert record['command'] == 'bash runs/forgetting.sh' and record['commit'] and record['lm']['words'] == 48
-    assert [r['name'] for r in record['runs']] == list(rival_plans(GROUPS))
+    assert [r['name'] for r in record['runs']] == list(baseline_plans(GROUPS))
     steps = [[p['step'] for p in r['points']] for r in record['runs']]
     assert steps[0] == steps[1] == steps[2] and steps[0][:3] == [0, 2, 4]
     assert {r['points'][0]['perplexity'] for r in record['runs']} == {record['runs'][0]['points'][0]['perplexity']}

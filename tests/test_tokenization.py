@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from javascript import run_js
 
 from ulmfit_nb import tokenization as T
+from ulmfit_nb.files import write_json
 from ulmfit_nb.sources import join_fields, load_data
 from ulmfit_nb.tokenization import RULES, SPECIAL, SpacyWords, Tokenizer, Vocab, join_tokens, undo_marks
-from ulmfit_nb.training import write_json
 
 GOLDEN = Path(__file__).parent / 'golden'
 

@@ -24,31 +24,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ulmfit_nb import awd_lstm, training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
-from ulmfit_nb.classifier import ClassifierTask, TextClassifierModel
+from ulmfit_nb.checkpoint import load_weights, model_tensors, read_checkpoint
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
+from ulmfit_nb.files import atomic_write, BusyError, checkpoint_lock, write_json, write_tensors
+from ulmfit_nb.language_model import evaluate_lm, LMTask, loss_and_hits
+from ulmfit_nb.memory import peak_memory_mb
 from ulmfit_nb.schedules import one_cycle, one_cycle_momentum
+from ulmfit_nb.stages import is_finished, resolve_model, save_stage, StageError
 from ulmfit_nb.tokenization import Vocab
-from ulmfit_nb.training import (
-    BusyError,
-    LMTask,
-    Phase,
-    StageError,
-    Stop,
-    atomic,
-    evaluate_lm,
-    fit,
-    is_finished,
-    load_stage,
-    load_weights,
-    locate,
-    model_tensors,
-    only_run,
-    peak_memory_mb,
-    read_checkpoint,
-    save_stage,
-    tally,
-    write_json,
-    write_tensors,
-)
+from ulmfit_nb.training import fit, load_stage, Phase, Stop
 
 CONFIG = AWDLSTMConfig(40, emb_sz=8, n_hid=12, n_layers=2)
 ALL = ["lstm 1", "lstm 2", "embedding"]
@@ -161,7 +145,7 @@ def test_resume_a_classifier(cut, tmp_path):
         rng = np.random.default_rng(0)
         docs = CutDocs([rng.integers(2, 40, n) for n in rng.integers(1, 20, 24)], [0, 1] * 12, bs=6, shuffle=True)
         torch.manual_seed(0)
-        docs.cut, model = cut, TextClassifierModel(CONFIG, 2, bptt=5, max_len=10)
+        docs.cut, model = cut, PoolingClassifier(CONFIG, 2, bptt=5, max_len=10)
         plan = [Phase(["head"], [0.01]), Phase(["lstm 2", "head"], [0.005, 0.01])]
         try:
             history = fit(ClassifierTask(model, docs, docs), plan, checkpoint=checkpoint, every=2, progress_bar=False)
@@ -203,7 +187,7 @@ def test_a_second_run_is_told_of_the_first_and_a_killed_one_holds_nothing(undist
 def test_a_run_gives_its_checkpoint_back_however_it_ends(end, tmp_path):
     for _ in range(2):
         try:
-            with only_run(tmp_path / "work" / "c"):
+            with checkpoint_lock(tmp_path / "work" / "c"):
                 if end:
                     raise end
         except (KeyboardInterrupt, FloatingPointError):
@@ -213,15 +197,15 @@ def test_a_run_gives_its_checkpoint_back_however_it_ends(end, tmp_path):
 def test_several_processes_of_one_run_are_one_run(tmp_path, monkeypatch):
     import accelerate
 
-    with only_run(tmp_path / "c"):
+    with checkpoint_lock(tmp_path / "c"):
         monkeypatch.setattr(accelerate, "PartialState", lambda: SimpleNamespace(is_main_process=False))
-        with only_run(tmp_path / "c"):
+        with checkpoint_lock(tmp_path / "c"):
             pass
 
 
 def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with only_run(None), only_run(None):
+    with checkpoint_lock(None), checkpoint_lock(None):
         assert files(tmp_path) == []
 
 
@@ -230,7 +214,7 @@ def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
 
 def test_watch_sees_every_step_and_changes_none(undisturbed):
     seen = []
-    assert same(train(watch=lambda *both: seen.append(both)), undisturbed)
+    assert same(train(callback=lambda *both: seen.append(both)), undisturbed)
     batches = data(vary_bptt=True)
     assert len(seen) == sum(batches.n_batches(e) for e in range(4))
     assert [n for n, _ in seen] == sorted({n for n, _ in seen}) and seen[-1][0] == undisturbed[1][-1]["seen"]
@@ -241,9 +225,9 @@ def test_watch_sees_every_step_and_changes_none(undisturbed):
 
 def test_a_run_that_goes_on_is_watched_from_there(tmp_path):
     whole, rest = [], []
-    train(watch=lambda *both: whole.append(both))
+    train(callback=lambda *both: whole.append(both))
     train((1, 4), tmp_path / "c", every=1)
-    train(None, tmp_path / "c", watch=lambda *both: rest.append(both))
+    train(None, tmp_path / "c", callback=lambda *both: rest.append(both))
     assert rest == whole[-len(rest) :] and 0 < len(rest) < len(whole)
 
 
@@ -259,9 +243,9 @@ def test_a_watch_may_stop_the_run_and_nothing_is_lost(undisturbed, tmp_path, at)
             raise Stop
 
     with pytest.raises(Stop):
-        train(None, tmp_path / "c", watch=stop)
+        train(None, tmp_path / "c", callback=stop)
     rest = []
-    assert same(train(None, tmp_path / "c", watch=lambda *both: rest.append(both)), undisturbed)
+    assert same(train(None, tmp_path / "c", callback=lambda *both: rest.append(both)), undisturbed)
     assert len(rest) == steps[-1] - n, "it goes on with the step after the last"
 
 
@@ -349,7 +333,7 @@ def test_losses_are_summed_in_double_precision(chunk, bf16):
     torch.manual_seed(0)
     decoder, out, y = torch.nn.Linear(8, 30), torch.randn(4, 50, 8), torch.randint(30, (4, 50))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        logits, sums = decoder(out.flatten(0, 1)), tally(decoder, out, y, chunk)
+        logits, sums = decoder(out.flatten(0, 1)), loss_and_hits(decoder, out, y, chunk)
     assert logits.dtype == (torch.bfloat16 if bf16 else torch.float32) and sums.dtype == torch.float64
     each = F.cross_entropy(logits.float(), y.flatten(), reduction="none").double()
     assert sums.tolist() == pytest.approx([each.sum().item(), (logits.argmax(1) == y.flatten()).sum().item()], rel=1e-12 if bf16 else 1e-7)
@@ -540,7 +524,7 @@ def test_a_real_limit(tmp_path):
     old = (tmp_path / "t").read_bytes()
     code = f"""
         import resource, torch
-        from ulmfit_nb.training import write_tensors
+        from ulmfit_nb.files import write_tensors
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try: write_tensors({str(tmp_path / "t")!r}, {{"a": torch.zeros(100_000)}})
         except OSError as e: print("OSError", e.errno)
@@ -553,13 +537,13 @@ def test_a_real_limit(tmp_path):
 def test_leftovers_of_a_killed_write_are_swept_up(tmp_path):
     for name in (".[x].1.part", ".other.1.part"):
         (tmp_path / name).write_text("half")
-    with atomic(tmp_path / "[x]") as temp:
+    with atomic_write(tmp_path / "[x]") as temp:
         temp.write_text("whole")
     assert files(tmp_path) == [".other.1.part", "[x]"]
 
 
 def test_an_error_in_the_block_leaves_nothing(tmp_path):
-    with pytest.raises(ZeroDivisionError), atomic(tmp_path / "new" / "x") as temp:
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "new" / "x") as temp:
         temp.write_text("half")
         raise ZeroDivisionError
     assert files(tmp_path / "new") == []
@@ -590,7 +574,7 @@ def remove(name):
     return lambda d: (d / name).unlink()
 
 
-def exchange(name):
+def remap_ids(name):
     return lambda d: (d / name).write_bytes((d.parent / "other" / name).read_bytes())
 
 
@@ -623,9 +607,9 @@ BAD = {
     "weights cut short": (cut_short("model.safetensors"), "model.safetensors is damaged or comes from another model"),
     "vocabulary cut short": (cut_short("vocab.json"), "vocab.json is damaged or comes from another model"),
     "weights empty": (write("model.safetensors", b""), "model.safetensors is damaged"),
-    "weights of another model": (exchange("model.safetensors"), "model.safetensors.*comes from another model"),
-    "vocabulary of another model": (exchange("vocab.json"), "vocab.json.*comes from another model"),
-    "config of another model": (exchange("config.json"), "comes from another model"),
+    "weights of another model": (remap_ids("model.safetensors"), "model.safetensors.*comes from another model"),
+    "vocabulary of another model": (remap_ids("vocab.json"), "vocab.json.*comes from another model"),
+    "config of another model": (remap_ids("config.json"), "comes from another model"),
 }  # fmt: skip
 
 
@@ -643,14 +627,14 @@ def test_models_that_ship_go_by_name_and_yours_come_first(stage, tmp_path, monke
     stage.rename(tmp_path / "pretrained" / "small")
     monkeypatch.setattr(training, "PRETRAINED", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
-    assert locate("small") == tmp_path / "pretrained" / "small"
+    assert resolve_model("small") == tmp_path / "pretrained" / "small"
     assert load_stage("small", "language model")[1].words[3] == "wörd3"
     with pytest.raises(StageError, match=r"large: no such directory, and no model of that name ships \(small\)"):
         load_stage("large", "language model")
     with pytest.raises(StageError, match=r"\.\./small: no such"):
-        locate("../small")
+        resolve_model("../small")
     (tmp_path / "other").rename(tmp_path / "small")
-    assert locate("small") == Path("small") and load_stage("small", "language model")[1].words[3] == "mot3"
+    assert resolve_model("small") == Path("small") and load_stage("small", "language model")[1].words[3] == "mot3"
 
 
 def test_wrong_stage(stage):
@@ -734,7 +718,7 @@ def test_a_step_reads_nothing_from_the_device(kind, monkeypatch):
         task = LMTask(lm().to("meta"), data())
     else:
         docs = [np.arange(2, 2 + n) for n in (30, 20, 11, 0)]
-        task = ClassifierTask(TextClassifierModel(CONFIG, 2, bptt=4, max_len=9).to("meta").train(), DocBatches(docs, [0, 1, 0, 1], bs=4))
+        task = ClassifierTask(PoolingClassifier(CONFIG, 2, bptt=4, max_len=9).to("meta").train(), DocBatches(docs, [0, 1, 0, 1], bs=4))
     state = None
     for batch in task.train:
         step = task.step(task.model, training.move(batch, torch.device("meta")), state)

@@ -8,10 +8,10 @@ import pytest
 from javascript import call_js
 from notebooks import ROOT
 
+from ulmfit_nb.course.forgetting import baseline_plans, phase_starts, point_before
 from ulmfit_nb.course.records import read_records
 from ulmfit_nb.course.widgets.base import caption, es_module
 from ulmfit_nb.course.widgets.forgetting import forgetting_source, forgetting_view
-from ulmfit_nb.gradual_unfreezing import phase_starts, point_at, rival_plans
 
 GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
 
@@ -47,7 +47,7 @@ class TenBatches:
 def made_up(every=4, seed=0) -> dict:
     "A record in the form that runs/forgetting.py writes."
     rng, runs = np.random.default_rng(seed), []
-    for name, (plan, _) in rival_plans(GROUPS, epochs=2).items():
+    for name, (plan, _) in baseline_plans(GROUPS, epochs=2).items():
         steps = [*range(0, 50, every), 50]
         points = [{'step': s, 'accuracy': None if s == 0 else float(rng.uniform(0.4, 0.9)), 'perplexity': float(rng.uniform(40, 900))} for s in steps]
         runs.append({'name': name, 'phases': phase_starts(plan, TenBatches()), 'points': points})
@@ -62,7 +62,7 @@ def test_where_a_run_stands_is_the_same_in_both_languages(record):
     for run in record['runs']:
         steps = range(run['points'][-1]['step'] + 3)
         for step, theirs in zip(steps, javascript([('point_at', (run, s)) for s in steps])):
-            ours = point_at(run, step)
+            ours = point_before(run, step)
             assert theirs.pop('times') == pytest.approx(ours.pop('times'), rel=1e-12)
             assert theirs == ours, step
 
@@ -70,7 +70,7 @@ def test_where_a_run_stands_is_the_same_in_both_languages(record):
 def test_a_point_belongs_to_the_phase_whose_steps_led_to_it():
     run = made_up(every=5)['runs'][0]
     assert [p['start'] for p in run['phases']] == [0, 10, 20, 30]
-    awake = {s: point_at(run, s)['awake'] for s in (0, 5, 10, 15, 20, 30, 35, 50)}
+    awake = {s: point_before(run, s)['awake'] for s in (0, 5, 10, 15, 20, 30, 35, 50)}
     assert [len(awake[s]) for s in awake] == [1, 1, 1, 2, 2, 3, 4, 4]
 
 
@@ -97,7 +97,7 @@ def test_the_picture_shows_the_chosen_point(record):
             assert all(f'plan{shown}' in m['class'] for m in markers)
             words = [str(n['text']) for n in nodes if n['tag'] == 'text']
             assert f'after step {point["step"]}' in words and run['name'] in words
-            at, groups = point_at(run, point['step']), run['phases'][-1]['groups']
+            at, groups = point_before(run, point['step']), run['phases'][-1]['groups']
             assert [w for w in words if w.endswith(' learns')] == [f'{g} learns' for g in reversed(groups) if g in at['awake'] and point['step']]
             assert f'{at["times"]:.2f} times that before' in words
             svg = next(n for n in nodes if n['tag'] == 'svg')

@@ -10,12 +10,14 @@ from javascript import page, run_js
 
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.cost import expected_minutes, training_epochs, tuning_epochs
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.own_data import DataReport, Training, data_report, length_bars, own_data
-from ulmfit_nb.data import TextData, load_data
-from ulmfit_nb.scaling import expected_minutes, training_passes, tuning_passes
+from ulmfit_nb.data import TextData
+from ulmfit_nb.sources import load_data
+from ulmfit_nb.stages import save_stage
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.training import Stop, save_stage
+from ulmfit_nb.training import Stop
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 LABELLED = [f'A {word} story, number {i}, <b>with</b> an end.' for i in range(20) for word in ('fine', 'dull')]
@@ -197,6 +199,6 @@ def test_the_picture_draws_the_report():
 
 
 def test_passes():
-    assert training_passes({'n_layers': 3}, {}, 100) == 4 + 3 and training_passes({'n_layers': 2}, {'epochs': 6}, 100) == 3 + 6
-    assert training_passes({'n_layers': 3}, {'epochs': 2, 'min_steps': 30, 'bs': 10}, 100) == 4 + 3
-    assert tuning_passes({'epochs': 2, 'min_steps': 30, 'bs': 10, 'bptt': 10}, 1000) == 3 and tuning_passes({}, 10) == 1
+    assert training_epochs({'n_layers': 3}, {}, 100) == 4 + 3 and training_epochs({'n_layers': 2}, {'epochs': 6}, 100) == 3 + 6
+    assert training_epochs({'n_layers': 3}, {'epochs': 2, 'min_steps': 30, 'bs': 10}, 100) == 4 + 3
+    assert tuning_epochs({'epochs': 2, 'min_steps': 30, 'bs': 10, 'bptt': 10}, 1000) == 3 and tuning_epochs({}, 10) == 1

@@ -8,7 +8,7 @@ import torch
 from javascript import PARTS, page, run_js
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
-from ulmfit_nb.classifier import Classifier, TextClassifierModel
+from ulmfit_nb.classifier import Classifier, PoolingClassifier
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.pooling import PoolingView, pooling_view
 from ulmfit_nb.interpretation import contributions, pooling_winners
@@ -22,7 +22,7 @@ TRAITS = ('tokens', 'wins', 'parts', 'cls', 'start', 'probability', 'shown', 'at
 def classifier():
     torch.manual_seed(0)
     vocab = Vocab.build([Tokenizer()(TEXT)], min_freq=1)
-    model = TextClassifierModel(AWDLSTMConfig(len(vocab), emb_sz=10, n_hid=14, n_layers=2), 3)
+    model = PoolingClassifier(AWDLSTMConfig(len(vocab), emb_sz=10, n_hid=14, n_layers=2), 3)
     model.head.layers[0].running_mean.uniform_(-0.2, 0.2)
     model.head.layers[4].bias.data.uniform_(-1, 1)
     return Classifier(model, vocab, ['<neg>', 'so so', 'pos'])

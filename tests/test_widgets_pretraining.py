@@ -14,7 +14,7 @@ from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.generation import Generation, generation
 from ulmfit_nb.course.widgets.live_loss import Curve, LiveLoss, live_loss
-from ulmfit_nb.pretraining import candidates, generate, next_logits, read_prompt
+from ulmfit_nb.generation import candidates, generate, next_logits, read_prompt
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 
@@ -99,7 +99,7 @@ def test_training_calls_it(tmp_path):
     picture = live_loss('a', 'b')
     texts = ['The old fox went to the sea and saw nothing.'] * 30
     sizes = dict(emb_sz=8, n_hid=12, n_layers=1, min_freq=1, bs=2, bptt=10, progress_bar=False)
-    pretrain(texts, tmp_path / 'lm', watch=picture['b'], **sizes)
+    pretrain(texts, tmp_path / 'lm', callback=picture['b'], **sizes)
     picture.show()
     history = json.loads((tmp_path / 'lm/history.json').read_text())
     assert picture.curves[1]['seen'][-1] == history[-1]['seen'] and picture.curves[0]['seen'] == []

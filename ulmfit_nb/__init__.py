@@ -5,10 +5,11 @@ from importlib.metadata import PackageNotFoundError, version
 from .classifier import load_classifier
 from .data import TextData
 from .fine_tuning import fine_tune
-from .gradual_unfreezing import train_classifier
+from .classifier_training import train_classifier
 from .hub import download_model, push_to_hub, save_pretrained
-from .pretraining import load_pretrained, pretrain
+from .pretraining import pretrain
 from .sources import TextSource, load_data
+from .stages import load_pretrained
 from .tokenization import Tokenizer, Vocab
 
 try:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['offsets_from', 'TokenStream', 'StreamWriter', 'open_stream', 'row_length', 'even_lengths', 'varied_lengths',
            'Reordered', 'check_offsets', 'Epochs', 'document_order', 'read_rows', 'LMBatches', 'DocBatch', 'collate',
-           'pieces', 'sorted_batches', 'join_lone', 'bucketed_batches', 'DocBatches']
+           'chunks', 'sorted_batches', 'merge_last', 'bucketed_batches', 'DocBatches']
 
 # %% ../nbs/03_batching.ipynb #0ffc5d1d
 import os
@@ -232,7 +232,7 @@ def collate(
     return DocBatch(torch.from_numpy(ids), torch.from_numpy(lengths[order]), y, index[order])
 
 # %% ../nbs/03_batching.ipynb #27c3187e
-def pieces(
+def chunks(
     order: np.ndarray,       # (n,) what is cut
     size: int,               # how long a piece is; the last may be shorter
 ) -> list[np.ndarray]:
@@ -244,10 +244,10 @@ def sorted_batches(
     bs: int,                 # documents in a batch
 ) -> list[np.ndarray]:       # indices of documents, batch by batch
     "The longest documents first; equal lengths keep their order."
-    return pieces(np.argsort(-sizes, kind='stable'), bs)
+    return chunks(np.argsort(-sizes, kind='stable'), bs)
 
 # %% ../nbs/03_batching.ipynb #b6813f81
-def join_lone(
+def merge_last(
     groups: list[np.ndarray],     # indices of documents, batch by batch
 ) -> list[np.ndarray]:            # the same documents, the last batch no longer of one
     "If the last batch is one document only, put it into the batch before."
@@ -261,8 +261,8 @@ def bucketed_batches(
     pool: int=50,                 # batches that are sorted together
 ) -> list[np.ndarray]:            # indices of documents, batch by batch; the longest document is in the first
     "Documents of like length together, yet other batches each time."
-    pools = pieces(rng.permutation(len(sizes)), bs * pool)
-    groups = join_lone([p[g] for p in pools for g in sorted_batches(sizes[p], bs)])
+    pools = chunks(rng.permutation(len(sizes)), bs * pool)
+    groups = merge_last([p[g] for p in pools for g in sorted_batches(sizes[p], bs)])
     groups = [groups[i] for i in rng.permutation(len(groups))]
     longest = max(range(len(groups)), key=lambda i: sizes[groups[i]].max())
     return [groups.pop(longest), *groups]

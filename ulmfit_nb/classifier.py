@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['is_real', 'pool_piece', 'concat_pool', 'merge_parts', 'RunningPool', 'PoolingHead', 'Piece', 'bptt_pieces',
-           'read_piece', 'read_pieces', 'fill_empty', 'RunningSquare', 'ClassifierOutput', 'TextClassifierModel',
+           'read_piece', 'read_pieces', 'fill_empty', 'RunningSquare', 'ClassifierOutput', 'PoolingClassifier',
            'learning_reach', 'ClassifierTask', 'predict_logits', 'evaluate_classifier', 'words_that_differ',
            'load_encoder', 'to_ids', 'Classifier', 'best_device', 'load_classifier']
 
@@ -19,9 +19,11 @@ from torch import nn
 
 from .awd_lstm import AWDLSTM, AWDLSTMConfig
 from .batching import DocBatches
+from .checkpoint import load_weights
 from .data import check_texts
+from .stages import Stage, StageError
 from .tokenization import Tokenizer, Vocab
-from .training import StageError, Step, load_stage, load_weights, locate
+from .training import Step
 
 # %% ../nbs/10_classifier.ipynb #f5775294
 def is_real(
@@ -101,7 +103,7 @@ class Piece(NamedTuple):
     start: int     # the first column
     stop: int      # one beyond the last
     running: int   # documents that reach into it: the first so many rows
-    resting: int   # of these, the first so many are read without gradients
+    no_grad: int   # of these, the first so many are read without gradients
 
 # %% ../nbs/10_classifier.ipynb #2959fa15
 def bptt_pieces(
@@ -127,13 +129,13 @@ def read_piece(
     ids: torch.Tensor,       # (running, width) the piece
     state: list | None,      # (h, c) of each layer after the piece before; None: this is the first
     weights: list,           # from `encoder.weights()`
-    resting: int,            # the first so many rows are read without gradients
+    no_grad: int,            # the first so many rows are read without gradients
 ) -> tuple[torch.Tensor, list]:  # features (running, width, n_out), and the state after them
     "Features and state of one piece."
-    if not resting: return encoder(ids, state, weights)
-    with torch.no_grad(): out, first = encoder(ids[:resting], _rows(state, 0, resting), weights)
-    if resting == len(ids): return out, first
-    rest, second = encoder(ids[resting:], _rows(state, resting, None), weights)
+    if not no_grad: return encoder(ids, state, weights)
+    with torch.no_grad(): out, first = encoder(ids[:no_grad], _rows(state, 0, no_grad), weights)
+    if no_grad == len(ids): return out, first
+    rest, second = encoder(ids[no_grad:], _rows(state, no_grad, None), weights)
     state = [(torch.cat([h, h2], 1), torch.cat([c, c2], 1)) for (h, c), (h2, c2) in zip(first, second)]
     return torch.cat([out, rest]), state
 
@@ -147,7 +149,7 @@ def read_pieces(
     weights, state = encoder.weights(), None
     for piece in plan:
         state = _rows(state, 0, piece.running)
-        out, state = read_piece(encoder, ids[:piece.running, piece.start:piece.stop], state, weights, piece.resting)
+        out, state = read_piece(encoder, ids[:piece.running, piece.start:piece.stop], state, weights, piece.no_grad)
         yield piece, out.float()
 
 # %% ../nbs/10_classifier.ipynb #8c62ce82
@@ -180,7 +182,7 @@ class ClassifierOutput(NamedTuple):
     tar: torch.Tensor      # mean square of their change from step to step
 
 # %% ../nbs/10_classifier.ipynb #b253df71
-class TextClassifierModel(nn.Module):
+class PoolingClassifier(nn.Module):
     "BPT3C (paper, section 3.3): documents of any length, read in pieces, gradients through their last `max_len` tokens."
     def __init__(self, config: AWDLSTMConfig,            # of the encoder
                  n_class: int,                           # classes
@@ -202,7 +204,7 @@ class TextClassifierModel(nn.Module):
         pool, ar, tar = RunningPool(lengths), RunningSquare(), RunningSquare()
         for piece, out in read_pieces(self.encoder, ids, plan):
             pool.add(out)
-            out, real = out[piece.resting:], is_real(out, lengths[:piece.running] - piece.start)[piece.resting:]
+            out, real = out[piece.no_grad:], is_real(out, lengths[:piece.running] - piece.start)[piece.no_grad:]
             ar.add(out, real)
             tar.add(out[:, 1:] - out[:, :-1], real[:, 1:])
         pooled = pool.result()
@@ -210,7 +212,7 @@ class TextClassifierModel(nn.Module):
 
 # %% ../nbs/10_classifier.ipynb #0538233c
 def learning_reach(
-    model: TextClassifierModel,
+    model: PoolingClassifier,
 ) -> int | None:     # for `bptt_pieces`
     "`max_len` if the encoder learns; None if it doesn't, so that no piece need be read in two parts."
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
@@ -221,7 +223,7 @@ class ClassifierTask:
     "Learn to tell documents apart."
     def __init__(
         self,
-        model: TextClassifierModel,
+        model: PoolingClassifier,
         train: DocBatches,               # labelled documents to learn from
         valid: DocBatches | None=None,   # labelled documents to validate on after each epoch; None: not at all
         alpha: float=2.,                 # weight of AR
@@ -239,7 +241,7 @@ class ClassifierTask:
 # %% ../nbs/10_classifier.ipynb #defe11b3
 @torch.no_grad()
 def predict_logits(
-    model: TextClassifierModel,   # put into evaluation mode; computes where its weights are
+    model: PoolingClassifier,   # put into evaluation mode; computes where its weights are
     batches: DocBatches,          # documents, with or without labels
     progress_bar: bool=False,     # count the documents while they are read
 ) -> torch.Tensor:                # (documents, classes), in the order of the data, on the CPU
@@ -257,7 +259,7 @@ def predict_logits(
 
 # %% ../nbs/10_classifier.ipynb #c698710f
 def evaluate_classifier(
-    model: TextClassifierModel,
+    model: PoolingClassifier,
     batches: DocBatches,     # labelled
 ) -> dict[str, float]:       # valid_loss in nats, accuracy
     "Mean cross-entropy, and the share of documents told right."
@@ -277,18 +279,18 @@ def words_that_differ(
 
 # %% ../nbs/10_classifier.ipynb #b41eeebe
 def load_encoder(
-    model: TextClassifierModel,  # gets the weights; raises `ValueError` if its encoder is of another size
-    lm_dir: str | Path,        # a language model's directory, or the name of one that ships
-    vocab: Vocab=None,         # the words the classifier's ids stand for; None: those of the language model
-) -> Vocab:                    # the words; raises `StageError` if they are not those of the language model, in the same order
+    model: PoolingClassifier,  # gets the weights; raises `ValueError` if its encoder is of another size
+    lm: str | Path | Stage,      # a language model: a directory, the name of one that ships, or a stage that is open
+    vocab: Vocab=None,           # the words the classifier's ids stand for; None: those of the language model
+) -> Vocab:                      # the words; raises `StageError` if they are not those of the language model, in the same order
     "Give a classifier the encoder of a language model."
-    config, theirs, tensors = load_stage(lm_dir, 'language model')
-    if vocab is not None and vocab != theirs:
-        raise StageError(f'{lm_dir}: its words are not those of the classifier ({words_that_differ(theirs, vocab)}). '
+    stage = Stage.open(lm, 'language model')
+    if vocab is not None and vocab != stage.vocab:
+        raise StageError(f'{stage.path}: its words are not those of the classifier ({words_that_differ(stage.vocab, vocab)}). '
                          'Numericalise the texts with the vocabulary of the language model.')
-    weights = {k.removeprefix('encoder.'): v for k, v in tensors.items() if k.startswith('encoder.')}
-    load_weights(model.encoder, weights, locate(lm_dir)/'model.safetensors')
-    return theirs
+    weights = {k.removeprefix('encoder.'): v for k, v in stage.tensors.items() if k.startswith('encoder.')}
+    load_weights(model.encoder, weights, stage.path/'model.safetensors')
+    return stage.vocab
 
 # %% ../nbs/10_classifier.ipynb #e9551a01
 def to_ids(
@@ -307,7 +309,7 @@ class Classifier:
     "A trained classifier: text in, label out."
     def __init__(
         self,
-        model: TextClassifierModel,   # put into evaluation mode; predictions are made where its weights are
+        model: PoolingClassifier,   # put into evaluation mode; predictions are made where its weights are
         vocab: Vocab,                 # the words its ids stand for
         classes: list[str],           # a name for each class, in the order of the logits
         backwards: bool=False,        # read texts from the end, as the language model did
@@ -352,7 +354,8 @@ def load_classifier(
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
 ) -> Classifier:                       # raises `StageError` if the directory can't be used, `ValueError` for a device that isn't there
     "A classifier from its directory."
-    config, vocab, tensors = load_stage(path, 'classifier')
-    model = TextClassifierModel(AWDLSTMConfig(**config['architecture']), len(config['classes']), config['bptt'], hidden=config['hidden'])
-    load_weights(model, tensors, locate(path)/'model.safetensors')
-    return Classifier(model.to(best_device(device)), vocab, config['classes'], config['backwards'], Tokenizer(**config['tokenizer']))
+    stage = Stage.open(path, 'classifier')
+    config = stage.config
+    model = PoolingClassifier(AWDLSTMConfig(**config['architecture']), len(config['classes']), config['bptt'], hidden=config['hidden'])
+    load_weights(model, stage.tensors, stage.path/'model.safetensors')
+    return Classifier(model.to(best_device(device)), stage.vocab, config['classes'], config['backwards'], Tokenizer(**config['tokenizer']))

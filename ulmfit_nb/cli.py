@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Seed',
-           'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'plain_errors', 'run_pretrain', 'run_fine_tune',
-           'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of', 'show_run', 'plot_demo',
-           'lab_environment', 'run_until_stopped', 'lab']
+           'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'print_version', 'options', 'plain_errors',
+           'run_pretrain', 'run_fine_tune', 'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of',
+           'show_run', 'plot_demo', 'lab_environment', 'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
@@ -24,6 +24,17 @@ app = typer.Typer(help='ULMFiT: pretrain a language model, fine-tune it, train a
 class Preset(str, Enum):
     "How large a model, and how long."
     tiny, small, laptop, paper = 'tiny', 'small', 'laptop', 'paper'
+
+# %% ../nbs/18_command_line.ipynb #a94f2e51
+def print_version(asked: bool):
+    "Print the version and end, if that was asked for."
+    if asked:
+        from ulmfit_nb import __version__
+        typer.echo(__version__)
+        raise typer.Exit()
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option('--version', callback=print_version, is_eager=True, help='Print the version and exit.')]=False): pass
 
 # %% ../nbs/18_command_line.ipynb #c7dd2cc3
 Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
@@ -60,10 +71,9 @@ def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Siz
     "Stage 1: learn a language from general text."
     with plain_errors():
         from ulmfit_nb import pretrain as stage
-        from ulmfit_nb.pretraining import settings_of
+        from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource
-        stage(TextSource(data, split, text), out, backwards=backwards, workers=workers,
-              **settings_of(preset.value, 'pretrain', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
+        stage(TextSource(data, split, text), out, override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed, backwards=backwards), workers=workers)
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #807d5091
@@ -73,10 +83,9 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
         from ulmfit_nb import fine_tune as stage, download_model
-        from ulmfit_nb.pretraining import settings_of
+        from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource
-        stage(download_model(lm), TextSource(data, split, text), out, workers=workers,
-              **settings_of(preset.value, 'fine_tune', max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed))
+        stage(download_model(lm), TextSource(data, split, text), out, override(recipe(preset.value).fine_tune, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed), workers=workers)
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #cd1d070b
@@ -87,12 +96,13 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
     with plain_errors():
         from ulmfit_nb import download_model, train_classifier
+        from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import NAMED, load_data
-        from ulmfit_nb.pretraining import settings_of
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
         held = valid and (load_data(data, valid) if a_split else load_data(valid, 'train', text, label))
-        train_classifier(lm, load_data(data, split, text, label), out, held or None, **settings_of(preset.value, 'train_classifier', epochs=epochs, lr=lr, bs=bs, seed=seed))
+        settings = override(recipe(preset.value).train_classifier, epochs=epochs, lr=lr, bs=bs, seed=seed)
+        train_classifier(lm, load_data(data, split, text, label), out, held or None, settings)
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #14fc27ad
@@ -134,18 +144,19 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
     "From the language model that ships to a classifier of film reviews, offline; and what it would be had nothing been read."
     with plain_errors():
         from ulmfit_nb import fine_tune, train_classifier
+        from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource, load_data
-        from ulmfit_nb.pretraining import settings_of, untrained
-        from ulmfit_nb.training import locate
-        started, tune, train = time.perf_counter(), settings_of('small', 'fine_tune', seed=seed), settings_of('small', 'train_classifier', seed=seed)
+        from ulmfit_nb.stages import resolve_model, untrained
+        started, (_, *settings) = time.perf_counter(), recipe('small')
+        tune, train = (override(s, seed=seed) for s in settings)
         typer.echo(f'1  wiki-small: a language model that has read {history_of(locate("wiki-small"))[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia')
         test, shares = load_data('reviews', 'test'), {}
         for start, folder in (('wiki-small', out), (untrained('wiki-small', out/'nothing-read', seed), out/'from-scratch')):
             if shares: typer.echo('\nThe same, starting from a network that has read nothing')
             typer.echo('2  fine-tuning on film reviews')
-            lm = fine_tune(start, TextSource('reviews', 'train+unsup'), folder/'reviews-lm', **tune)
+            lm = fine_tune(start, TextSource('reviews', 'train+unsup'), folder/'reviews-lm', tune)
             typer.echo('3  training a classifier')
-            train_classifier(lm, load_data('reviews'), folder/'classifier', load_data('reviews', 'validation'), **train)
+            train_classifier(lm, load_data('reviews'), folder/'classifier', load_data('reviews', 'validation'), train)
             shares[folder] = show_run(folder, test)
         typer.echo(f'\npicture: {plot_demo(shares, len(test))}')
         typer.echo(f'{(time.perf_counter() - started) / 60:.1f} minutes. Try: ulmfit-nb predict --model {out/"classifier"} "Your own review."')

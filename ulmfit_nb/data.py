@@ -11,6 +11,7 @@ import hashlib, json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 
 import numpy as np
@@ -20,7 +21,7 @@ class DataError(ValueError):
     "Texts or labels that cannot be used; the message says which ones and what to do."
 
 # %% ../nbs/01_data.ipynb #fb011440
-@dataclass(repr=False)
+@dataclass(repr=False, frozen=True)
 class TextData:
     "Texts with, where there are any, their labels."
     texts: list[str]                  # the documents, in order
@@ -43,6 +44,12 @@ class TextData:
         idxs = list(idxs)
         labels = None if self.labels is None else [self.labels[i] for i in idxs]
         return TextData([self.texts[i] for i in idxs], labels, self.classes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        "What tells these texts with these labels from any others. Computed once."
+        if self.labels is None: return fingerprint(self.texts)
+        return fingerprint([f'{self.classes[l] if self.classes else l}\0{text}' for text, l in zip(self.texts, self.labels)])
 
 # %% ../nbs/01_data.ipynb #077dc7f1
 def is_missing(

@@ -14,8 +14,10 @@ from pathlib import Path
 import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
+from .checkpoint import load_weights
+from .files import sha256
+from .stages import LM, StageError
 from .tokenization import PAD, UNK, Vocab
-from .training import StageError, load_weights, sha256
 
 # %% ../nbs/appendix/fastai_weights.ipynb #461541f1
 class WordsOnly(pickle.Unpickler):
@@ -113,7 +115,7 @@ def load_fastai(
     weights: str | Path,            # `.pth`, as fastai publishes it or as `learn.save` writes it
     vocabulary: str | Path,         # `.pkl`, the pickled list of its words
     backwards: bool | None=None,    # whether it reads from the end; None: if the name of the weights says bwd or backward
-) -> tuple[LanguageModel, Vocab, dict]:  # as from `load_lm`; raises `StageError` for files that can't be used, and runs nothing in them
+) -> LM:                            # as from `load_lm`; raises `StageError` for files that can't be used, and runs nothing in them
     "A language model that fastai has trained."
     weights, vocabulary = Path(weights), Path(vocabulary)
     tensors, words = our_weights(read_pth(weights)), [our_spelling(w) for w in read_words(vocabulary)]
@@ -124,4 +126,4 @@ def load_fastai(
     model = LanguageModel(replace(architecture, pad=words.index(PAD)))
     if architecture.tie_weights: del tensors['decoder.weight']
     load_weights(model, {'decoder.bias': torch.zeros(len(words))} | tensors, weights)
-    return model.eval(), Vocab(words), foreign_config(model.config, weights, vocabulary, backwards)
+    return LM(model.eval(), Vocab(words), foreign_config(model.config, weights, vocabulary, backwards))

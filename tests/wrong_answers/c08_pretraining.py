@@ -49,7 +49,7 @@ WRONG = {
         (
             """
 from ulmfit_nb.batching import LMBatches
-from ulmfit_nb.training import evaluate_lm
+from ulmfit_nb.language_model import evaluate_lm
 def perplexity_with_context(model, ids, k):
     return evaluate_lm(model, LMBatches(ids.numpy(), bs=1, bptt=k))['perplexity']
 """,

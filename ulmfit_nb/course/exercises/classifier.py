@@ -95,11 +95,11 @@ def _moved(f, model, ids: list[int], place: int) -> list[float]:
 def check_views_moved(f):
     "Which view notices a changed word, from chapter 10."
     from ulmfit_nb.awd_lstm import AWDLSTMConfig
-    from ulmfit_nb.classifier import TextClassifierModel
+    from ulmfit_nb.classifier import PoolingClassifier
     with torch.random.fork_rng():
         for seed, size in ((0, 12), (1, 5), (2, 23)):
             torch.manual_seed(seed)
-            model = TextClassifierModel(AWDLSTMConfig(40, emb_sz=6, n_hid=8, n_layers=2), 2, bptt=5)
+            model = PoolingClassifier(AWDLSTMConfig(40, emb_sz=6, n_hid=8, n_layers=2), 2, bptt=5)
             ids = torch.randint(2, 40, (size,)).tolist()
             for place in (0, size // 2, size - 1):
                 found = _moved(f, model, ids, place)

@@ -66,7 +66,8 @@ def _leaks(f, train, test) -> str:
 @exercise
 def check_leaked_score(f):
     "What copies of test texts in the training set do to the score, from chapter 14."
-    from ulmfit_nb.data import TextData, load_data
+    from ulmfit_nb.data import TextData
+    from ulmfit_nb.sources import load_data
     train = TextData([f'train {i}' for i in range(30)], [i % 2 for i in range(30)], ['no', 'yes'])
     test = TextData([f'test {i}' for i in range(20)], [1] * 15 + [0] * 5, ['no', 'yes'])
     for k in (0, 5, 12, 20):

@@ -126,8 +126,8 @@ def check_forgetting(f):
     "How much of the general text fine-tuning has cost, from chapter 9."
     from ulmfit_nb.batching import LMBatches, TokenStream
     from ulmfit_nb.fine_tuning import change_vocab
+    from ulmfit_nb.language_model import evaluate_lm
     from ulmfit_nb.tokenization import Vocab
-    from ulmfit_nb.training import evaluate_lm
     def perplexity(model, vocab):
         return evaluate_lm(model, LMBatches(*TokenStream.of([vocab.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity']
     words = [chr(97 + i) for i in range(20)]

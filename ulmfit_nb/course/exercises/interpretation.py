@@ -15,12 +15,12 @@ from .base import exercise, need
 def _opinionated(seed: int, n_class: int=2):
     "A classifier that knows a dozen words and has learnt nothing."
     from ulmfit_nb.awd_lstm import AWDLSTMConfig
-    from ulmfit_nb.classifier import Classifier, TextClassifierModel
+    from ulmfit_nb.classifier import Classifier, PoolingClassifier
     from ulmfit_nb.tokenization import Vocab
     vocab = Vocab.build(['good bad film not a dull cast is and funny warm'.split()], min_freq=1)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = TextClassifierModel(AWDLSTMConfig(len(vocab), emb_sz=6, n_hid=8, n_layers=2), n_class, bptt=5)
+        model = PoolingClassifier(AWDLSTMConfig(len(vocab), emb_sz=6, n_hid=8, n_layers=2), n_class, bptt=5)
     with torch.no_grad():
         for p in model.parameters(): p.mul_(2.5)
         ids = torch.arange(len(vocab))[None]

@@ -33,7 +33,7 @@ def check_read_aloud(answer):
 @exercise
 def check_mark_capitals(f):
     "Rule 7 for every alphabet, from chapter 2."
-    from ulmfit_nb.data import load_data
+    from ulmfit_nb.sources import load_data
     from ulmfit_nb.tokenization import replace_maj
     need(f('The End') == 'xxmaj the xxmaj end', f'"The End" should become "xxmaj the xxmaj end", not {f("The End")!r}.')
     need(f('a  b\n\n\tc ') == 'a  b\n\n\tc ', 'White space got lost: several blanks and new lines mean something. Cutting and joining with blanks forgets them.')
@@ -73,7 +73,7 @@ def check_words_for(f):
 @exercise
 def check_unknown_with(f):
     "What folding capitals is worth in known words, from chapter 2."
-    from ulmfit_nb.data import load_data
+    from ulmfit_nb.sources import load_data
     from ulmfit_nb.tokenization import RULES, Tokenizer, Vocab, lowercase
     texts, unseen = load_data('reviews').texts[:70], load_data('reviews', 'validation').texts[:30]
     near = lambda a, b: abs(a - b) < 0.006   # an answer may be rounded to two decimals

@@ -70,7 +70,7 @@ def check_accumulate(f):
 @exercise
 def check_averager(cls):
     "The mean of a model's weights over its steps, from chapter 6."
-    from ulmfit_nb.training import model_tensors
+    from ulmfit_nb.checkpoint import model_tensors
     for seed, calls in (0, 2), (1, 5):
         model, values = small_lm(seed), []
         average = cls(model)
@@ -94,7 +94,7 @@ def check_averager(cls):
         need(not _same_tensors(found, mean(values), len(values)), 'That is the sum. Divide by how often you were called.')
         need(calls < 3 or not any(_same_tensors(found, w) for w in (halves, moving)), 'Each new value counts as much as all earlier ones together. In a mean, the n-th counts 1 / n.')
         need(_same_tensors(found, mean(values)), f'That is not the mean of the weights after {calls} steps.')
-    return 'Give it to `fit` as `watch`, and put the mean into the model with `load_weights`. This is the A that ULMFiT left out of AWD-LSTM.'
+    return 'Give it to `fit` as `callback`, and put the mean into the model with `load_weights`. This is the A that ULMFiT left out of AWD-LSTM.'
 
 # %% ../../../nbs/course/exercises/training.ipynb #b633faf2
 @exercise

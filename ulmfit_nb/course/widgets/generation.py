@@ -10,7 +10,7 @@ import ipywidgets as ipw
 import traitlets
 
 from .base import Widget, caption
-from ...pretraining import generate, next_logits, read_prompt
+from ...generation import generate, next_logits, read_prompt
 
 # %% ../../../nbs/course/widgets/generation.ipynb #b232a2cb
 class Generation(Widget, js=('svg.js', 'generation.js')):

@@ -62,7 +62,7 @@ class LiveLoss(Widget, js=('svg.js', 'live_loss.js')):
         self.runs, self.pause, self.sent, self.later = {name: Curve(**settings) for name in names}, pause, -math.inf, AfterCell(self.show)
         self.show()
 
-    def __getitem__(self, name: str):  # the `watch` of one curve; raises `KeyError` for a name that isn't there
+    def __getitem__(self, name: str):  # the `callback` of one curve; raises `KeyError` for a name that isn't there
         if name not in self.runs: raise KeyError(f'no curve {name!r}; there are {", ".join(self.runs)}')
         return partial(self.note, self.runs[name])
 
@@ -84,8 +84,8 @@ class LiveLoss(Widget, js=('svg.js', 'live_loss.js')):
 # %% ../../../nbs/course/widgets/live_loss.ipynb #8478fb9c
 def live_loss(
     *names: str,       # of the curves, six at most; none: a single curve
-    unit='tokens',     # what is counted: a classifier's `watch` is told documents
-) -> LiveLoss:         # to hand to `fit`, `pretrain` … as `watch`: itself, or with names `picture[name]`; raises `ValueError` for more than six
+    unit='tokens',     # what is counted: a classifier's `callback` is told documents
+) -> LiveLoss:         # to hand to `fit`, `pretrain` … as `callback`: itself, or with names `picture[name]`; raises `ValueError` for more than six
     "A picture of the loss that grows while training runs."
     if len(names) > 6: raise ValueError(f'{len(names)} curves in one picture cannot be told apart: give six at most.')
     return LiveLoss(names or ('loss',), unit)

@@ -12,7 +12,7 @@ import traitlets
 
 from ...awd_lstm import AWDLSTM, AWDLSTMConfig, LM_DROPOUTS
 from .base import Widget, caption, slider
-from ...data import load_data
+from ...sources import load_data
 from ...tokenization import Tokenizer
 
 # %% ../../../nbs/course/widgets/masks.ipynb #3e780ebb

@@ -14,15 +14,18 @@ import ipywidgets as ipw
 import numpy as np
 import traitlets
 
+from ...checks import train_valid
+from ...classifier_training import train_classifier
+from ...cost import expected_minutes, training_epochs, tuning_epochs
 from .base import Widget, caption
 from .live_loss import live_loss
-from ...data import DataError, load_data
+from ...data import DataError
 from ...fine_tuning import fine_tune
-from ...gradual_unfreezing import prepare, train_classifier
-from ...pretraining import PRESETS
-from ...scaling import expected_minutes, training_passes, tuning_passes
+from ...settings import recipe
+from ...sources import load_data
+from ...stages import pretrained_models, read_config, Stage
 from ...tokenization import SPECIAL, Tokenizer
-from ...training import Stop, load_stage, read_config, shipped
+from ...training import Stop
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #ae1734e9
 def length_bars(
@@ -97,7 +100,7 @@ class Training(Gauges):
     def running(self) -> bool: return self.thread is not None and self.thread.is_alive()
 
     def watch(self, stage: str, total: float):
-        "The `watch` of a stage that will see about so many tokens or documents."
+        "The `callback` of a stage that will see about so many tokens or documents."
         def note(seen, loss):
             if self.stopping.is_set(): raise Stop
             self.note(stage, seen, loss, total)
@@ -116,16 +119,16 @@ class Training(Gauges):
 # %% ../../../nbs/course/widgets/own_data.ipynb #4ea552e1
 def run_stages(training: Training, lm: Path, data, out: Path, preset: str, report: dict) -> Path:
     "`fine_tune` on all the texts, then `train_classifier`, of which a tenth is held out."
-    tune, train, held = PRESETS[preset]['fine_tune'], PRESETS[preset]['train_classifier'], round(0.1 * len(data))
+    (_, tune, train), held = recipe(preset), round(0.1 * len(data))
     training.begin('fine_tune')
     training.say('Fine-tuning the language model on your texts …', False)
-    seen = 0.98 * report['tokens'] * tuning_passes(tune, report['tokens'])
-    tuned = fine_tune(lm, data.texts, out/'lm', **tune, progress_bar=False, watch=training.watch('fine_tune', seen))
+    seen = 0.98 * report['tokens'] * tuning_epochs(tune, report['tokens'])
+    tuned = fine_tune(lm, data.texts, out/'lm', tune, progress_bar=False, callback=training.watch('fine_tune', seen))
     training.bars['fine_tune'].value = 1.
     training.begin('train_classifier')
     training.say('Training the classifier …', False)
-    seen = (len(data) - held) * training_passes(read_config(tuned)['architecture'], train, len(data) - held)
-    path = train_classifier(tuned, data, out/'classifier', **train, progress_bar=False, watch=training.watch('train_classifier', seen))
+    seen = (len(data) - held) * training_epochs(read_config(tuned)['architecture'], train, len(data) - held)
+    path = train_classifier(tuned, data, out/'classifier', None, train, progress_bar=False, callback=training.watch('train_classifier', seen))
     training.bars['train_classifier'].value = 1.
     accuracy = json.loads((path/'history.json').read_text())[-1]['accuracy']
     training.say(f'Done: {accuracy:.1%} right of about {held} held-out texts. load_classifier({str(path)!r}) gives it to you.', False)
@@ -168,11 +171,13 @@ def read_and_report(
 ) -> tuple[dict, object]:                 # the report, with `ready` and `advice`; the data. Raises `DataError` or `StageError`
     "Read a table, and say what is in it and what can be done with it."
     data, vocab = load_data(source, text=text, label=label), None
-    if lm: config, vocab, _ = load_stage(lm, 'language model')
+    if lm:
+        stage = Stage.open(lm, 'language model')
+        vocab = stage.vocab
     report = data_report(data, vocab, Path(lm).name, Path(source).name)
-    if lm: report |= expected_minutes(report, config['architecture'], preset)
+    if lm: report |= expected_minutes(report, stage.config['architecture'], preset)
     advice = [f'There is no column {label!r}: name the column of labels to train a classifier.'] * (data.labels is None)
-    try: _ = data.labels and prepare(data, None, 0)
+    try: _ = data.labels and train_valid(data, None, 0)
     except DataError as e: advice.append(str(e))
     advice += ['Name the folder of a language model to see what it knows of these texts, and to train.'] * (not lm)
     return report | {'ready': not advice, 'advice': ' '.join(advice) or 'Ready to train.'}, data
@@ -230,4 +235,4 @@ def own_data(
     out='my-classifier',   # folder to write to; nothing is written before Train is pressed
 ) -> OwnData:
     "A table of your own: labels, lengths, known words, expected minutes; then training, with live curves."
-    return OwnData(lm or next(iter(shipped()), None), str(source), preset, str(out))
+    return OwnData(lm or next(iter(pretrained_models()), None), str(source), preset, str(out))

@@ -11,7 +11,7 @@ import traitlets
 
 from ...batching import LMBatches, TokenStream
 from .base import Widget, caption, slider
-from ...data import load_data
+from ...sources import load_data
 from ...tokenization import Tokenizer, Vocab
 
 # %% ../../../nbs/course/widgets/stream.ipynb #7308435f
