@@ -60,6 +60,11 @@ def test_every_page_is_processed(site):
     assert {name_of(p) for p in NBS} == set(processed(site))
 
 
+def test_every_page_has_a_name_of_its_own():
+    "Numbers are dropped and folders become a part of the name: widgets and their pictures are called after it."
+    assert sorted({widget_pages.page_name(p) for p in NBS}) == sorted(widget_pages.page_name(p) for p in NBS)
+
+
 def test_the_files_that_quarto_is_told_of_are_there(site):
     named = set(re.findall(r'site/[\w.]+', (ROOT / '_quarto.yml').read_text()))
     assert len(named) == len(docs.ASSETS) and [n for n in named if not (site / n).exists()] == []
@@ -164,7 +169,7 @@ def test_pages_need_nothing_from_elsewhere(site):
 def test_a_question_does_not_show_its_answer(site):
     "The code above a question holds the answer: it stays out of the page."
     asking = [c for path in processed(site).values() for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
-    assert len(asking) > 10 and all(c.source.startswith('#| echo: false') for c in asking)
+    assert len(asking) > 10 and all('echo' in directives(c) for c in asking)
 
 
 GOOD = """<h2 id="top">Top</h2><a href="other.html#there">x</a><a href="#top">x</a><a href="https://example.org">x</a><script src="play.js"></script>
