@@ -1,8 +1,10 @@
-"What the docs site needs besides the chapters: a reference page for each module, and llms.txt. Written into nbs/, where git ignores it."
+"""What the docs site needs besides the chapters: a reference page for each module, llms.txt, and the player, the theme and the icon of this folder. Written
+into nbs/, where git ignores it: Quarto takes nothing from outside its project."""
 
 import ast
 import inspect
 import re
+import shutil
 from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import yaml
 from nbdev.showdoc import BasicMarkdownRenderer, show_doc
 from notebooks import FOLDER, ROOT, html_name, modules_of, name_of, read
+
+ASSETS = ('player.js', 'theme.scss', 'favicon.svg')
 
 
 def title_and_promise(nb) -> tuple[str, str]:
@@ -88,9 +92,12 @@ def llms(entries: list[tuple[str, str, str]]) -> str:
 
 
 def write(out: Path):
-    "Write reference/*.qmd and llms.txt into a folder."
+    "Write reference/*.qmd, llms.txt and site/* into a folder."
     entries, chapters = [], {}
-    (out / 'reference').mkdir(exist_ok=True)
+    for folder in ('reference', 'site'):
+        (out / folder).mkdir(exist_ok=True)
+    for name in ASSETS:
+        shutil.copy(Path(__file__).parent / name, out / 'site')
     for path in pages():
         nb = read(path)
         title, promise = title_and_promise(nb)

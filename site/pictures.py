@@ -1,12 +1,15 @@
 """A plain picture of each widget that a notebook has stored, for readers whose browser runs no scripts: drawn by a headless Chromium from the stored state,
-into nbs/images/widgets, with pictures.json, which holds for each a text that stands for it and the digest of what was drawn. Draws only what has changed."""
+into nbs/images/widgets, with pictures.json, which holds for each a text that stands for it and the digest of what was drawn. Draws only what has changed;
+a notebook that has moved keeps its pictures."""
 
 import json
+import shutil
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
-from notebooks import FOLDER, NBS, ROOT, modules_of, read
+from notebooks import NBS, ROOT, modules_of, read
 from PIL import Image
 from widget_pages import PICTURES, Stored, page_name, texts_of_pictures, widgets_of
 
@@ -32,7 +35,7 @@ def page_of(widget: Stored) -> str:
         if model['name'] == 'VBoxModel':
             model['state']['children'] = [c for c in model['state']['children'] if data['models'][c.removeprefix('IPY_MODEL_')]['name'] != 'HTMLModel']
     text = json.dumps(data).replace('<', '\\u003c')
-    return PAGE.format(name=widget.name, data=text, player=(FOLDER / 'site/player.js').read_text(encoding='utf-8'))
+    return PAGE.format(name=widget.name, data=text, player=(ROOT / 'site/player.js').read_text(encoding='utf-8'))
 
 
 def wanted() -> list[Stored]:
@@ -81,14 +84,23 @@ def draw(page, widget: Stored) -> dict:
     return {'alt': f'{what} {page.evaluate(TOLD)}'.strip()[:400]}
 
 
+def up_to_date(name: str, digest: str, known: dict, folder: Path = PICTURES) -> bool:
+    "Whether there is a picture of what is to be drawn; one that has it under another name is taken."
+    there = [n for n, k in known.items() if k['digest'] == digest and (folder / f'{n}.png').exists()]
+    if there and name not in there:
+        shutil.copy(folder / f'{there[0]}.png', folder / f'{name}.png')
+        known[name] = known[there[0]]
+    return bool(there)
+
+
 def main():
     from browser import browser_path, chromium
 
     PICTURES.mkdir(parents=True, exist_ok=True)
     known, shown = texts_of_pictures(), wanted()
     digests = {w.name: w.digest() for w in shown}
-    stale = [w for w in shown if known.get(w.name, {}).get('digest') != digests[w.name] or not (PICTURES / f'{w.name}.png').exists()]
-    with chromium(browser_path()) as browser:
+    stale = [w for w in shown if not up_to_date(w.name, digests[w.name], known)]
+    with chromium(browser_path()) if stale else nullcontext() as browser:
         for widget in stale:
             with browser.new_page(viewport={'width': 780, 'height': 600}) as page:
                 known[widget.name] = draw(page, widget) | {'digest': digests[widget.name]}

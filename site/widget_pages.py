@@ -1,4 +1,4 @@
-"""Widgets on the docs site, where there is no Python. As nbdev processes a page, each stored widget becomes a piece of HTML that nbs/site/player.js draws
+"""Widgets on the docs site, where there is no Python. As nbdev processes a page, each stored widget becomes a piece of HTML that site/player.js draws
 and moves from its own ES module and its stored traits, with a plain picture (site/pictures.py) or a plain question where scripts don't run."""
 
 import hashlib

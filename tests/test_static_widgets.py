@@ -9,7 +9,7 @@ import widget_pages
 from browser import browser_path, chromium
 from notebooks import NBS, ROOT, read
 
-PLAYER = (ROOT / 'nbs/site/player.js').read_text(encoding='utf-8')
+PLAYER = (ROOT / 'site/player.js').read_text(encoding='utf-8')
 STORED = {w.name: w for path in NBS for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes}
 LIVE = [w for w in STORED.values() if w.lives]
 # What the widget shows, but for the controls that the player made: a control must change something else than itself.
@@ -121,6 +121,15 @@ def test_pictures_are_of_what_is_stored():
     assert {w.name: w.digest() for w in pictures.wanted()} == {name: k['digest'] for name, k in known.items()}, 'run make pictures'
     assert {f.stem for f in widget_pages.PICTURES.glob('*.png')} == set(known)
     assert max(f.stat().st_size for f in widget_pages.PICTURES.glob('*.png')) <= pictures.LARGEST
+
+
+def test_a_notebook_that_moved_keeps_its_pictures(tmp_path):
+    "A new name for what was drawn is a copy; what has changed, or has no file, is drawn."
+    known = {'widgets-grid': {'alt': 'a grid', 'digest': 'a'}, 'widgets-lost': {'alt': 'lost', 'digest': 'b'}}
+    (tmp_path / 'widgets-grid.png').write_bytes(b'grid')
+    asked = [('widgets-grid', 'a'), ('course-widgets-stream-grid', 'a'), ('widgets-grid', 'c'), ('widgets-lost', 'b')]
+    assert [pictures.up_to_date(*it, known, tmp_path) for it in asked] == [True, True, False, False]
+    assert (tmp_path / 'course-widgets-stream-grid.png').read_bytes() == b'grid' and known['course-widgets-stream-grid']['alt'] == 'a grid'
 
 
 def test_text_in_a_question_stays_text():
