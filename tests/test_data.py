@@ -510,3 +510,12 @@ def test_hidden_folders_are_no_classes(tmp_path):
         (tmp_path / name / '1.txt').write_text('a film')
         (tmp_path / name / '.2.txt').write_text('none')
     assert load_data(tmp_path).classes == ['neg', 'pos'] and len(load_data(tmp_path)) == 2
+
+
+def test_older_scripts_find_the_reader_where_it_was():
+    from ulmfit_nb import data
+
+    assert data.load_data is load_data and data.TextSource is TextSource and data.NAMED is NAMED
+    for name in ('load_dada', '_check_source', '__path__'):
+        with pytest.raises(AttributeError, match=name):
+            getattr(data, name)
