@@ -14,7 +14,7 @@ from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, predict_logits
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.tokenization import Tokenizer, Vocab
-from ulmfit_nb.training import end_epoch, FitSettings, Phase, Run, RunOptions, train_epoch
+from ulmfit_nb.training import FitSettings, Phase, Run, RunOptions, end_epoch, train_epoch
 
 NONE_YET = SimpleNamespace(bs=64)  # batches come with each epoch
 BF16 = __name__.endswith('bf16')

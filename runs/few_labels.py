@@ -19,10 +19,10 @@ from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
-from ulmfit_nb.data import fingerprint, TextData
+from ulmfit_nb.data import TextData, fingerprint
 from ulmfit_nb.packs import load_packed
 from ulmfit_nb.schedules import all_at_once
-from ulmfit_nb.settings import batch_size, n_epochs, PRESETS
+from ulmfit_nb.settings import PRESETS, batch_size, n_epochs
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import load_lm, read_config, untrained
 from ulmfit_nb.training import Stop

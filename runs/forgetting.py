@@ -16,7 +16,7 @@ from ulmfit_nb.course.forgetting import baseline_plans, watch_forgetting
 from ulmfit_nb.course.records import record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.files import write_json
-from ulmfit_nb.settings import batch_size, ClassifierSettings, n_epochs, override, PRESETS
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, batch_size, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
 from ulmfit_nb.tokenization import Tokenizer

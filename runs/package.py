@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from ulmfit_nb.course.records import git_commit, hardware
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.stages import load_lm, PRETRAINED
+from ulmfit_nb.stages import PRETRAINED, load_lm
 
 ROOT = Path(__file__).parent.parent
 ABOUT = (

@@ -25,8 +25,8 @@ from ulmfit_nb.packs import load_packed
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
-from ulmfit_nb.stages import load_lm, StageError, untrained
-from ulmfit_nb.training import constant, Phase, RunOptions, Stop
+from ulmfit_nb.stages import StageError, load_lm, untrained
+from ulmfit_nb.training import Phase, RunOptions, Stop, constant
 
 ROOT = Path(__file__).parent.parent
 # The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.

@@ -18,9 +18,21 @@ from safetensors.torch import load_file
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, collate
 from ulmfit_nb.checkpoint import load_weights
-from ulmfit_nb.classifier import Classifier, PoolingHead, RunningPool, PoolingClassifier, best_device, bptt_pieces, concat_pool, load_classifier, load_encoder, predict_logits, words_that_differ
+from ulmfit_nb.classifier import (
+    Classifier,
+    PoolingClassifier,
+    PoolingHead,
+    RunningPool,
+    best_device,
+    bptt_pieces,
+    concat_pool,
+    load_classifier,
+    load_encoder,
+    predict_logits,
+    words_that_differ,
+)
 from ulmfit_nb.classifier_training import save_classifier
-from ulmfit_nb.stages import save_stage, StageError
+from ulmfit_nb.stages import Stage, StageError, save_stage
 from ulmfit_nb.tokenization import SPECIAL, Vocab
 from ulmfit_nb.training import train_only
 
@@ -338,18 +350,20 @@ def test_load_encoder_names_the_words_that_differ(tmp_path):
 # --- saved, and loaded somewhere else ---------------------------------------------------------------------------------------------
 
 VOCAB = Vocab(SPECIAL + [f'w{i}' for i in range(30 - len(SPECIAL))])
+READ_BY = Stage(Path(), {'tokenizer': {'lang': 'en'}, 'backwards': False}, VOCAB, [], {})  # the language model
+NO_HISTORY = [{'precision': 'fp32'}]
 FEW = ['w0 w1 w2', '', 'w3 w4', 'w5 ' * 12, 'unheard of']
 
 
 @pytest.fixture
 def saved(tmp_path):
-    return save_classifier(tmp_path / 'c', model_of(), VOCAB, ['a', 'b', 'c'], {'tokenizer': {'lang': 'en'}, 'backwards': False}, {}, [])
+    return save_classifier(tmp_path / 'c', model_of(), READ_BY, ['a', 'b', 'c'], {}, NO_HISTORY)
 
 
 @pytest.mark.parametrize('hidden', [(6,), (50,), (7, 5), ()])
 def test_the_width_of_the_head_is_saved(tmp_path, hidden):
     model = PoolingClassifier(CONFIG, 3, bptt=4, hidden=hidden)
-    path = save_classifier(tmp_path, model, VOCAB, ['a', 'b', 'c'], {'tokenizer': {'lang': 'en'}, 'backwards': False}, {}, [])
+    path = save_classifier(tmp_path, model, READ_BY, ['a', 'b', 'c'], {}, NO_HISTORY)
     assert json.loads((path / 'config.json').read_text())['hidden'] == list(hidden)
     loaded = load_classifier(path, 'cpu')
     np.testing.assert_array_equal(loaded.predict_proba(FEW), Classifier(model, VOCAB, ['a', 'b', 'c']).predict_proba(FEW))
@@ -399,7 +413,7 @@ def public(module):
             yield from ((f'{name}.{k}', f) for k, f in vars(value).items() if isfunction(f) and (k == '__init__' or not k.startswith('_')))
 
 
-@pytest.mark.parametrize('module', ['classifier', 'gradual_unfreezing'])
+@pytest.mark.parametrize('module', ['classifier', 'classifier_training'])
 def test_every_parameter_is_explained(module):
     from fastcore.docments import docments
 

@@ -18,7 +18,7 @@ import typer
 from typer.testing import CliRunner
 
 import ulmfit_nb.cli as cli
-from ulmfit_nb import training
+from ulmfit_nb import stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.settings import PRESETS
@@ -119,7 +119,7 @@ def test_workers_are_handed_on(monkeypatch, tmp_path):
 def test_models_go_by_name(made, tmp_path, monkeypatch):
     "--lm takes the name of a model that ships, and is wiki-small when nothing is said; --model takes one too."
     folder, _ = made
-    monkeypatch.setattr(training, 'PRETRAINED', tmp_path / 'ships')
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'ships')
     save_pretrained(folder / 'lm', tmp_path / 'ships/wiki-small')
     save_pretrained(folder / 'lm', tmp_path / 'ships/other')
     save_pretrained(folder / 'clas', tmp_path / 'ships/verdicts')

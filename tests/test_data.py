@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ulmfit_nb import sources as S
 from ulmfit_nb.data import DataError, TextData, check_labels, check_texts, encode_labels, fingerprint, split_data, splits_of
-from ulmfit_nb.sources import NAMED, DATASETS, TextSource, from_table, iter_texts, load_data, read_named, source_files
+from ulmfit_nb.sources import DATASETS, NAMED, TextSource, from_table, iter_texts, load_data, read_named, source_files
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
 LABELS = ['pos', 'neg'] * 5

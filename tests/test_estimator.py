@@ -3,6 +3,7 @@
 import json
 import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import ulmfit_nb.estimator as estimator
-from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, train_classifier, training
+from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, stages, train_classifier
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.estimator import folder_for, label_codes, rows_for
-from ulmfit_nb.pretraining import settings_of
-from ulmfit_nb.settings import PRESETS
-from ulmfit_nb.stages import load_lm, StageError
+from ulmfit_nb.settings import PRESETS, override
+from ulmfit_nb.stages import StageError, load_lm
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
@@ -186,11 +186,11 @@ def test_equal_to_the_stages_by_hand(hold_out, lm, tmp_path):
     options = dict(preset='tiny', epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
     model = TextClassifier(lm, unlabelled=BAD * 4, lm_epochs=2, lm_lr=0.01, hold_out=hold_out, **options).fit(TEXTS, LABELS)
     texts = TEXTS + BAD * 4
-    lm_options = PRESETS['tiny']['fine_tune'] | dict(epochs=2, lr=0.01, seed=3, bs=rows_for(texts, PRESETS['tiny']['fine_tune']['bs']))
-    tuned = fine_tune(lm, texts, tmp_path / 'tuned', **lm_options, progress_bar=False)
+    lm_settings = replace(PRESETS['tiny'].fine_tune, epochs=2, lr=0.01, seed=3, bs=rows_for(texts, PRESETS['tiny'].fine_tune.bs))
+    tuned = fine_tune(lm, texts, tmp_path / 'tuned', lm_settings, progress_bar=False)
     data = TextData(TEXTS, [int(x == 'good') for x in LABELS], ['bad', 'good'])
-    by_hand = PRESETS['tiny']['train_classifier'] | dict(epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
-    out = train_classifier(tuned, data, tmp_path / 'c', None if hold_out else data, **by_hand, progress_bar=False)
+    by_hand = replace(PRESETS['tiny'].train_classifier, epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
+    out = train_classifier(tuned, data, tmp_path / 'c', None if hold_out else data, by_hand, progress_bar=False)
     assert np.array_equal(load_classifier(out).predict_proba(TEXTS), model.predict_proba(TEXTS))
 
 
@@ -206,7 +206,7 @@ def test_unlabelled(lm, tmp_path):
 
 def test_the_default_language_model(lm, tmp_path, monkeypatch):
     "It ships under the name wiki-small. A checkout that has lost it says so."
-    monkeypatch.setattr(training, 'PRETRAINED', tmp_path)
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path)
     with pytest.raises(StageError, match=r'wiki-small: no such directory, and no model of that name ships \(none does\)'):
         TextClassifier(**QUICK).fit(TEXTS, LABELS)
     save_pretrained(lm, tmp_path / 'wiki-small')
@@ -218,7 +218,7 @@ def test_wrong_settings(lm, tmp_path):
         TextClassifier(lm, preset='huge').fit(TEXTS, LABELS)
     with pytest.raises(StageError, match='no such directory'):
         TextClassifier(tmp_path / 'nowhere').fit(TEXTS, LABELS)
-    assert settings_of('tiny', 'fine_tune', lr=None, epochs=9) == PRESETS['tiny']['fine_tune'] | {'epochs': 9}
+    assert override(PRESETS['tiny'].fine_tune, lr=None, epochs=9) == replace(PRESETS['tiny'].fine_tune, epochs=9)
 
 
 def test_without_a_work_dir_nothing_is_left(lm, tmp_path, monkeypatch):

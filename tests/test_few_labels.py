@@ -27,8 +27,9 @@ def lm(tmp_path_factory):
 
 QUICK = """
 import few_labels as f
-f.SETTINGS["fine_tune"] |= dict(bs=4, min_steps=4)
-f.SETTINGS["train_classifier"] |= dict(bs=16, epochs=1, min_steps=3)
+from dataclasses import replace
+f.FINE_TUNE = replace(f.FINE_TUNE, bs=4, min_steps=4)
+f.CLASSIFY = replace(f.CLASSIFY, bs=16, epochs=1, min_steps=3)
 f.main()
 """
 

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 import ulmfit_nb.training as training
+from ulmfit_nb import stages
 from ulmfit_nb.awd_lstm import LM_DROPOUTS, AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import DataError
 from ulmfit_nb.fine_tuning import change_vocab, fine_tune, match_rows, shared_words
 from ulmfit_nb.pretraining import pretrain
 from ulmfit_nb.schedules import stlr
-from ulmfit_nb.stages import load_lm, save_stage, StageError
+from ulmfit_nb.stages import StageError, load_lm, save_stage
 from ulmfit_nb.tokenization import Vocab
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/match_embeds.json").read_text())
@@ -155,11 +156,11 @@ def test_reading_direction_is_inherited(tmp_path):
 
 
 @pytest.fixture
-def pretrained_models(lm, tmp_path, monkeypatch):
+def shipped(lm, tmp_path, monkeypatch):
     "The language model in half precision, where the models that ship would lie."
     model, vocab, config = load_lm(lm)
     save_stage(tmp_path / "pretrained/wiki-tiny", "language model", model.half(), vocab, {k: config[k] for k in ("architecture", "backwards", "settings")}, [])
-    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "pretrained")
     return "wiki-tiny"
 
 

@@ -6,7 +6,7 @@ import torch
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
-from ulmfit_nb.classifier import Classifier, PoolingHead, PoolingClassifier
+from ulmfit_nb.classifier import Classifier, PoolingClassifier, PoolingHead
 from ulmfit_nb.interpretation import contributions, head_slopes, margin, occlusion, plot_words, pooled_parts, pooling_winners, read_text, surprisal
 from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.tokenization import Tokenizer, Vocab

@@ -15,7 +15,7 @@ from ulmfit_nb.awd_lstm import AWDLSTM, AWDLSTMConfig, LanguageModel, fit_state,
 from ulmfit_nb.batching import LMBatches
 from ulmfit_nb.checkpoint import load_weights
 from ulmfit_nb.language_model import LMTask
-from ulmfit_nb.training import activation_reg, make_optimizer, Phase, set_schedule, temporal_activation_reg
+from ulmfit_nb.training import Phase, activation_reg, make_optimizer, set_schedule, temporal_activation_reg
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = AWDLSTMConfig(30, emb_sz=10, n_hid=14, n_layers=2)

@@ -16,7 +16,7 @@ from ulmfit_nb.batching import LMBatches
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.precision import bf16_speedup, choose_precision, computes_bf16
 from ulmfit_nb.schedules import all_at_once
-from ulmfit_nb.training import fit, Stop
+from ulmfit_nb.training import Stop, fit
 
 CPU = torch.device('cpu')
 LARGE = nn.LSTM(128, 200, batch_first=True)

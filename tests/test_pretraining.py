@@ -16,14 +16,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ulmfit_nb.pretraining as pretraining
 import ulmfit_nb.training as training
+from ulmfit_nb import corpus, stages
 from ulmfit_nb.batching import StreamWriter, TokenStream, open_stream
 from ulmfit_nb.corpus import build_corpus, cached_corpus, first_pass, lm_batches, remap_ids, split_stream
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.generation import candidates, generate, next_logits, read_prompt
 from ulmfit_nb.pretraining import evaluate_texts, pretrain
-from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import TextSource
 from ulmfit_nb.stages import load_lm, load_pretrained, untrained
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -125,7 +124,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
         def __iter__(self):
             return (" ".join(f"w{(i * 7 + j) % 500}" for j in range(100)) for i in range(self.n))
 
-    monkeypatch.setattr(pretraining, "exchange", partial(remap_ids, block=1000))  # its blocks are the one thing as large as this corpus
+    monkeypatch.setattr(corpus, "remap_ids", partial(remap_ids, block=1000))  # its blocks are the one thing as large as this corpus
 
     def peak(n):
         tracemalloc.start()
@@ -367,13 +366,13 @@ def test_generate(tmp_path):
 
 
 def test_a_model_that_ships_is_asked_for_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "none")
-    with pytest.raises(training.StageError, match="no language model 'wiki-small' ships with this version: none does"):
+    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "none")
+    with pytest.raises(stages.StageError, match="no language model 'wiki-small' ships with this version: none does"):
         load_pretrained()
     out = pretrain(TEXTS, tmp_path / "shipped/a-model", **TINY)
-    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "shipped")
+    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "shipped")
     assert same(load_pretrained("a-model")[0].state_dict(), weights(out))
-    with pytest.raises(training.StageError, match="there are a-model"):
+    with pytest.raises(stages.StageError, match="there are a-model"):
         load_pretrained()
 
 
@@ -404,17 +403,6 @@ def test_candidates_are_a_distribution_over_the_likeliest(tmp_path):
     assert torch.allclose(p, whole[best] / whole[best].sum()) and set(best.tolist()) == set(whole.argsort()[-4:].tolist())
 
 
-def test_presets_are_arguments(tmp_path):
-    import inspect
-
-    import ulmfit_nb
-
-    for name, stages in PRESETS.items():
-        for stage, given_values in stages.items():
-            unknown = given_values.keys() - inspect.signature(getattr(ulmfit_nb, stage)).parameters.keys()
-            assert not unknown, f"{name}, {stage}: {unknown}"
-
-
 @pytest.mark.parametrize('where', ['add', 'close'])
 def test_a_full_disk_is_named_and_leaves_nothing(where, tmp_path, monkeypatch):
     "Whether a document finds no room, or the last buffer."
@@ -439,7 +427,7 @@ def test_untrained_has_the_shape_and_the_words_and_nothing_else(tmp_path):
 
 TWO = """
 import sys, time
-from ulmfit_nb import pretrain, pretraining
+from ulmfit_nb import corpus, pretrain, stages
 first_pass = pretraining.first_pass
 def slow(*args):
     counts = first_pass(*args)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ulmfit_nb import fastai_weights, fine_tune, load_classifier, pretrain, train_classifier, training
+from ulmfit_nb import fastai_weights, fine_tune, load_classifier, pretrain, stages, train_classifier
 from ulmfit_nb import hub as hub_module
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.checkpoint import model_tensors
@@ -23,7 +23,7 @@ from ulmfit_nb.fastai_weights import load_fastai, read_pth, read_words
 from ulmfit_nb.hub import FILES, download_model, half_precision, push_to_hub, save_pretrained
 from ulmfit_nb.model_card import model_card
 from ulmfit_nb.sources import TextSource
-from ulmfit_nb.stages import load_lm, StageError
+from ulmfit_nb.stages import StageError, load_lm
 from ulmfit_nb.tokenization import FAKE, SPECIAL, Vocab
 
 ROOT = Path(__file__).parent.parent
@@ -544,7 +544,7 @@ def test_what_is_no_name_on_the_hub_is_not_looked_up_there(name, hub):
 
 
 def test_a_model_that_ships(lm, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, 'PRETRAINED', tmp_path)
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path)
     monkeypatch.chdir(tmp_path / save_pretrained(lm, tmp_path / 'wiki-tiny'))
     assert download_model('wiki-tiny') == tmp_path / 'wiki-tiny' and load_lm('wiki-tiny')[1] == load_lm(lm)[1]
     assert save_pretrained('wiki-tiny', tmp_path / 'copy')

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -12,18 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from forgetting import sample
 from safetensors.torch import load_file
 
-from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
+from ulmfit_nb import classifier_training, fine_tune, load_classifier, pretrain, stages, train_classifier
 from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
 from ulmfit_nb.checks import train_valid
 from ulmfit_nb.classifier_training import new_classifier
-from ulmfit_nb.course.forgetting import baseline_plans, encoder_perplexity, Forgetting, watch_forgetting
+from ulmfit_nb.course.forgetting import Forgetting, baseline_plans, encoder_perplexity, watch_forgetting
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.schedules import stlr
-from ulmfit_nb.stages import load_lm, StageError
-from ulmfit_nb.training import constant, load_stage
+from ulmfit_nb.stages import Stage, StageError, load_lm
+from ulmfit_nb.training import constant
 
 GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
@@ -93,7 +93,7 @@ def test_backwards_language_model_gives_a_backwards_classifier(tmp_path):
 
 def test_second_call_returns_at_once(lm, classifier, monkeypatch):
     before = snapshot(classifier)
-    monkeypatch.setattr('ulmfit_nb.gradual_unfreezing.fit', lambda *a, **k: pytest.fail('trained again'))
+    monkeypatch.setattr(classifier_training, 'fit', lambda *a, **k: pytest.fail('trained again'))
     assert train_classifier(lm, REVIEWS, classifier, **OPTIONS) == classifier
     assert snapshot(classifier) == before
 
@@ -127,7 +127,7 @@ import sys, time, torch
 from pathlib import Path
 torch.set_num_threads({threads})  # sums in another number of threads differ in the last digit
 sys.path.insert(0, {tests!r})
-import test_stage3 as t, ulmfit_nb.gradual_unfreezing as stage, ulmfit_nb.training as training
+import test_stage3 as t, ulmfit_nb.classifier_training as stage, ulmfit_nb.training as training
 save, count = training.Run.save, 0
 def slow_save(run):
     global count
@@ -262,7 +262,7 @@ def test_a_shipped_model_is_found_by_its_name(lm, tmp_path, monkeypatch):
     shipped = tmp_path / 'pretrained'
     (shipped / 'small').parent.mkdir()
     (shipped / 'small').symlink_to(lm, target_is_directory=True)
-    monkeypatch.setattr('ulmfit_nb.training.PRETRAINED', shipped)
+    monkeypatch.setattr(stages, 'PRETRAINED', shipped)
     monkeypatch.chdir(tmp_path)
     options = OPTIONS | {'epochs': 1}
     by_name, by_path = (train_classifier(m, REVIEWS, tmp_path / str(i), **options) for i, m in enumerate(['small', lm]))
@@ -281,7 +281,7 @@ def test_a_shipped_model_is_found_by_its_name(lm, tmp_path, monkeypatch):
 def watched(lm):
     "The plan of the classifier above, watched."
     plan, schedule = baseline_plans(GROUPS, OPTIONS['lr'], OPTIONS['epochs'])['gradual unfreezing']
-    return watch_forgetting(lm, REVIEWS, None, TEXTS[:20], plan, schedule, every=5, bs=8, drop_mult=0.1)
+    return watch_forgetting(lm, REVIEWS, None, TEXTS[:20], every=5, plan=plan, schedule=schedule, bs=8, drop_mult=0.1)
 
 
 GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
@@ -305,15 +305,16 @@ def test_all_at_once_forgets_from_the_first_step(lm):
     assert {sum(p.epochs for p in plan) for plan, _ in plans.values()} == {4}
     plan, schedule = plans['all at once, one rate']
     assert schedule is constant and plan[0].lrs == [0.05] * 4
-    run = watch_forgetting(lm, REVIEWS, REVIEWS, TEXTS[:20], [plan[0]._replace(epochs=1)], schedule, every=2, bs=8)
+    run = watch_forgetting(lm, REVIEWS, REVIEWS, TEXTS[:20], every=2, plan=[plan[0]._replace(epochs=1)], schedule=schedule, bs=8)
     assert [p['step'] for p in run['points']] == [0, 2, 4, 5], 'the end is measured too'
     assert len({p['perplexity'] for p in run['points']}) == 4
 
 
 @pytest.mark.parametrize('training', [True, False])
 def test_a_measurement_leaves_mode_and_random_numbers_alone(lm, training):
-    config, vocab, _ = load_stage(lm, 'language model')
-    model, ids = new_classifier(lm, config, 2).train(training), [vocab.numericalize(t.split()) for t in TEXTS]
+    stage = Stage.open(lm, 'language model')
+    vocab = stage.vocab
+    model, ids = new_classifier(stage, 2).train(training), [vocab.numericalize(t.split()) for t in TEXTS]
     watcher = Forgetting(model, DocBatches(ids, REVIEWS.labels, bs=8), load_lm(lm)[0], LMBatches(*TokenStream.of(ids), bs=2, bptt=10), every=2)
     weights, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
     for _ in range(3):
@@ -324,9 +325,10 @@ def test_a_measurement_leaves_mode_and_random_numbers_alone(lm, training):
 
 
 def test_the_perplexity_is_that_of_the_encoder_in_its_language_model(lm):
-    config, vocab, _ = load_stage(lm, 'language model')
+    stage = Stage.open(lm, 'language model')
+    vocab = stage.vocab
     batches = LMBatches(*TokenStream.of([vocab.numericalize(t.split()) for t in TEXTS]), bs=2, bptt=10)
-    model = new_classifier(lm, config, 2)
+    model = new_classifier(stage, 2)
     whole = load_lm(lm)[0]
     assert encoder_perplexity(model, load_lm(lm)[0], batches) == evaluate_lm(whole, batches)['perplexity']
     with torch.no_grad():
@@ -362,7 +364,6 @@ def test_the_recorded_run_at_tiny_size(lm, tmp_path):
 
 
 def test_the_sample_is_balanced_and_leaves_the_rest():
-    sample = runpy.run_path(Path(__file__).parents[1] / 'runs/forgetting.py', run_name='forgetting')['sample']
     data = TextData([str(i) for i in range(30)], [0] * 20 + [1] * 10, ['a', 'b'])
     few, rest = sample(data, 8, 0)
     assert sorted(few.labels) == [0] * 4 + [1] * 4 and sorted(few.texts + rest.texts, key=int) == data.texts

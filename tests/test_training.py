@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -21,18 +22,18 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ulmfit_nb import awd_lstm, training
+from ulmfit_nb import awd_lstm, stages, training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
 from ulmfit_nb.checkpoint import load_weights, model_tensors, read_checkpoint
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
-from ulmfit_nb.files import atomic_write, BusyError, checkpoint_lock, write_json, write_tensors
-from ulmfit_nb.language_model import evaluate_lm, LMTask, loss_and_hits
+from ulmfit_nb.files import BusyError, atomic_write, checkpoint_lock, write_json, write_tensors
+from ulmfit_nb.language_model import LMTask, evaluate_lm, loss_and_hits
 from ulmfit_nb.memory import peak_memory_mb
 from ulmfit_nb.schedules import one_cycle, one_cycle_momentum
-from ulmfit_nb.stages import is_finished, resolve_model, save_stage, StageError
+from ulmfit_nb.stages import Stage, StageError, is_finished, resolve_model, save_stage
 from ulmfit_nb.tokenization import Vocab
-from ulmfit_nb.training import fit, load_stage, Phase, Stop
+from ulmfit_nb.training import Phase, Stop, fit
 
 CONFIG = AWDLSTMConfig(40, emb_sz=8, n_hid=12, n_layers=2)
 ALL = ["lstm 1", "lstm 2", "embedding"]
@@ -69,7 +70,7 @@ def train(cut=None, checkpoint=None, plan=PLAN, every=3, model=None, how=None, *
         batches.how = how
     task = LMTask(model, batches, data())
     try:
-        history = fit(task, plan, one_cycle, one_cycle_momentum, checkpoint=checkpoint, every=every, progress_bar=False, **kw)
+        history = fit(task, plan, schedule=one_cycle, momentum=one_cycle_momentum, checkpoint=checkpoint, every=every, progress_bar=False, **kw)
     except KeyboardInterrupt:
         return None
     return {k: v.detach().clone() for k, v in model_tensors(model).items()}, timeless(history)
@@ -360,7 +361,7 @@ def test_tied_weights_stay_tied(tmp_path):
     model, vocab = lm(), Vocab([str(i) for i in range(40)])
     weights, _ = train(model=model)
     save_stage(tmp_path, "language model", model, vocab, {}, [])
-    tensors = load_stage(tmp_path, "language model")[2]
+    tensors = Stage.open(tmp_path, "language model").tensors
     assert "decoder.weight" not in tensors
     other = lm(seed=1)
     load_weights(other, tensors, tmp_path)
@@ -394,7 +395,7 @@ def blow_up(step):
 def test_nan_stops_and_keeps_the_last_good_checkpoint(step, why, tmp_path):
     task = LMTask(lm(), data())
     with pytest.raises(FloatingPointError, match=f"{why}.*lower the learning rate"):
-        fit(task, [Phase(ALL, [0.01] * 3)], blow_up(step), checkpoint=tmp_path / "c", every=3, progress_bar=False)
+        fit(task, [Phase(ALL, [0.01] * 3)], schedule=blow_up(step), checkpoint=tmp_path / "c", every=3, progress_bar=False)
     at, tensors = read_checkpoint(tmp_path / "c", {})
     assert at.step == 3 and all(v.isfinite().all() for k, v in tensors.items() if k.startswith("model."))
 
@@ -402,17 +403,17 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(step, why, tmp_path):
 def test_nan_in_the_last_step_is_noticed():
     last = len(data()) - 1
     with pytest.raises(FloatingPointError, match="weights"):
-        fit(LMTask(lm(), data()), [Phase(ALL, [0.01] * 3)], blow_up(last), progress_bar=False)
+        fit(LMTask(lm(), data()), [Phase(ALL, [0.01] * 3)], schedule=blow_up(last), progress_bar=False)
 
 
 # --- checkpoints that can't be used
 
 
 def test_other_settings(tmp_path):
-    train((1, 1), tmp_path / "c", settings={"lr": 0.01, "hidden": (50,)})
+    train((1, 1), tmp_path / "c", identity={"lr": 0.01, "hidden": (50,)})
     with pytest.raises(ValueError, match=r"other settings \(lr: 0.01 there, 0.02 now\)"):
-        train(None, tmp_path / "c", settings={"lr": 0.02, "hidden": (50,)})
-    assert train(None, tmp_path / "c", settings={"lr": 0.01, "hidden": [50]})
+        train(None, tmp_path / "c", identity={"lr": 0.02, "hidden": (50,)})
+    assert train(None, tmp_path / "c", identity={"lr": 0.01, "hidden": [50]})
 
 
 @pytest.mark.parametrize("spoil", [lambda b: b"", lambda b: b[:5], lambda b: b[:200], lambda b: b[:-10], lambda b: b"\0" * len(b)],
@@ -560,7 +561,8 @@ def stage(tmp_path):
 
 
 def test_a_stage_comes_back(stage):
-    config, vocab, tensors = load_stage(stage, "language model")
+    opened = Stage.open(stage, "language model")
+    config, vocab, tensors = opened.config, opened.vocab, opened.tensors
     assert config["settings"] == {"lr": 0.01} and vocab.words[3] == "wörd3"
     assert files(stage) == ["config.json", "history.json", "model.safetensors", "vocab.json"]
     assert all(torch.equal(v, tensors[k]) for k, v in model_tensors(lm()).items())
@@ -618,29 +620,29 @@ def test_bad_directory(what, stage):
     spoil, message = BAD[what]
     spoil(stage)
     with pytest.raises(StageError, match=message) as e:
-        load_stage(stage, "language model")
+        Stage.open(stage, "language model")
     assert str(stage) in str(e.value)
 
 
 def test_models_that_ship_go_by_name_and_yours_come_first(stage, tmp_path, monkeypatch):
     (tmp_path / "pretrained").mkdir()
     stage.rename(tmp_path / "pretrained" / "small")
-    monkeypatch.setattr(training, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
     assert resolve_model("small") == tmp_path / "pretrained" / "small"
-    assert load_stage("small", "language model")[1].words[3] == "wörd3"
+    assert Stage.open("small", "language model").vocab.words[3] == "wörd3"
     with pytest.raises(StageError, match=r"large: no such directory, and no model of that name ships \(small\)"):
-        load_stage("large", "language model")
+        Stage.open("large", "language model")
     with pytest.raises(StageError, match=r"\.\./small: no such"):
         resolve_model("../small")
     (tmp_path / "other").rename(tmp_path / "small")
-    assert resolve_model("small") == Path("small") and load_stage("small", "language model")[1].words[3] == "mot3"
+    assert resolve_model("small") == Path("small") and Stage.open("small", "language model").vocab.words[3] == "mot3"
 
 
 def test_wrong_stage(stage):
     message = "holds a language model, where a classifier is due.*train_classifier"
     with pytest.raises(StageError, match=message):
-        load_stage(stage, "classifier")
+        Stage.open(stage, "classifier")
 
 
 def test_finished_or_not(stage, tmp_path):
@@ -669,15 +671,15 @@ def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
             save()
     assert not is_finished(tmp_path, {})
     with pytest.raises(StageError, match="no config.json"):
-        load_stage(tmp_path, "language model")
+        Stage.open(tmp_path, "language model")
     save()
-    assert load_stage(tmp_path, "language model")[1].words == ["a"]
+    assert Stage.open(tmp_path, "language model").vocab.words == ["a"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "vocab.json"])
 @pytest.mark.parametrize("harm", ["gone", "cut"])
 def test_a_damaged_directory_is_not_finished(stage, name, harm):
-    """The mend that load_stage names, to run the stage again, must not be answered with 'there is nothing to do'."""
+    """The mend that `Stage.open` names, to run the stage again, must not be answered with 'there is nothing to do'."""
     path = stage / name
     path.write_bytes(path.read_bytes()[:-5])
     if harm == "gone":
@@ -759,20 +761,21 @@ FAULTS = """
 import resource, sys
 import numpy as np, torch
 from ulmfit_nb import training
+from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
 from ulmfit_nb.schedules import all_at_once
 if sys.argv[1] == 'given back': training.keep_memory = lambda: None
 torch.manual_seed(0)
 model = LanguageModel(AWDLSTMConfig(20_000, emb_sz=16, n_hid=16, n_layers=1))
-task, seen = training.LMTask(model, LMBatches(np.random.randint(9, 20_000, 6000), bs=8, bptt=70)), []
+task, seen = LMTask(model, LMBatches(np.random.randint(9, 20_000, 6000), bs=8, bptt=70)), []
 def watch(*_): seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-training.fit(task, all_at_once(list(model.layer_groups())), progress_bar=False, watch=watch)
+training.fit(task, all_at_once(list(model.layer_groups())), progress_bar=False, callback=watch)
 print(sorted(np.diff(seen))[len(seen) // 2])
 """
 
 
-@pytest.mark.skipif(training.platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 def test_steps_use_the_memory_of_the_steps_before():
     "A page that the system hands out anew is a page fault: hardly any in an ordinary step, thousands if the memory were given back."
 

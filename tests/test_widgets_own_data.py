@@ -3,17 +3,19 @@
 import datetime
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
 from javascript import page, run_js
 
-from ulmfit_nb import load_classifier
+from ulmfit_nb import cost, load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.cost import expected_minutes, training_epochs, tuning_epochs
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.own_data import DataReport, Training, data_report, length_bars, own_data
 from ulmfit_nb.data import TextData
+from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import save_stage
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -66,8 +68,8 @@ def test_length_bars_count_every_text_once(lengths, most):
 
 
 def test_expected_minutes_grow_with_the_data(monkeypatch):
-    monkeypatch.setattr('ulmfit_nb.scaling.lm_pace', lambda *_: 0.5)
-    monkeypatch.setattr('ulmfit_nb.scaling.classifier_pace', lambda *_: 0.25)
+    monkeypatch.setattr(cost, 'lm_pace', lambda *_: 0.5)
+    monkeypatch.setattr(cost, 'classifier_pace', lambda *_: 0.25)
     report = {'tokens': 28_000, 'n': 400, 'distinct': 900, 'labels': [['a', 400]]}
     tune, train = expected_minutes(report, {'n_layers': 2}, 'tiny')['minutes']
     assert tune == ['fine_tune', pytest.approx(28_000 * 4 / (8 * 35) * 0.5 / 60)]
@@ -185,7 +187,7 @@ def test_durations(minutes, text):
 
 def test_the_picture_draws_the_report():
     data = load_data('reviews')
-    data.classes = ['<b>bad</b>', 'good']
+    data = replace(data, classes=['<b>bad</b>', 'good'])
     view = DataReport(report=data_report(data, Vocab.build([['the']], min_freq=1), 'nothing', 'reviews'), status='Ready.')
     shown = page(
         DataReport._esm,
@@ -199,6 +201,7 @@ def test_the_picture_draws_the_report():
 
 
 def test_passes():
-    assert training_epochs({'n_layers': 3}, {}, 100) == 4 + 3 and training_epochs({'n_layers': 2}, {'epochs': 6}, 100) == 3 + 6
-    assert training_epochs({'n_layers': 3}, {'epochs': 2, 'min_steps': 30, 'bs': 10}, 100) == 4 + 3
-    assert tuning_epochs({'epochs': 2, 'min_steps': 30, 'bs': 10, 'bptt': 10}, 1000) == 3 and tuning_epochs({}, 10) == 1
+    assert training_epochs({'n_layers': 3}, ClassifierSettings(), 100) == 4 + 3
+    assert training_epochs({'n_layers': 2}, ClassifierSettings(epochs=6), 100) == 3 + 6
+    assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
+    assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1

@@ -149,7 +149,7 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
         from ulmfit_nb.stages import resolve_model, untrained
         started, (_, *settings) = time.perf_counter(), recipe('small')
         tune, train = (override(s, seed=seed) for s in settings)
-        typer.echo(f'1  wiki-small: a language model that has read {history_of(locate("wiki-small"))[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia')
+        typer.echo(f'1  wiki-small: a language model that has read {history_of(resolve_model("wiki-small"))[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia')
         test, shares = load_data('reviews', 'test'), {}
         for start, folder in (('wiki-small', out), (untrained('wiki-small', out/'nothing-read', seed), out/'from-scratch')):
             if shares: typer.echo('\nThe same, starting from a network that has read nothing')

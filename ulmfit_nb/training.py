@@ -173,7 +173,7 @@ class RunState:
         self.at, self.saved = resume_from(checkpoint, self.identity, task.model)
         self.at.precision = choose_precision(options.precision, task.model, task.train.bs, self.device, self.at.precision)
 
-    def start(self, phase: Phase):
+    def start(self, phase: Phase):  # the one that begins
         "Freeze, make the optimizer, and put back what a checkpoint in the middle of this phase kept."
         train_only(self.task.model, phase.groups)
         self.model = self.accelerator.prepare(self.task.model).train()

@@ -55,7 +55,7 @@ def leaked_score(model, train, test, k):
     train.labels += test.labels[:k]
     return model.fit(train.texts, train.labels).score(test.texts, test.labels)
 """,
-            'changes the data it was given',
+            'cannot assign to field',
         ),
         (
             """

@@ -1,0 +1,66 @@
+"Settings: named, frozen, sorted by keyword, and the same identity as ever."
+
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+
+from ulmfit_nb import pretrain
+from ulmfit_nb.schedules import stlr
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, batch_size, n_epochs, override, recipe
+from ulmfit_nb.training import FitSettings, RunOptions, with_changes
+
+
+@pytest.mark.parametrize('name', PRESETS)
+def test_a_preset_has_settings_for_each_stage(name):
+    assert [type(s) for s in recipe(name)] == [PretrainSettings, FineTuneSettings, ClassifierSettings]
+    json.dumps([s.identity() for s in recipe(name)])
+
+
+def test_settings_are_values():
+    assert FineTuneSettings(lr=0.1) == FineTuneSettings(lr=0.1) != FineTuneSettings()
+    with pytest.raises(FrozenInstanceError):
+        PRESETS['small'].pretrain.lr = 1.0
+
+
+def test_what_is_kept_of_the_stages_is_what_was_kept_before():
+    "An old checkpoint is compared with these names: none may appear or go without thought for it."
+    common = {'epochs', 'lr', 'bs', 'bptt', 'drop_mult', 'seed'}
+    vocabulary = {'min_freq', 'max_vocab', 'max_tokens'}
+    assert PretrainSettings().identity().keys() == common | vocabulary | {'emb_sz', 'n_hid', 'n_layers', 'backwards'}
+    assert FineTuneSettings().identity().keys() == common | vocabulary | {'min_steps', 'factor', 'schedule'}
+    assert ClassifierSettings().identity().keys() == common | {'min_steps', 'factor', 'schedule', 'plan', 'max_len'}
+    assert ClassifierSettings().identity()['schedule'] == 'stlr'
+
+
+def test_keywords_go_to_the_object_that_has_the_field():
+    settings, options = with_changes({'lr': 0.5, 'every': 7}, FineTuneSettings(), RunOptions())
+    assert settings == FineTuneSettings(lr=0.5) and options == RunOptions(every=7)
+    with pytest.raises(TypeError, match="there is no setting 'leaning_rate', but epochs, lr, "):
+        with_changes({'leaning_rate': 0.5}, FineTuneSettings(), RunOptions())
+
+
+def test_an_unknown_setting_is_refused_before_any_work(tmp_path):
+    with pytest.raises(TypeError, match="no setting 'bf16'"):
+        pretrain(['A text.'] * 100, tmp_path / 'out', bf16=True)
+    with pytest.raises(ValueError, match="precision is 'half': give one of 'auto', 'fp32', 'bf16'"):
+        pretrain(['A text.'] * 100, tmp_path / 'out', precision='half')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_none_leaves_what_the_preset_says():
+    assert override(recipe('tiny').fine_tune, lr=None, epochs=9).lr == recipe('tiny').fine_tune.lr
+    with pytest.raises(ValueError, match='no preset .huge., but tiny, '):
+        recipe('huge')
+
+
+def test_no_default_is_typed_twice():
+    "A field that two kinds of settings have comes from the one they share, or says something else on purpose."
+    other = {(c.__name__, f.name) for c in (PretrainSettings, FineTuneSettings, ClassifierSettings) for f in fields(c) if f.name in c.__annotations__}
+    assert other & {(c, f) for c in ('PretrainSettings', 'FineTuneSettings') for f in ('epochs', 'lr', 'bs', 'bptt', 'drop_mult', 'seed')} == set()
+    assert FitSettings().schedule is not stlr, 'the loop itself has no opinion'
+
+
+def test_little_data_makes_more_epochs_and_two_batches():
+    assert n_epochs(2, 150, 20) == 8 and n_epochs(2, 0, 20) == 2
+    assert [batch_size(n, 32) for n in (1000, 40, 5, 3)] == [32, 20, 2, 2]
