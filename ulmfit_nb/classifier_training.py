@@ -51,7 +51,7 @@ def new_classifier(
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #0b9029e9
 def run_identity(
-    settings: ClassifierSettings,
+    settings: ClassifierSettings,  # of the stage
     stage: Stage,                  # the language model
     data: TextData,                # labelled, and checked
     valid: TextData | None,        # likewise
@@ -81,7 +81,7 @@ def classifier_task(
     stage: Stage,                   # a language model
     train: TextData,                # labelled, and checked
     valid: TextData,                # likewise
-    settings: ClassifierSettings,
+    settings: ClassifierSettings,   # of the stage
 ) -> ClassifierTask:                # for `fit`
     "A new classifier on top of a language model, with its batches; the same for the same seed."
     torch.manual_seed(settings.seed)

@@ -80,5 +80,5 @@ def fine_tune(
     model = change_vocab(source, old, vocab, replace(source.config, vocab_sz=len(vocab)).drop(s.drop_mult, **LM_DROPOUTS))
     epochs = n_epochs(s.epochs, s.min_steps, len(stream.ids) / (s.bs * s.bptt))
     plan, how = all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor), FitSettings(schedule=s.schedule, seed=s.seed)
-    lm = LM(model, vocab, {k: config[k] for k in ('tokenizer', 'backwards')})
+    lm = LM(model, vocab, {'tokenizer': config.get('tokenizer', {'lang': 'en'}), 'backwards': config['backwards']})
     return train_lm(lm, stream, plan, out, s, how, options, identity)
