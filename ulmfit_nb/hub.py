@@ -21,15 +21,16 @@ from .stages import HASHED, LM, Stage, StageError, read_config, resolve_model
 # %% ../nbs/17_sharing.ipynb #597b7d6f
 def half_precision(
     tensors: dict[str, torch.Tensor],   # weights by name
-) -> dict[str, torch.Tensor]:           # the same, matrices in fp16; raises `ValueError` for a number beyond 65,504, where fp16 ends
+) -> dict[str, torch.Tensor]:           # the same, matrices in fp16; raises `ValueError` for a number beyond 65,504
     "Weights in half the bytes."
     out = {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in tensors.items()}
     for k, v in out.items():
-        if v.is_floating_point() and not v.isfinite().all(): raise ValueError(f'{k} holds numbers that are too large for fp16, or none at all: the model is spoilt.')
+        if v.is_floating_point() and not v.isfinite().all():
+            raise ValueError(f'{k} holds numbers that are too large for fp16, or none at all: the model is spoilt.')
     return out
 
 # %% ../nbs/17_sharing.ipynb #75b606ae
-FILES = ('config.json', 'vocab.json', 'model.safetensors', 'history.json', 'README.md')   # all that is ever written, or fetched
+FILES = ('config.json', 'vocab.json', 'model.safetensors', 'history.json', 'README.md')   # all we write, or fetch
 
 def check_free(
     out: Path,   # a directory to write
@@ -39,7 +40,8 @@ def check_free(
     if not out.exists(): return
     others = sorted(f.name for f in out.iterdir() if f.name not in FILES) if out.is_dir() else [out.name]
     if others: raise StageError(f'{out} holds {others[0]}, which is no part of a model. Choose another directory.')
-    if isinstance(source, Path) and out.samefile(source): raise StageError(f'{out} is the very directory that is to be saved. Choose another.')
+    if isinstance(source, Path) and out.samefile(source):
+        raise StageError(f'{out} is the very directory that is to be saved. Choose another.')
 
 # %% ../nbs/17_sharing.ipynb #9f225f5b
 def read_model(
@@ -49,7 +51,8 @@ def read_model(
     if isinstance(lm, LM):
         config = {'settings': {}} | lm.config | {'stage': 'language model', 'architecture': asdict(lm.model.config)}
         return Stage(Path(), config, lm.vocab, [], model_tensors(lm.model)), None
-    if not isinstance(lm, str | os.PathLike): raise StageError(f'a {type(lm).__name__}, where a directory or what load_lm gave is due.')
+    if not isinstance(lm, str | os.PathLike):
+        raise StageError(f'a {type(lm).__name__}, where a directory or what load_lm gave is due.')
     stage = Stage.open(lm)
     return stage, stage.path
 
@@ -65,7 +68,7 @@ def without_folders(settings: dict) -> dict:
 
 # %% ../nbs/17_sharing.ipynb #ec713964
 def save_pretrained(
-    lm,                  # a directory of any stage, the name of a model that ships, or a language model as `load_lm` and `load_fastai` give it
+    lm,                  # any stage's directory, the name of a model that ships, or an `LM` of `load_lm`, `load_fastai`
     out: str | Path,     # directory to write; a model that is there already is replaced
     card: dict=None,     # facts for the model card, as in `model_card`
 ) -> Path:               # `out`; raises `StageError` for what can't be read, or mustn't be replaced
@@ -86,10 +89,13 @@ def save_pretrained(
 # %% ../nbs/17_sharing.ipynb #ed5b3398
 ON_THE_HUB = re.compile(r'\w[\w.-]*/\w[\w.-]*')   # owner/name
 MENDS = {   # for each of huggingface_hub's errors, what is the matter and what to do; the first that fits
-    'GatedRepoError': 'its owner grants access one by one. Ask for it at https://huggingface.co/{}, then run hf auth login.',
-    'RepositoryNotFoundError': 'no such directory here, and no such model on the hub. Check the name; for a private one run hf auth login.',
+    'GatedRepoError': 'its owner grants access one by one. '
+                      'Ask for it at https://huggingface.co/{}, then run hf auth login.',
+    'RepositoryNotFoundError': 'no such directory here, and no such model on the hub. '
+                               'Check the name; for a private one run hf auth login.',
     'RevisionNotFoundError': 'there is no such revision. Look at the tags and commits on the hub, or leave it out.',
-    'LocalEntryNotFoundError': 'no such directory here, and the hub cannot be reached. Connect once to fetch it (HF_HUB_OFFLINE must not be set), '
+    'LocalEntryNotFoundError': 'no such directory here, and the hub cannot be reached. '
+                               'Connect once to fetch it (HF_HUB_OFFLINE must not be set), '
                                'or copy its directory to this machine.',
 }
 NOT_FETCHED = 'it could not be fetched from the hub ({}). Try again later, or copy its directory to this machine.'
@@ -113,7 +119,7 @@ def told(
 def fetch(
     name: str,                # owner/name
     revision: str | None,     # a branch, a tag or a commit; None: the newest
-) -> Path:                    # a directory in the hub's cache; raises `StageError` if it can't be had, saying what to do
+) -> Path:                    # a directory in the hub's cache; raises `StageError` if it can't be had
     "The files of a model on the hub, downloaded unless they are here already."
     import huggingface_hub
     with told(f'{name}, revision {revision}' if revision else name, name, MENDS, NOT_FETCHED):
@@ -122,26 +128,32 @@ def fetch(
 # %% ../nbs/17_sharing.ipynb #1ec47bc1
 def download_model(
     name: str | Path,            # a directory; the name of a model that ships; or owner/name on the Hugging Face hub
-    revision: str | None=None,   # on the hub: a branch, a tag or a commit. Name a commit, and you get the same weights tomorrow
-) -> Path:                       # a directory that every stage, `load_lm` and `load_classifier` read; raises `StageError` if there is none
-    "Where a model lies, fetched first if need be. Safetensors and JSON only, never a pickle."
+    revision: str | None=None,   # on the hub: a branch, tag or commit. Name a commit, and get the same weights tomorrow
+) -> Path:                       # a directory that stages, `load_lm` and `load_classifier` read; or a `StageError`
+    "The directory of a model, fetched first if need be. Safetensors and JSON only, never a pickle."
     remote = isinstance(name, str) and ON_THE_HUB.fullmatch(name) and not Path(name).is_dir()
-    if revision is not None and not remote: raise StageError(f'{name} is not on the hub, and has no revision {revision!r}. Leave it out.')
+    if revision is not None and not remote:
+        raise StageError(f'{name} is not on the hub, and has no revision {revision!r}. Leave it out.')
     path = fetch(name, revision) if remote else resolve_model(name)
     lacking = [f for f in ('config.json', *HASHED) if not (path/f).is_file()]
     if remote and lacking:
-        raise StageError(f'{name}: {", ".join(lacking)} {"is" if len(lacking) == 1 else "are"} missing: it is not a model of this library, or was fetched only '
-                         'in part (then connect, and call again). For a checkpoint of fastai see load_fastai.')
+        verb = 'is' if len(lacking) == 1 else 'are'
+        raise StageError(f'{name}: {", ".join(lacking)} {verb} missing: it is not a model of this library, '
+                         'or was fetched only in part (then connect, and call again). '
+                         'For a checkpoint of fastai see load_fastai.')
     read_config(path)
     return path
 
 # %% ../nbs/17_sharing.ipynb #a17b0003
 PUSH_MENDS = {   # as `MENDS`, for what is sent
-    'LocalTokenNotFoundError': 'nobody is logged in here. Run hf auth login with a token that may write, or give token.',
-    'RepositoryNotFoundError': 'the hub has no such place for you. Check the name of the owner, and run hf auth login with a token that may write there.',
+    'LocalTokenNotFoundError': 'nobody is logged in here. '
+                               'Run hf auth login with a token that may write, or give token.',
+    'RepositoryNotFoundError': 'the hub has no such place for you. Check the name of the owner, '
+                               'and run hf auth login with a token that may write there.',
     'HFValidationError': 'the hub allows no such name. Letters, digits, - and . will do.',
 }
-NOT_SENT = 'it could not be sent to the hub ({}). Check the connection, the name of the owner, and that your token may write there (hf auth login).'
+NOT_SENT = ('it could not be sent to the hub ({}). Check the connection, the name of the owner, '
+            'and that your token may write there (hf auth login).')
 
 # %% ../nbs/17_sharing.ipynb #a17b0004
 def push_to_hub(
@@ -150,16 +162,21 @@ def push_to_hub(
     card: dict=None,        # facts for the model card, as in `model_card`
     private: bool=False,    # True: a repository that only you and your organisation see
     token: str=None,        # one that may write; None: that of hf auth login
-) -> str:                   # the address of the repository; raises `StageError` if the model can't be read, or sent, saying what to do
+) -> str:                   # the repository's address; raises `StageError` if the model can't be read or sent
     "Write a model as `save_pretrained` does, and upload it."
     import huggingface_hub
-    if not (isinstance(repo_id, str) and ON_THE_HUB.fullmatch(repo_id)): raise StageError(f'{repo_id} is no name on the hub. Write owner/name.')
+    if not (isinstance(repo_id, str) and ON_THE_HUB.fullmatch(repo_id)):
+        raise StageError(f'{repo_id} is no name on the hub. Write owner/name.')
     with tempfile.TemporaryDirectory() as folder:
         path = save_pretrained(lm, Path(folder)/repo_id.split('/')[1], card)
         with told(repo_id, repo_id, PUSH_MENDS, NOT_SENT):
             api = huggingface_hub.HfApi(token=token)
             url = api.create_repo(repo_id, private=private, exist_ok=True)
             public = private and not api.repo_info(repo_id).private
-            if not public: api.upload_folder(repo_id=repo_id, folder_path=path, commit_message='A model of ulmfit_nb', delete_patterns=list(FILES))
-    if public: raise StageError(f'{repo_id} exists, and everybody can see it; nothing was sent. Make it private in its settings, or leave private out.')
+            if not public:
+                api.upload_folder(repo_id=repo_id, folder_path=path, commit_message='A model of ulmfit_nb',
+                                  delete_patterns=list(FILES))
+    if public:
+        raise StageError(f'{repo_id} exists, and everybody can see it; nothing was sent. '
+                         'Make it private in its settings, or leave private out.')
     return str(url)
