@@ -19,6 +19,7 @@ from torch import nn
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .checkpoint import load_weights, model_tensors, same_settings
 from .files import json_default, sha256, write_json, write_tensors
+from .quantization import STORED, unpack_tensors
 from .tokenization import Vocab
 
 # %% ../nbs/appendix/stages.ipynb #11020c6c
@@ -43,7 +44,7 @@ def save_stage(
     write_json(out/'vocab.json', vocab.words)
     write_json(out/'history.json', history)
     hashes = {f: sha256(out/f) for f in HASHED}
-    write_json(out/'config.json', {'stage': stage, **config, 'torch': torch.__version__, 'sha256': hashes})
+    write_json(out/'config.json', {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes})
 
 # %% ../nbs/appendix/stages.ipynb #d5548cdb
 PRETRAINED = Path(find_spec('ulmfit_nb').origin).parent/'pretrained'   # the models that ship
@@ -92,6 +93,28 @@ def checked_bytes(
                          f'Copy the whole directory again, or run {due} again.')
     return data
 
+# %% ../nbs/appendix/stages.ipynb #b1f30c12
+def check_stored(
+    path: Path,      # a stage's directory
+    config: dict,    # its config.json; one that says nothing is older than int8
+):
+    "Raise `StageError` if weights are stored in a way that this version doesn't read."
+    stored = config.get('weights', 'fp32')
+    if stored not in list(STORED):
+        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of ulmfit_nb '
+                         f'does not read ({", ".join(STORED)}). Install a newer one.')
+
+def read_tensors(
+    path: Path,     # a stage's directory
+    data: bytes,    # its model.safetensors
+) -> dict[str, torch.Tensor]:  # in fp32; raises `StageError` if a matrix and its scale don't belong together
+    "Weights by name, however they are stored."
+    from safetensors.torch import load
+    try: return unpack_tensors(load(data))
+    except ValueError as e:
+        raise StageError(f'{path/"model.safetensors"} was not written by this library: {e} '
+                         'Get the whole directory anew, from where it was first published.') from e
+
 # %% ../nbs/appendix/stages.ipynb #edda6b68
 @dataclass(frozen=True)
 class Stage:
@@ -100,7 +123,7 @@ class Stage:
     config: dict                        # config.json
     vocab: Vocab                        # the words that its ids stand for
     history: list[dict]                 # an entry an epoch
-    tensors: dict[str, torch.Tensor]    # weights by name
+    tensors: dict[str, torch.Tensor]    # weights by name, in fp32
 
     @classmethod
     def open(
@@ -116,14 +139,14 @@ class Stage:
 
     @classmethod
     def _read(cls, path: Path, kind: str | None) -> 'Stage':
-        from safetensors.torch import load
         config = read_config(path)
         if kind not in (None, config['stage']):
             raise StageError(WRONG_KIND.format(path, config['stage'], kind, STAGES[kind]))
+        check_stored(path, config)
         data = {name: checked_bytes(path/name, config) for name in HASHED}
         history = path/'history.json'
         entries = json.loads(history.read_text(encoding='utf-8')) if history.exists() else []
-        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, load(data['model.safetensors']))
+        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, read_tensors(path, data['model.safetensors']))
 
 # %% ../nbs/appendix/stages.ipynb #9b7cd145
 def is_finished(
