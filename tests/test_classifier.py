@@ -370,7 +370,7 @@ def test_the_width_of_the_head_is_saved(tmp_path, hidden):
 
 
 def test_weights_and_batches_meet_on_the_device_asked_for(saved, monkeypatch):
-    'There need be no GPU: torch has a device that keeps shapes only.'
+    "There need be no GPU: torch has a device that keeps shapes only."
     with pytest.raises(ValueError, match="device 'nonsense' is not to be had here; there is cpu"):
         load_classifier(saved, 'nonsense')
     assert {p.device.type for p in load_classifier(saved, 'cpu').model.parameters()} == {'cpu'}
@@ -404,7 +404,7 @@ def test_progress_is_shown_when_asked_for_and_changes_nothing(saved, capsys, mon
 
 
 def public(module):
-    'Functions, and the classes that are called with something, by name.'
+    "Functions, and the classes that are called with something, by name."
     for name in module.__all__:
         value = getattr(module, name)
         if isfunction(value):

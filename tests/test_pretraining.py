@@ -27,7 +27,7 @@ from ulmfit_nb.sources import TextSource
 from ulmfit_nb.stages import load_lm, load_pretrained, untrained
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
-TEXTS = [f"The {a} {b} went to the {c} and saw nothing." for a in ("old", "young") for b in ("fox", "crow", "owl") for c in ("sea", "hill")] * 3
+TEXTS = [f'The {a} {b} went to the {c} and saw nothing.' for a in ('old', 'young') for b in ('fox', 'crow', 'owl') for c in ('sea', 'hill')] * 3
 TINY = dict(emb_sz=8, n_hid=12, n_layers=2, min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
 
 
@@ -58,7 +58,7 @@ def cut_at(monkeypatch, n):
             raise Stop
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(training, "set_schedule", set_schedule)
+    monkeypatch.setattr(training, 'set_schedule', set_schedule)
 
 
 def weights(path):
@@ -71,8 +71,8 @@ def same(a, b):
 
 # --- from texts to ids
 
-words = st.text("abc", min_size=1, max_size=2)
-documents = st.lists(st.lists(words, min_size=1, max_size=8).map(" ".join), min_size=1, max_size=12)
+words = st.text('abc', min_size=1, max_size=2)
+documents = st.lists(st.lists(words, min_size=1, max_size=8).map(' '.join), min_size=1, max_size=12)
 
 
 @settings(deadline=None, max_examples=60)
@@ -84,8 +84,8 @@ documents = st.lists(st.lists(words, min_size=1, max_size=8).map(" ".join), min_
     given_vocab=st.booleans(),
 )
 def test_corpus_is_what_memory_would_give(tmp_path_factory, texts, min_freq, max_vocab, max_tokens, given_vocab):
-    vocab = Vocab(["xxunk", "xxpad", "b", "a", "cc"]) if given_vocab else None
-    built, stream = build_corpus(texts, tmp_path_factory.mktemp("c") / "ids", Blanks(), vocab, min_freq, max_vocab, max_tokens)
+    vocab = Vocab(['xxunk', 'xxpad', 'b', 'a', 'cc']) if given_vocab else None
+    built, stream = build_corpus(texts, tmp_path_factory.mktemp('c') / 'ids', Blanks(), vocab, min_freq, max_vocab, max_tokens)
     lists = [t.split() for t in texts]
     if max_tokens:
         lists = lists[: 1 + next((i for i, n in enumerate(np.cumsum([len(t) for t in lists])) if n >= max_tokens), len(lists))]
@@ -95,7 +95,7 @@ def test_corpus_is_what_memory_would_give(tmp_path_factory, texts, min_freq, max
 
 
 def test_corpus_with_the_real_tokenizer(tmp_path):
-    vocab, stream = build_corpus(TEXTS, tmp_path / "ids", Tokenizer(), min_freq=2)
+    vocab, stream = build_corpus(TEXTS, tmp_path / 'ids', Tokenizer(), min_freq=2)
     lists = list(Tokenizer().map(TEXTS))
     assert vocab == Vocab.build(lists, 2)
     assert stream.ids.tolist() == [i for t in lists for i in vocab.numericalize(t)]
@@ -103,17 +103,17 @@ def test_corpus_with_the_real_tokenizer(tmp_path):
 
 
 def test_provisional_ids_are_in_order_of_arrival(tmp_path):
-    counts = first_pass(["b a b", "c a"], tmp_path / "ids", Blanks())
-    assert list(counts.items()) == [("b", 2), ("a", 2), ("c", 1)] and open_stream(tmp_path / "ids").ids.tolist() == [0, 1, 0, 2, 1]
+    counts = first_pass(['b a b', 'c a'], tmp_path / 'ids', Blanks())
+    assert list(counts.items()) == [('b', 2), ('a', 2), ('c', 1)] and open_stream(tmp_path / 'ids').ids.tolist() == [0, 1, 0, 2, 1]
 
 
-@pytest.mark.parametrize("n", [0, 1, 6, 7, 8, 14, 50])
+@pytest.mark.parametrize('n', [0, 1, 6, 7, 8, 14, 50])
 def test_exchange_over_block_borders(tmp_path, n):
     rng = np.random.default_rng(n)
     ids, table = rng.integers(0, 20, n).astype(np.int32), rng.permutation(20).astype(np.int32)
-    ids.tofile(tmp_path / "ids")
-    remap_ids(tmp_path / "ids", table, block=7)
-    assert np.fromfile(tmp_path / "ids", np.int32).tolist() == table[ids].tolist()
+    ids.tofile(tmp_path / 'ids')
+    remap_ids(tmp_path / 'ids', table, block=7)
+    assert np.fromfile(tmp_path / 'ids', np.int32).tolist() == table[ids].tolist()
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
@@ -122,13 +122,13 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
             self.n = n
 
         def __iter__(self):
-            return (" ".join(f"w{(i * 7 + j) % 500}" for j in range(100)) for i in range(self.n))
+            return (' '.join(f'w{(i * 7 + j) % 500}' for j in range(100)) for i in range(self.n))
 
-    monkeypatch.setattr(corpus, "remap_ids", partial(remap_ids, block=1000))  # its blocks are the one thing as large as this corpus
+    monkeypatch.setattr(corpus, 'remap_ids', partial(remap_ids, block=1000))  # its blocks are the one thing as large as this corpus
 
     def peak(n):
         tracemalloc.start()
-        build_corpus(Many(n), tmp_path / "ids", Blanks())
+        build_corpus(Many(n), tmp_path / 'ids', Blanks())
         try:
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -136,9 +136,9 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
 
     peak(100)
     small, large = peak(200), peak(2000)
-    size = (tmp_path / "ids").stat().st_size
+    size = (tmp_path / 'ids').stat().st_size
     assert size == 2000 * 100 * 4
-    assert large - small < size / 10, f"{small} bytes at their peak, {large} for ten times the corpus"
+    assert large - small < size / 10, f'{small} bytes at their peak, {large} for ten times the corpus'
 
 
 MEMORY = """
@@ -180,13 +180,13 @@ def test_resident_memory_does_not_grow_with_the_corpus(tmp_path, way, grows):
 
 def test_nothing_is_left_of_a_corpus_that_failed(tmp_path):
     def broken():
-        yield "a b"
-        raise OSError("the disc has gone")
+        yield 'a b'
+        raise OSError('the disc has gone')
 
-    with pytest.raises(OSError, match="the disc has gone"):
-        build_corpus(broken(), tmp_path / "ids", Blanks())
-    with pytest.raises(DataError, match="the source is empty"):
-        build_corpus([], tmp_path / "ids", Blanks())
+    with pytest.raises(OSError, match='the disc has gone'):
+        build_corpus(broken(), tmp_path / 'ids', Blanks())
+    with pytest.raises(DataError, match='the source is empty'):
+        build_corpus([], tmp_path / 'ids', Blanks())
     assert not list(tmp_path.iterdir())
 
 
@@ -194,7 +194,7 @@ def test_nothing_is_left_of_a_corpus_that_failed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lengths", "frac", "docs"),
+    ('lengths', 'frac', 'docs'),
     [
         ([10] * 100, 0.02, 2),
         ([10] * 10, 0.02, 1),
@@ -215,12 +215,12 @@ def test_split_stream(lengths, frac, docs):
 
 
 @pytest.mark.parametrize(
-    ("lengths", "bs", "message"),
+    ('lengths', 'bs', 'message'),
     [
-        ([500], 2, "at least two texts"),
-        ([30, 5], 4, "30 tokens are too few for 4 rows: give more text, or set bs to 1"),
-        ([5, 5], 1, "5 tokens are too few for 1 rows: give more text."),
-        ([500, 1], 2, "nothing to validate on"),
+        ([500], 2, 'at least two texts'),
+        ([30, 5], 4, '30 tokens are too few for 4 rows: give more text, or set bs to 1'),
+        ([5, 5], 1, '5 tokens are too few for 1 rows: give more text.'),
+        ([500, 1], 2, 'nothing to validate on'),
     ],
 )
 def test_too_little_text(lengths, bs, message):
@@ -233,16 +233,16 @@ def test_too_little_text(lengths, bs, message):
 
 def test_corpus_is_used_again_or_refused(tmp_path):
     options = dict(min_freq=1, max_vocab=50, max_tokens=None)
-    vocab, stream = cached_corpus(tmp_path / "work", TEXTS, Blanks(), **options)
-    again, stream_again = cached_corpus(tmp_path / "work", TEXTS, None, workers=2, **options)  # None can't tokenise
+    vocab, stream = cached_corpus(tmp_path / 'work', TEXTS, Blanks(), **options)
+    again, stream_again = cached_corpus(tmp_path / 'work', TEXTS, None, workers=2, **options)  # None can't tokenise
     assert again == vocab and np.array_equal(stream.ids, stream_again.ids) and np.array_equal(stream.offsets, stream_again.offsets)
     for texts, other, name in (
-        (TEXTS, {"min_freq": 2}, "min_freq"),
-        (TEXTS[1:], {}, "texts"),
-        (TEXTS, {"vocab": Vocab(["xxunk"])}, "vocab"),
+        (TEXTS, {'min_freq': 2}, 'min_freq'),
+        (TEXTS[1:], {}, 'texts'),
+        (TEXTS, {'vocab': Vocab(['xxunk'])}, 'vocab'),
     ):
-        with pytest.raises(ValueError, match=rf"other settings \({name}"):
-            cached_corpus(tmp_path / "work", texts, Blanks(), **(options | other))
+        with pytest.raises(ValueError, match=rf'other settings \({name}'):
+            cached_corpus(tmp_path / 'work', texts, Blanks(), **(options | other))
 
 
 def remove(path):
@@ -254,13 +254,13 @@ def cut_short(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "damage"),
+    ('name', 'damage'),
     [
-        ("corpus.json", remove),
-        ("corpus.ids", remove),
-        ("corpus.ids", cut_short),
-        ("corpus.ids.offsets", remove),
-        ("corpus.ids.offsets", cut_short),
+        ('corpus.json', remove),
+        ('corpus.ids', remove),
+        ('corpus.ids', cut_short),
+        ('corpus.ids.offsets', remove),
+        ('corpus.ids.offsets', cut_short),
     ],
 )
 def test_an_incomplete_corpus_is_made_anew(tmp_path, name, damage):
@@ -275,37 +275,37 @@ def test_an_incomplete_corpus_is_made_anew(tmp_path, name, damage):
 
 
 def test_pretrain_from_texts_to_a_directory(tmp_path):
-    out = pretrain(TEXTS, tmp_path / "lm", epochs=2, **TINY)
-    assert sorted(p.name for p in out.iterdir()) == ["config.json", "history.json", "model.safetensors", "vocab.json"]
+    out = pretrain(TEXTS, tmp_path / 'lm', epochs=2, **TINY)
+    assert sorted(p.name for p in out.iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
     model, vocab, config = load_lm(out)
-    history = json.loads((out / "history.json").read_text())
-    assert [h["epoch"] for h in history] == [1, 2] and history[1]["perplexity"] < history[0]["perplexity"] < len(vocab)
+    history = json.loads((out / 'history.json').read_text())
+    assert [h['epoch'] for h in history] == [1, 2] and history[1]['perplexity'] < history[0]['perplexity'] < len(vocab)
     assert vocab == Vocab.build(list(Tokenizer().map(TEXTS)), 1) and len(vocab) == model.config.vocab_sz
-    assert not config["backwards"] and config["settings"]["lr"] == 0.01 and not model.training
+    assert not config['backwards'] and config['settings']['lr'] == 0.01 and not model.training
 
 
 def test_a_finished_directory_is_handed_back_at_once(tmp_path, monkeypatch):
-    out = pretrain(TEXTS, tmp_path / "lm", **TINY)
+    out = pretrain(TEXTS, tmp_path / 'lm', **TINY)
     cut_at(monkeypatch, 0)
     assert pretrain(TEXTS, out, **TINY) == out
-    with pytest.raises(ValueError, match=r"other settings \(lr: 0.01 there, 0.02 now"):
-        pretrain(TEXTS, out, **(TINY | {"lr": 0.02}))
+    with pytest.raises(ValueError, match=r'other settings \(lr: 0.01 there, 0.02 now'):
+        pretrain(TEXTS, out, **(TINY | {'lr': 0.02}))
 
 
-@pytest.mark.parametrize("step", [2, 4, 10])  # before the first checkpoint, between two, later
+@pytest.mark.parametrize('step', [2, 4, 10])  # before the first checkpoint, between two, later
 def test_a_run_cut_short_ends_like_one_that_was_not(tmp_path, monkeypatch, step):
-    whole = pretrain(TEXTS, tmp_path / "whole", epochs=2, **TINY)
+    whole = pretrain(TEXTS, tmp_path / 'whole', epochs=2, **TINY)
     with monkeypatch.context() as m, pytest.raises(Stop):
         cut_at(m, step)
-        pretrain(TEXTS, tmp_path / "cut", epochs=2, **TINY)
-    assert not (tmp_path / "cut/config.json").exists() and (tmp_path / "cut/work/checkpoint.safetensors").exists() == (step > 3)
-    cut = pretrain(TEXTS, tmp_path / "cut", epochs=2, **TINY)
-    assert same(weights(cut), weights(whole)) and not (cut / "work").exists()
+        pretrain(TEXTS, tmp_path / 'cut', epochs=2, **TINY)
+    assert not (tmp_path / 'cut/config.json').exists() and (tmp_path / 'cut/work/checkpoint.safetensors').exists() == (step > 3)
+    cut = pretrain(TEXTS, tmp_path / 'cut', epochs=2, **TINY)
+    assert same(weights(cut), weights(whole)) and not (cut / 'work').exists()
 
 
 def test_backwards_reads_from_the_end(tmp_path):
     forwards, backwards = (pretrain(TEXTS, tmp_path / str(b), backwards=b, **TINY) for b in (False, True))
-    assert load_lm(backwards)[2]["backwards"] and not same(weights(forwards), weights(backwards))
+    assert load_lm(backwards)[2]['backwards'] and not same(weights(forwards), weights(backwards))
     stream = TokenStream.of([np.arange(10 * i, 10 * i + 10) for i in range(12)])
     x, y = next(iter(lm_batches(stream, 2, 5, backwards=True)[1]))
     assert (y == x - 1).all()
@@ -314,90 +314,90 @@ def test_backwards_reads_from_the_end(tmp_path):
 def bad_texts():
     data = TextData(TEXTS)
     return [
-        ([], "there are no texts"),
-        (TEXTS[:1], "at least two texts"),
-        (["Two words."] * 3, "too few for 2 rows"),
-        (["a", None], "text 1 is missing"),
-        ("a text", "Write \\[text\\]"),
-        ((t for t in TEXTS), "generator can be read only once. Write list"),
-        (map(str, TEXTS), "only once"),
-        (data, "a TextData, where a list of strings is due. Give its .texts"),
-        (None, "NoneType, where a list"),
-        (TextSource("no-such-file.csv"), "no such file"),
+        ([], 'there are no texts'),
+        (TEXTS[:1], 'at least two texts'),
+        (['Two words.'] * 3, 'too few for 2 rows'),
+        (['a', None], 'text 1 is missing'),
+        ('a text', 'Write \\[text\\]'),
+        ((t for t in TEXTS), 'generator can be read only once. Write list'),
+        (map(str, TEXTS), 'only once'),
+        (data, 'a TextData, where a list of strings is due. Give its .texts'),
+        (None, 'NoneType, where a list'),
+        (TextSource('no-such-file.csv'), 'no such file'),
     ]
 
 
-@pytest.mark.parametrize(("texts", "message"), bad_texts())
+@pytest.mark.parametrize(('texts', 'message'), bad_texts())
 def test_texts_that_can_not_be_used_leave_nothing_behind(tmp_path, texts, message):
     with pytest.raises(DataError, match=message):
-        pretrain(texts, tmp_path / "a/lm", **TINY)
-    assert not list((tmp_path / "a").glob("*")), "something was left behind"
+        pretrain(texts, tmp_path / 'a/lm', **TINY)
+    assert not list((tmp_path / 'a').glob('*')), 'something was left behind'
 
 
 def test_too_large_a_bs_does_not_cost_a_run_its_checkpoint(tmp_path, monkeypatch):
     with monkeypatch.context() as m, pytest.raises(Stop):
         cut_at(m, 5)
-        pretrain(TEXTS, tmp_path / "lm", **TINY)
-    with pytest.raises(DataError, match="too few for 500 rows"):
-        pretrain(TEXTS, tmp_path / "lm", **(TINY | {"bs": 500}))
-    assert (tmp_path / "lm/work/checkpoint.safetensors").exists()
+        pretrain(TEXTS, tmp_path / 'lm', **TINY)
+    with pytest.raises(DataError, match='too few for 500 rows'):
+        pretrain(TEXTS, tmp_path / 'lm', **(TINY | {'bs': 500}))
+    assert (tmp_path / 'lm/work/checkpoint.safetensors').exists()
 
 
 def test_a_corpus_larger_than_memory_comes_from_a_source(tmp_path):
-    (tmp_path / "t.csv").write_text("text\n" + "\n".join(TEXTS))
-    out = pretrain(TextSource(tmp_path / "t.csv"), tmp_path / "lm", max_tokens=200, **TINY)
+    (tmp_path / 't.csv').write_text('text\n' + '\n'.join(TEXTS))
+    out = pretrain(TextSource(tmp_path / 't.csv'), tmp_path / 'lm', max_tokens=200, **TINY)
     counts = Counter(t for tokens in Tokenizer().map(TEXTS[:17]) for t in tokens)
     assert set(load_lm(out)[1].words) <= set(Vocab.from_counts(counts, 1).words)
-    assert str(tmp_path / "t.csv") in load_lm(out)[2]["settings"]["texts"]
+    assert str(tmp_path / 't.csv') in load_lm(out)[2]['settings']['texts']
 
 
 # --- writing
 
 
 def test_generate(tmp_path):
-    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
-    a = generate(model, vocab, "The old fox", n=10)
-    assert a == generate(model, vocab, "The old fox", n=10) and a.startswith("The old fox")
-    assert any(generate(model, vocab, "The old fox", n=10, seed=s) != a for s in range(1, 5))
-    never = {i for i, w in enumerate(vocab.words) if w in ("xxunk", "xxpad", "xxfake")}
-    assert len(never) > 2 and not never & set(generate(model, Ids(vocab.words), "The", n=300, temperature=50.0, top_k=10_000))
-    with pytest.raises(ValueError, match="temperature must be above 0"):
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / 'lm', **TINY))
+    a = generate(model, vocab, 'The old fox', n=10)
+    assert a == generate(model, vocab, 'The old fox', n=10) and a.startswith('The old fox')
+    assert any(generate(model, vocab, 'The old fox', n=10, seed=s) != a for s in range(1, 5))
+    never = {i for i, w in enumerate(vocab.words) if w in ('xxunk', 'xxpad', 'xxfake')}
+    assert len(never) > 2 and not never & set(generate(model, Ids(vocab.words), 'The', n=300, temperature=50.0, top_k=10_000))
+    with pytest.raises(ValueError, match='temperature must be above 0'):
         generate(model, vocab, temperature=0)
 
 
 def test_a_model_that_ships_is_asked_for_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "none")
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'none')
     with pytest.raises(stages.StageError, match="no language model 'wiki-small' ships with this version: none does"):
         load_pretrained()
-    out = pretrain(TEXTS, tmp_path / "shipped/a-model", **TINY)
-    monkeypatch.setattr(stages, "PRETRAINED", tmp_path / "shipped")
-    assert same(load_pretrained("a-model")[0].state_dict(), weights(out))
-    with pytest.raises(stages.StageError, match="there are a-model"):
+    out = pretrain(TEXTS, tmp_path / 'shipped/a-model', **TINY)
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'shipped')
+    assert same(load_pretrained('a-model')[0].state_dict(), weights(out))
+    with pytest.raises(stages.StageError, match='there are a-model'):
         load_pretrained()
 
 
 def test_texts_are_evaluated_as_the_formula_says(tmp_path):
-    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
-    texts = ["The old walrus and the fox saw the sea.", "A young walrus saw another sea."]
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / 'lm', **TINY))
+    texts = ['The old walrus and the fox saw the sea.', 'A young walrus saw another sea.']
     found = evaluate_texts(model, vocab, texts, bs=1, bptt=5)
     tokens = [t for text in texts for t in Tokenizer()(text)]
     logits, targets = model(torch.tensor([vocab.numericalize(tokens)[:-1].tolist()])).logits[0], vocab.numericalize(tokens)[1:]
     losses = [-row.log_softmax(0)[i].item() for row, i in zip(logits, targets)]
     lost, unknown = {t for t in tokens if t not in vocab}, np.mean(targets == vocab.unk)
-    assert len(lost) == 3 == found["unknown_words"] and found["unknown"] == pytest.approx(unknown) and found["tokens"] == len(losses)
-    assert math.log(found["perplexity"]) == pytest.approx(np.mean(losses), rel=1e-5)
-    assert math.log(found["fair_perplexity"]) == pytest.approx(np.mean(losses) + unknown * math.log(3), rel=1e-5)
-    assert evaluate_texts(model, vocab, texts, bs=1, backwards=True)["perplexity"] != found["perplexity"]
-    with pytest.raises(DataError, match="nothing to predict"):
+    assert len(lost) == 3 == found['unknown_words'] and found['unknown'] == pytest.approx(unknown) and found['tokens'] == len(losses)
+    assert math.log(found['perplexity']) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert math.log(found['fair_perplexity']) == pytest.approx(np.mean(losses) + unknown * math.log(3), rel=1e-5)
+    assert evaluate_texts(model, vocab, texts, bs=1, backwards=True)['perplexity'] != found['perplexity']
+    with pytest.raises(DataError, match='nothing to predict'):
         evaluate_texts(model, vocab, [])
 
 
 def test_candidates_are_a_distribution_over_the_likeliest(tmp_path):
-    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / "lm", **TINY))
-    ids = read_prompt(vocab, "The old fox")
+    model, vocab, _ = load_lm(pretrain(TEXTS, tmp_path / 'lm', **TINY))
+    ids = read_prompt(vocab, 'The old fox')
     logits, state = next_logits(model, vocab, ids)
     in_two, _ = next_logits(model, vocab, ids[2:], next_logits(model, vocab, ids[:2])[1])
-    assert torch.allclose(logits, in_two, atol=1e-5), "the state is not handed on"
+    assert torch.allclose(logits, in_two, atol=1e-5), 'the state is not handed on'
     whole = (logits / 1.7).softmax(0)
     p, best = candidates(logits, 1.7, 4)
     assert torch.allclose(p, whole[best] / whole[best].sum()) and set(best.tolist()) == set(whole.argsort()[-4:].tolist())
@@ -412,16 +412,16 @@ def test_a_full_disk_is_named_and_leaves_nothing(where, tmp_path, monkeypatch):
 
     monkeypatch.setattr(StreamWriter, where, full)
     with pytest.raises(OSError, match='(?s)no space left to write .*corpus.ids.*Free some'):
-        pretrain(TEXTS, tmp_path / "lm", **TINY)
+        pretrain(TEXTS, tmp_path / 'lm', **TINY)
     assert not list(tmp_path.rglob('*.part'))
 
 
 def test_untrained_has_the_shape_and_the_words_and_nothing_else(tmp_path):
-    lm = pretrain(TEXTS, tmp_path / "lm", **TINY)
-    (model, vocab, config), (blank, words, made) = load_lm(lm), load_lm(untrained(lm, tmp_path / "blank"))
-    assert words == vocab and made["architecture"] == config["architecture"] and made["settings"] == {"seed": 0}
+    lm = pretrain(TEXTS, tmp_path / 'lm', **TINY)
+    (model, vocab, config), (blank, words, made) = load_lm(lm), load_lm(untrained(lm, tmp_path / 'blank'))
+    assert words == vocab and made['architecture'] == config['architecture'] and made['settings'] == {'seed': 0}
     assert not any(torch.equal(a, b) for a, b in zip(model.parameters(), blank.parameters()) if a.dim() > 1)
-    again, other = (load_lm(untrained(lm, tmp_path / f"b{seed}", seed))[0].state_dict() for seed in (0, 1))
+    again, other = (load_lm(untrained(lm, tmp_path / f'b{seed}', seed))[0].state_dict() for seed in (0, 1))
     assert same(again, blank.state_dict()) and not same(other, again)
 
 

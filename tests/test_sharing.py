@@ -586,14 +586,14 @@ def test_from_the_cache_of_the_hub_offline(lm, tmp_path):
     (repo / 'snapshots' / commit).mkdir(parents=True)
     for f in save_pretrained(lm, tmp_path / 'made').iterdir():
         (repo / 'snapshots' / commit / f.name).symlink_to(f)
-    code = f'''
+    code = f"""
 from ulmfit_nb.hub import download_model
 from ulmfit_nb.stages import load_lm, StageError
 print([len(load_lm(download_model('owner/name', r))[1]) for r in (None, 'main', {commit!r})])
 for name, revision in (('owner/other', None), ('owner/name', {'b' * 40!r})):
     try: download_model(name, revision)
     except StageError as e: print(e)
-'''
+"""
     env = {**os.environ, 'HF_HUB_OFFLINE': '1', 'HF_HUB_CACHE': str(tmp_path)}
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=env)
     found, *refused = done.stdout.splitlines()
@@ -712,7 +712,7 @@ def test_a_card_asks_nothing_of_the_hub(lm, monkeypatch):
 
 def test_importing_the_library_is_cheap():
     heavy = ('sklearn', 'pandas', 'huggingface_hub', 'spacy', 'matplotlib', 'accelerate')
-    code = f"import sys, ulmfit_nb; found = [m for m in {heavy} if m in sys.modules]; assert not found, found"
+    code = f'import sys, ulmfit_nb; found = [m for m in {heavy} if m in sys.modules]; assert not found, found'
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
