@@ -165,6 +165,13 @@ def test_directives(path):
 
 
 @pytest.mark.parametrize('path', NBS, **ids)
+def test_library_lines(path):
+    "Lines of the library have at most 120 columns. Ruff can't say it: nbdev writes longer ones, a module's first and its `__all__`."
+    lines = [(c.id, line) for c in read(path).cells if is_export(c) for line in c.source.splitlines()]
+    assert [(cell, len(line), line) for cell, line in lines if len(line) > 120] == []
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
 def test_cells(path):
     cells = [c for c in read(path).cells if c.cell_type == 'code']
     for c in cells:
