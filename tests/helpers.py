@@ -13,8 +13,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.batching import LMBatches
+from ulmfit_nb.batching import DocBatches, LMBatches
 from ulmfit_nb.checkpoint import model_tensors
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.schedules import one_cycle, one_cycle_momentum
@@ -116,6 +117,26 @@ class Made(TorchDispatchMode):
         if isinstance(made, torch.Tensor):
             self.largest = max(self.largest, made.numel() * made.element_size())
         return made
+
+
+# --- tasks for rates to be tried on
+
+FIVE_GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head']
+
+
+def small_classifier():
+    return PoolingClassifier(AWDLSTMConfig(vocab_sz=50, emb_sz=6, n_hid=8, n_layers=3), n_class=2, bptt=5, hidden=(4,))
+
+
+def small_lm_task():
+    torch.manual_seed(0)
+    model = LanguageModel(AWDLSTMConfig(vocab_sz=20, emb_sz=4, n_hid=6, n_layers=2, tie_weights=False))
+    return LMTask(model, LMBatches(np.random.default_rng(0).integers(2, 20, 330), bs=4, bptt=8))
+
+
+def small_classifier_task():
+    rng = np.random.default_rng(0)
+    return ClassifierTask(small_classifier(), DocBatches([rng.integers(2, 50, n) for n in range(3, 25)], [0, 1] * 11, bs=4, shuffle=True))
 
 
 # --- what a directory holds
