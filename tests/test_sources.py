@@ -93,8 +93,8 @@ def test_named_sets_from_local_files(parquet):
 
 
 def test_a_large_corpus_is_read_a_file_at_a_time(parquet, monkeypatch):
-    read, original = [], S.read_table
-    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path.name) or original(path))
+    read, original = [], S.read_columns
+    monkeypatch.setattr(S, 'read_columns', lambda path: read.append(path.name) or original(path))
     texts = iter_texts('enwiki2015')
     assert next(texts) == 'article 0' and len(read) == 1
 
@@ -142,8 +142,8 @@ def test_a_changed_file_is_another_corpus(tmp_path):
 
 
 def test_the_files_of_a_source_are_those_that_are_read(parquet, monkeypatch):
-    read, original = [], S.read_table
-    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path) or original(path))
+    read, original = [], S.read_columns
+    monkeypatch.setattr(S, 'read_columns', lambda path: read.append(path) or original(path))
     for name, split in (('imdb', 'train+unsup'), ('enwiki2015', 'train'), ('trec', 'train+unsup')):
         read.clear()
         assert list(iter_texts(name, split)) and source_files(name, split) == read and read

@@ -100,7 +100,7 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
         from ulmfit_nb.sources import NAMED, load_data
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        held = valid and (load_data(data, valid) if a_split else load_data(valid, 'train', text, label))
+        held = valid and (load_data(data, valid, text, label) if a_split else load_data(valid, 'train', text, label))
         settings = override(recipe(preset.value).train_classifier, epochs=epochs, lr=lr, bs=bs, seed=seed)
         train_classifier(lm, load_data(data, split, text, label), out, held or None, settings)
         report(out)
