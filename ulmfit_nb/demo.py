@@ -6,12 +6,10 @@
 __all__ = ['DATA', 'LABELS', 'MORE', 'PROMPT', 'BEARS_MORE', 'SHOWN', 'expected_words', 'describe', 'accuracy_of',
            'classifier_accuracies', 'table', 'run_demo', 'plot_demo']
 
-# %% ../nbs/appendix/demo.ipynb #cd0cabfd
-import json, time
+# %% ../nbs/appendix/demo.ipynb #14e1ce49
+import time
 from collections.abc import Callable
 from pathlib import Path
-
-import torch
 
 from .baselines import count_words, draw_labels, from_scratch, standard_error
 from .classifier import load_classifier
@@ -92,24 +90,25 @@ def table(
         lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {100 * standard_error(accuracy[name], n):.1f} %')
     return '\n'.join(lines)
 
-# %% ../nbs/appendix/demo.ipynb #2115500b
+# %% ../nbs/appendix/demo.ipynb #8eba8457
 def run_demo(
-    out: Path,            # a folder; what is there already is not made again
-    seed: int=0,          # of the labels drawn, and of everything else that is random
-    say: Callable=print,  # called with each line to print
-) -> dict:                # what demo.json holds: accuracies, perplexities, n_test, minutes
+    out: Path,             # a folder; what is there already is not made again
+    seed: int=0,           # of the labels drawn, and of everything else that is random
+    say: Callable=print,   # called with each line to print
+    lm: str | Path='wiki-small',   # the language model to start from
+) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
     "From the language model that ships to a classifier, and what it is worth beside its rivals."
     began, small = time.perf_counter(), recipe('small')
     tune, train = override(small.fine_tune, seed=seed, **BEARS_MORE), override(small.train_classifier, seed=seed)
     sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
-    say(f'1  wiki-small has read {load_stage_history("wiki-small")[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
+    say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
     say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
-    tuned = fine_tune('wiki-small', sentences.texts, out/'lm', tune)
-    lms = {'before': describe(load_lm('wiki-small'), unread.texts[:300]), 'after': describe(load_lm(tuned), unread.texts[:300])}
-    for when, lm in lms.items(): say(story(when, lm))
+    tuned = fine_tune(lm, sentences.texts, out/'lm', tune)
+    lms = {'before': describe(load_lm(lm), unread.texts[:300]), 'after': describe(load_lm(tuned), unread.texts[:300])}
+    for when, known in lms.items(): say(story(when, known))
     say(f'3  Four learn from {LABELS} labels …')
-    starts = {'scratch': untrained('wiki-small', out/'nothing-read', seed), 'wikipedia': 'wiki-small', 'classifier': tuned}
+    starts = {'scratch': untrained(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in (('tfidf', few), ('tfidf_more', more))}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
     say('\n' + table(accuracies, len(test)))
@@ -118,8 +117,8 @@ def run_demo(
     write_json(out/'demo.json', found)
     return found
 
-# %% ../nbs/appendix/demo.ipynb #92d4a628
-def load_stage_history(lm: str) -> list[dict]: return Stage.open(lm, 'language model').history
+# %% ../nbs/appendix/demo.ipynb #6e837244
+def history_of(lm: str | Path) -> list[dict]: return Stage.open(lm, 'language model').history   # of a language model
 
 def story(when: str, lm: dict) -> str:   # lm: from `describe`
     "A language model in two lines."
