@@ -28,7 +28,7 @@ def draw_labels(
         ranks[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
     return np.argsort(ranks, kind='stable')[:n].tolist()
 
-# %% ../nbs/appendix/baselines.ipynb #8cdd9e71
+# %% ../nbs/appendix/baselines.ipynb #31ffa3ef
 def count_words(
     train: TextData,   # labelled
 ):                     # a fitted scikit-learn pipeline, with `predict`, `predict_proba` and `score`
@@ -42,7 +42,7 @@ def count_words(
 def standard_error(
     share: float,      # of texts told right
     n: int,            # texts
-) -> float:            # of that share, from the choice of test texts alone: another draw of labels or another seed adds its own
+) -> float:            # of that share, from the choice of test texts alone: another seed adds its own
     "How far a measured accuracy may be from the true one."
     return (share * (1 - share) / n) ** 0.5
 

@@ -9,19 +9,19 @@ __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol',
            'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
-import json, os, signal, subprocess, sys, threading, time
+import json, os, signal, subprocess, sys, threading
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 # %% ../nbs/18_command_line.ipynb #bbe36b50
 app = typer.Typer(help='ULMFiT: pretrain a language model, fine-tune it, train a classifier.', no_args_is_help=True, add_completion=False)
 
-class Preset(str, Enum):
+class Preset(StrEnum):
     "How large a model, and how long."
     tiny, small, laptop, paper = 'tiny', 'small', 'laptop', 'paper'
 
@@ -44,10 +44,10 @@ From = Annotated[str, typer.Option('--lm', help='Language model to start from: a
 Size = Annotated[Preset, typer.Option(help='tiny: for trying out. small: the model that ships, and what starts from it. laptop: for 2 processor cores. paper: for a GPU.')]
 TextCol = Annotated[str, typer.Option(help='Column of texts in a file.')]
 LabelCol = Annotated[str, typer.Option(help='Column of labels in a file.')]
-Epochs = Annotated[Optional[int], typer.Option(help='Passes over the data. Default: what the preset says.')]
-Rate = Annotated[Optional[float], typer.Option(help='Highest learning rate. Default: what the preset says.')]
-Rows = Annotated[Optional[int], typer.Option('--bs', help='Rows of text, or documents, in a batch: fewer for little text. Default: what the preset says.')]
-Tokens = Annotated[Optional[int], typer.Option(help='Stop reading at the end of the text that brings the tokens to this number. Default: all.')]
+Epochs = Annotated[int | None, typer.Option(help='Passes over the data. Default: what the preset says.')]
+Rate = Annotated[float | None, typer.Option(help='Highest learning rate. Default: what the preset says.')]
+Rows = Annotated[int | None, typer.Option('--bs', help='Rows of text, or documents, in a batch: fewer for little text. Default: what the preset says.')]
+Tokens = Annotated[int | None, typer.Option(help='Stop reading at the end of the text that brings the tokens to this number. Default: all.')]
 Seed = Annotated[int, typer.Option(help='Of weights, dropout and the order of the data.')]
 Workers = Annotated[int, typer.Option(help='Processes that tokenise; 0: this one alone, best for anything short.')]
 Backwards = Annotated[bool, typer.Option(help='Read each text from its end to its beginning, or the usual way.')]
@@ -90,7 +90,7 @@ def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: 
 
 # %% ../nbs/18_command_line.ipynb #cd1d070b
 @app.command()
-def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train', valid: Annotated[Optional[str], typer.Option(
+def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train', valid: Annotated[str | None, typer.Option(
                 help='Data to validate on, or a split of the same named set. Default: a tenth of the data.')]=None,
              preset: Size=Preset.small, text: TextCol='text', label: LabelCol='label', epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0):
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
@@ -121,9 +121,9 @@ def epoch_line(h: dict) -> str:
 MANY = 100   # texts that are worth a progress bar
 
 @app.command()
-def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, or owner/name on the Hugging Face hub.')], texts: Annotated[Optional[list[str]], typer.Argument(help='Texts.')]=None,
-            data: Annotated[Optional[str], typer.Option(help='A file or named set of texts instead.')]=None,
-            split: Annotated[Optional[str], typer.Option(help='Split of a named set, or of a folder that has one folder a split. Default: test of a named set, train of a folder.')]=None, text: TextCol='text'):
+def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, or owner/name on the Hugging Face hub.')], texts: Annotated[list[str] | None, typer.Argument(help='Texts.')]=None,
+            data: Annotated[str | None, typer.Option(help='A file or named set of texts instead.')]=None,
+            split: Annotated[str | None, typer.Option(help='Split of a named set, or of a folder that has one folder a split. Default: test of a named set, train of a folder.')]=None, text: TextCol='text'):
     "Label texts."
     with plain_errors():
         from ulmfit_nb import download_model, load_classifier

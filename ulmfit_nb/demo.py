@@ -23,10 +23,11 @@ from .settings import override, recipe
 from .sources import load_data
 from .stages import LM, Stage, load_lm, untrained
 
-# %% ../nbs/appendix/demo.ipynb #19e877f6
-DATA, LABELS, MORE = 'subjectivity', 100, 1000   # the set; labels to learn from; labels that counting words gets besides
+# %% ../nbs/appendix/demo.ipynb #e630bbf2
+DATA = 'subjectivity'
+LABELS, MORE = 100, 1000   # to learn from; and those that counting words gets besides
 PROMPT = 'the film is a'
-BEARS_MORE = dict(epochs=2, lr=0.01, factor=1.3)   # in stage 2, thousands of sentences do, where the preset thinks of hundreds of texts
+BEARS_MORE = dict(epochs=2, lr=0.01, factor=1.3)   # in stage 2: the preset thinks of hundreds of texts, not thousands
 
 def expected_words(
     lm: LM,
@@ -40,13 +41,14 @@ def expected_words(
 def describe(
     lm: LM,
     texts: list[str],   # that it has not read
-) -> dict:              # JSON: perplexity, charged for unknown words; accuracy of the next word; guesses; a line it writes
+) -> dict:              # JSON: perplexity, charged for unknown words; share of next words; guesses; a line
     "What a language model knows of texts."
     found = evaluate_texts(lm.model, lm.vocab, texts)
-    return {'perplexity': found['fair_perplexity'], 'next_word': found['accuracy'], 'guesses': expected_words(lm),
-            'writes': ' '.join(generate(lm.model, lm.vocab, PROMPT, n=20).split())}
+    line = ' '.join(generate(lm.model, lm.vocab, PROMPT, n=20).split())
+    known = {'perplexity': found['fair_perplexity'], 'next_word': found['accuracy']}
+    return known | {'guesses': expected_words(lm), 'writes': line}
 
-# %% ../nbs/appendix/demo.ipynb #f05de796
+# %% ../nbs/appendix/demo.ipynb #f34746b1
 def accuracy_of(
     path: Path,        # a classifier's directory
     test: TextData,    # with the same classes, in the same order
@@ -56,7 +58,7 @@ def accuracy_of(
     return sum(v == test.classes[y] for v, y in zip(verdicts, test.labels)) / len(test)
 
 def classifier_accuracies(
-    starts: dict[str, str | Path],   # name → a language model to start from; 'scratch' is trained as one that has read nothing
+    starts: dict[str, str | Path],   # name → a language model to start from; 'scratch' has read nothing
     few: TextData,                   # labelled
     test: TextData,
     out: Path,                       # the classifier of `name` is written to its folder of that name
@@ -74,10 +76,13 @@ def classifier_accuracies(
         say(f'   {name}: {found[name]:.1%}')
     return found
 
-# %% ../nbs/appendix/demo.ipynb #150f059e
+# %% ../nbs/appendix/demo.ipynb #257ce76c
 SHOWN = {   # what is measured → what it learnt from
-    'tfidf': ('counting words', LABELS), 'tfidf_more': ('counting words', MORE), 'scratch': ('the network, having read nothing', LABELS),
-    'wikipedia': ('the network, having read Wikipedia', LABELS), 'classifier': ('… and 6,500 sentences without labels', LABELS),
+    'tfidf': ('counting words', LABELS),
+    'tfidf_more': ('counting words', MORE),
+    'scratch': ('the network, having read nothing', LABELS),
+    'wikipedia': ('the network, having read Wikipedia', LABELS),
+    'classifier': ('… and 6,500 sentences without labels', LABELS),
 }
 
 def table(
@@ -87,10 +92,11 @@ def table(
     "The accuracies with their standard errors, a line each."
     lines = [f'{"labels":>8}  {"what learns from them":<40} {f"right, of {n:,}":>16}']
     for name, (what, labels) in SHOWN.items():
-        lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {100 * standard_error(accuracy[name], n):.1f} %')
+        share, error = 100 * accuracy[name], 100 * standard_error(accuracy[name], n)
+        lines.append(f'{labels:>8,}  {what:<40} {share:7.1f} ± {error:.1f} %')
     return '\n'.join(lines)
 
-# %% ../nbs/appendix/demo.ipynb #8eba8457
+# %% ../nbs/appendix/demo.ipynb #221bc520
 def run_demo(
     out: Path,             # a folder; what is there already is not made again
     seed: int=0,           # of the labels drawn, and of everything else that is random
@@ -99,20 +105,23 @@ def run_demo(
 ) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
     "From the language model that ships to a classifier, and what it is worth beside its rivals."
     began, small = time.perf_counter(), recipe('small')
-    tune, train = override(small.fine_tune, seed=seed, **BEARS_MORE), override(small.train_classifier, seed=seed)
+    tune = override(small.fine_tune, seed=seed, **BEARS_MORE)
+    train = override(small.train_classifier, seed=seed)
     sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
     say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
     say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
     tuned = fine_tune(lm, sentences.texts, out/'lm', tune)
-    lms = {'before': describe(load_lm(lm), unread.texts[:300]), 'after': describe(load_lm(tuned), unread.texts[:300])}
+    lms = {when: describe(load_lm(path), unread.texts[:300]) for when, path in (('before', lm), ('after', tuned))}
     for when, known in lms.items(): say(story(when, known))
     say(f'3  Four learn from {LABELS} labels …')
     starts = {'scratch': untrained(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
-    counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in (('tfidf', few), ('tfidf_more', more))}
+    counted = {name: float(count_words(some).score(test.texts, test.labels))
+               for name, some in (('tfidf', few), ('tfidf_more', more))}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
     say('\n' + table(accuracies, len(test)))
-    found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test), 'language_model': lms, 'seed': seed}
+    about = {'labels': LABELS, 'n_test': len(test), 'seed': seed, 'language_model': lms}
+    found = accuracies | {'accuracy': accuracies['classifier']} | about
     found['minutes'] = round((time.perf_counter() - began) / 60, 2)
     write_json(out/'demo.json', found)
     return found
@@ -122,10 +131,11 @@ def history_of(lm: str | Path) -> list[dict]: return Stage.open(lm, 'language mo
 
 def story(when: str, lm: dict) -> str:   # lm: from `describe`
     "A language model in two lines."
-    return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
-            f'           and writes: {lm["writes"]}')
+    guesses = ', '.join(lm['guesses'])
+    return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
+            f'after "{PROMPT}" it expects {guesses}\n           and writes: {lm["writes"]}')
 
-# %% ../nbs/appendix/demo.ipynb #0ee78d81
+# %% ../nbs/appendix/demo.ipynb #1a34a918
 def plot_demo(
     found: dict,      # from `run_demo`
     path: Path,       # the file to draw to, .png
@@ -145,7 +155,8 @@ def plot_demo(
         for i, share in enumerate(shares): bars.text(51, i, f'{share:.1f}', va='center', color='white', weight='bold')
         bars.invert_yaxis()
         bars.set(xlim=(50, 100), xlabel=f'right, in % of {n:,} sentences (50 is chance)')
-        lm.bar(['before', 'after'], [found['language_model'][k]['perplexity'] for k in ('before', 'after')], color=['C2', 'C0'])
+        perplexity = {when: known['perplexity'] for when, known in found['language_model'].items()}
+        lm.bar(list(perplexity), list(perplexity.values()), color=['C2', 'C0'])
         lm.set(ylabel='perplexity', title='stage 2')
         fig.savefig(path, dpi=120)
     return path

@@ -44,7 +44,8 @@ def save_stage(
     write_json(out/'vocab.json', vocab.words)
     write_json(out/'history.json', history)
     hashes = {f: sha256(out/f) for f in HASHED}
-    write_json(out/'config.json', {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes})
+    made = {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes}
+    write_json(out/'config.json', made)
 
 # %% ../nbs/appendix/stages.ipynb #d5548cdb
 PRETRAINED = Path(find_spec('ulmfit_nb').origin).parent/'pretrained'   # the models that ship
@@ -101,8 +102,8 @@ def check_stored(
     "Raise `StageError` if weights are stored in a way that this version doesn't read."
     stored = config.get('weights', 'fp32')
     if stored not in list(STORED):
-        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of ulmfit_nb '
-                         f'does not read ({", ".join(STORED)}). Install a newer one.')
+        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of '
+                         f'ulmfit_nb does not read ({", ".join(STORED)}). Install a newer one.')
 
 def read_tensors(
     path: Path,     # a stage's directory
@@ -146,7 +147,8 @@ class Stage:
         data = {name: checked_bytes(path/name, config) for name in HASHED}
         history = path/'history.json'
         entries = json.loads(history.read_text(encoding='utf-8')) if history.exists() else []
-        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, read_tensors(path, data['model.safetensors']))
+        vocab, tensors = Vocab(json.loads(data['vocab.json'])), read_tensors(path, data['model.safetensors'])
+        return cls(path, config, vocab, entries, tensors)
 
 # %% ../nbs/appendix/stages.ipynb #9b7cd145
 def is_finished(
