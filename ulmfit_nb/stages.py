@@ -44,7 +44,8 @@ def save_stage(
     write_json(out/'vocab.json', vocab.words)
     write_json(out/'history.json', history)
     hashes = {f: sha256(out/f) for f in HASHED}
-    write_json(out/'config.json', {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes})
+    facts = {'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes}
+    write_json(out/'config.json', {'stage': stage, **config, **facts})
 
 # %% ../nbs/appendix/stages.ipynb #d5548cdb
 PRETRAINED = Path(find_spec('ulmfit_nb').origin).parent/'pretrained'   # the models that ship
@@ -101,15 +102,17 @@ def check_stored(
     "Raise `StageError` if weights are stored in a way that this version doesn't read."
     stored = config.get('weights', 'fp32')
     if stored not in list(STORED):
-        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of ulmfit_nb '
-                         f'does not read ({", ".join(STORED)}). Install a newer one.')
+        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of '
+                         f'ulmfit_nb does not read ({", ".join(STORED)}). Install a newer one.')
 
 def read_tensors(
-    path: Path,     # a stage's directory
-    data: bytes,    # its model.safetensors
+    path: Path,      # a stage's directory
+    config: dict,    # its config.json
+    data: bytes,     # its model.safetensors
 ) -> dict[str, torch.Tensor]:  # in fp32; raises `StageError` if a matrix and its scale don't belong together
     "Weights by name, however they are stored."
     from safetensors.torch import load
+    check_stored(path, config)
     try: return unpack_tensors(load(data))
     except ValueError as e:
         raise StageError(f'{path/"model.safetensors"} was not written by this library: {e} '
@@ -142,11 +145,11 @@ class Stage:
         config = read_config(path)
         if kind not in (None, config['stage']):
             raise StageError(WRONG_KIND.format(path, config['stage'], kind, STAGES[kind]))
-        check_stored(path, config)
         data = {name: checked_bytes(path/name, config) for name in HASHED}
         history = path/'history.json'
         entries = json.loads(history.read_text(encoding='utf-8')) if history.exists() else []
-        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, read_tensors(path, data['model.safetensors']))
+        tensors = read_tensors(path, config, data['model.safetensors'])
+        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, tensors)
 
 # %% ../nbs/appendix/stages.ipynb #9b7cd145
 def is_finished(
