@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers import refuse
 from notebooks import ROOT
 
 from ulmfit_nb import sources as S
-from ulmfit_nb.data import DataError
 from ulmfit_nb.sources import DATASETS, NAMED, TextSource, iter_texts, load_data, read_table
 
 sys.path.insert(0, str(ROOT / 'runs'))
@@ -34,10 +34,6 @@ every = pytest.mark.parametrize('name', SIZES)
 
 def columns(name: str, split: str) -> dict[str, list]:
     return pq.read_table(DATASETS / name / f'{split}.parquet').to_pydict()
-
-
-def refuse(*parts):
-    return pytest.raises(DataError, match='(?s)' + '.*'.join(map(re.escape, parts)))
 
 
 # ---- what they are

@@ -65,7 +65,7 @@ def against_module(monkeypatch):
 
 
 @pytest.mark.skipif(
-    browser_path() is not None, reason='tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module\'s'
+    browser_path() is not None, reason="tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module's"
 )
 @pytest.mark.parametrize('path', NBS, **ids)
 def test_runs(path, against_module):
