@@ -81,6 +81,11 @@ def read_config(path: str | Path) -> dict:  # a stage's directory, or the name o
 # %% ../nbs/appendix/stages.ipynb #5e036a8f
 WRONG_KIND = '{} holds a {}, where a {} is due: give a directory made by {}.'
 
+def check_kind(path: Path, config: dict, kind: str | None):  # as for `Stage.open`; config: of the stage that is there
+    "Raise `StageError` if a stage is not of the kind that is due."
+    if kind not in (None, config['stage']):
+        raise StageError(WRONG_KIND.format(path, config['stage'], kind, STAGES[kind]))
+
 def checked_bytes(
     path: Path,      # a file of a stage's directory
     config: dict,    # its config.json
