@@ -28,24 +28,6 @@ def draw_labels(
         ranks[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
     return np.argsort(ranks, kind='stable')[:n].tolist()
 
-# %% ../nbs/appendix/baselines.ipynb #31ffa3ef
-def count_words(
-    train: TextData,   # labelled
-):                     # a fitted scikit-learn pipeline, with `predict`, `predict_proba` and `score`
-    "Words and pairs of words, weighed by TF-IDF, with logistic regression."
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    return make_pipeline(words, LogisticRegression(C=10, max_iter=1000)).fit(train.texts, train.labels)
-
-def standard_error(
-    share: float,      # of texts told right
-    n: int,            # texts
-) -> float:            # of that share, from the choice of test texts alone: another seed adds its own
-    "How far a measured accuracy may be from the true one."
-    return (share * (1 - share) / n) ** 0.5
-
 # %% ../nbs/appendix/baselines.ipynb #8cdd9e71
 def count_words(
     train: TextData,   # labelled

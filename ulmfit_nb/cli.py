@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Seed',
-           'Workers', 'Backwards', 'MANY', 'Preset', 'run_pretrain', 'run_fine_tune', 'classify', 'report',
-           'epoch_line', 'predict', 'demo', 'lab_environment', 'run_until_stopped', 'lab']
+           'Workers', 'Backwards', 'MANY', 'STOP', 'Preset', 'print_version', 'options', 'plain_errors', 'run_pretrain',
+           'run_fine_tune', 'classify', 'report', 'epoch_line', 'predict', 'demo', 'lab_environment',
+           'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading
@@ -33,10 +34,7 @@ def print_version(asked: bool):
         raise typer.Exit()
 
 @app.callback()
-def options(
-    version: Annotated[bool, typer.Option('--version', callback=print_version, is_eager=True,
-                                          help='Print the version and exit.')]=False,
-): pass
+def options(version: Annotated[bool, typer.Option('--version', callback=print_version, is_eager=True, help='Print the version and exit.')]=False): pass
 
 # %% ../nbs/18_command_line.ipynb #c7dd2cc3
 Data = Annotated[str, typer.Option('--data', help='A named set (reviews, prose, imdb, trec, ag_news, wikitext-2, wikitext-103, enwiki2015), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
@@ -63,46 +61,31 @@ def plain_errors():
         typer.secho(f'error: {e}', fg='red', err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.secho('\ninterrupted: run the same command again to go on from the last checkpoint.',
-                    fg='yellow', err=True)
+        typer.secho('\ninterrupted: run the same command again to go on from the last checkpoint.', fg='yellow', err=True)
         raise typer.Exit(130) from None
 
 # %% ../nbs/18_command_line.ipynb #f8d2e97c
 @app.command('pretrain')
-def run_pretrain(
-    out: Out, data: Data='prose', split: Split='train', preset: Size=Preset.laptop,
-    text: TextCol='text', max_tokens: Tokens=None,
-    epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
-    seed: Seed=0, workers: Workers=0, backwards: Backwards=False,
-):
+def run_pretrain(out: Out, data: Data='prose', split: Split='train', preset: Size=Preset.laptop, text: TextCol='text', max_tokens: Tokens=None,
+             epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0, workers: Workers=0, backwards: Backwards=False):
     "Stage 1: learn a language from general text."
     with plain_errors():
         from ulmfit_nb import pretrain as stage
         from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource
-        settings = override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
-                            seed=seed, backwards=backwards)
-        stage(TextSource(data, split, text), out, settings, workers=workers)
+        stage(TextSource(data, split, text), out, override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed, backwards=backwards), workers=workers)
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #807d5091
 @app.command('fine-tune')
-def run_fine_tune(
-    out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.small,
-    text: TextCol='text', max_tokens: Tokens=None,
-    epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
-    seed: Seed=0, workers: Workers=0,
-):
+def run_fine_tune(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split='train+unsup', preset: Size=Preset.small, text: TextCol='text',
+              max_tokens: Tokens=None, epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0, workers: Workers=0):
     "Stage 2: learn the language of the texts to be classified. Labels aren't needed."
     with plain_errors():
-        from ulmfit_nb import download_model
-        from ulmfit_nb import fine_tune as stage
+        from ulmfit_nb import fine_tune as stage, download_model
         from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource
-        lm = download_model(lm)
-        settings = override(recipe(preset.value).fine_tune, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
-                            seed=seed)
-        stage(lm, TextSource(data, split, text), out, settings, workers=workers)
+        stage(download_model(lm), TextSource(data, split, text), out, override(recipe(preset.value).fine_tune, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs, seed=seed), workers=workers)
         report(out)
 
 # %% ../nbs/18_command_line.ipynb #cd1d070b
@@ -151,28 +134,6 @@ def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, 
         for line, p in zip(texts, classifier.predict_proba(texts, progress_bar=len(texts) >= MANY and sys.stderr.isatty())):
             typer.echo(f'{classifier.classes[p.argmax()]}\t{p.max():.3f}\t{" ".join(line.split())[:80]}')
 
-# %% ../nbs/18_command_line.ipynb #11cb7f86
-@app.command()
-def predict(
-    model: Annotated[str, typer.Option(help='A classifier: a directory, or owner/name on the Hugging Face hub.')],
-    texts: Annotated[Optional[list[str]], typer.Argument(help='Texts.')]=None,
-    data: Annotated[Optional[str], typer.Option(help='A file or named set of texts instead.')]=None,
-    split: Annotated[Optional[str], typer.Option(
-        help='Split of a named set, or of a folder that has one folder a split. '
-             'Default: test of a named set, train of a folder.')]=None,
-    text: TextCol='text',
-):
-    "Label texts."
-    with plain_errors():
-        from ulmfit_nb import download_model, load_classifier
-        from ulmfit_nb.sources import NAMED, iter_texts
-        classifier = load_classifier(download_model(model))
-        if data: texts = list(iter_texts(data, split or ('test' if data in NAMED else 'train'), text))
-        elif not texts: texts = [line.rstrip('\n') for line in sys.stdin]
-        progress_bar = len(texts) >= MANY and sys.stderr.isatty()
-        for line, p in zip(texts, classifier.predict_proba(texts, progress_bar=progress_bar)):
-            typer.echo(f'{classifier.classes[p.argmax()]}\t{p.max():.3f}\t{" ".join(line.split())[:80]}')
-
 # %% ../nbs/18_command_line.ipynb #1426098d
 @app.command()
 def demo(out: Out=Path('demo'), seed: Seed=0):
@@ -183,95 +144,20 @@ def demo(out: Out=Path('demo'), seed: Seed=0):
         typer.echo(f'\npicture: {plot_demo(found, out/"demo.png")}')
         typer.echo(f'{found["minutes"]:.1f} minutes. Try: ulmfit-nb predict --model {out/"classifier"} "a warm and funny film"')
 
-# %% ../nbs/18_command_line.ipynb #7260a54d
-@app.command(help='From the language model that ships to a classifier of film reviews, offline; '
-                  'and what it would be had nothing been read.')
-def demo(out: Out=Path('demo'), seed: Seed=0):
-    "Stages 2 and 3 on the reviews that ship, from the language model that ships and from one that has read nothing."
-    with plain_errors():
-        from ulmfit_nb import fine_tune, train_classifier
-        from ulmfit_nb.settings import override, recipe
-        from ulmfit_nb.sources import TextSource, load_data
-        from ulmfit_nb.stages import resolve_model, untrained
-        started = time.perf_counter()
-        _, *settings = recipe('small')
-        tune, train = (override(s, seed=seed) for s in settings)
-        millions = history_of(resolve_model('wiki-small'))[-1]['seen'] / 1e6
-        typer.echo(f'1  wiki-small: a language model that has read {millions:.0f} million tokens of Wikipedia')
-        test, shares = load_data('reviews', 'test'), {}
-        nothing_read = untrained('wiki-small', out/'nothing-read', seed)
-        for start, folder in (('wiki-small', out), (nothing_read, out/'from-scratch')):
-            if shares: typer.echo('\nThe same, starting from a network that has read nothing')
-            typer.echo('2  fine-tuning on film reviews')
-            lm = fine_tune(start, TextSource('reviews', 'train+unsup'), folder/'reviews-lm', tune)
-            typer.echo('3  training a classifier')
-            train_classifier(lm, load_data('reviews'), folder/'classifier', load_data('reviews', 'validation'), train)
-            shares[folder] = show_run(folder, test)
-        typer.echo(f'\npicture: {plot_demo(shares, len(test))}')
-        typer.echo(f'{(time.perf_counter() - started) / 60:.1f} minutes. '
-                   f'Try: ulmfit-nb predict --model {out/"classifier"} "Your own review."')
-
-# %% ../nbs/18_command_line.ipynb #3624cb03
-def history_of(path: Path) -> list[dict]:
-    "The history in a stage's directory."
-    return json.loads((path/'history.json').read_text(encoding='utf-8'))
-
-def show_run(folder: Path, test) -> float:
-    "Print the table by stage, the test accuracy, which is given back, and three typed reviews."
-    from ulmfit_nb import load_classifier
-    for stage in ('reviews-lm', 'classifier'):
-        typer.echo(f'\n{stage}')
-        for h in history_of(folder/stage): typer.echo('  ' + epoch_line(h))
-    classifier = load_classifier(folder/'classifier')
-    right = sum(p == test.classes[y] for p, y in zip(classifier.predict(test.texts), test.labels)) / len(test)
-    typer.echo(f'\naccuracy on {len(test)} test reviews: {right:.3f}')
-    for line, p in zip(TYPED, classifier.predict_proba(TYPED)):
-        typer.echo(f'  {classifier.classes[p.argmax()]} {p.max():.2f}  {line}')
-    return right
-
-# %% ../nbs/18_command_line.ipynb #b0c05493
-def plot_demo(
-    shares: dict[Path, float],   # for the run with stage 1 and the one without: its folder, and its test accuracy
-    n: int,                      # test reviews
-) -> Path:                       # the picture, in the first folder
-    "Perplexity through stage 2, and what became of it in stage 3, with and without stage 1."
-    from matplotlib import style
-    from matplotlib.figure import Figure
-    out, *_ = shares
-    looks = ('has read Wikipedia', 'o-', 'C0'), ('has read nothing', 's--', 'C1')
-    with style.context('ulmfit_nb.course'):
-        fig = Figure(figsize=(9, 3))
-        left, right = fig.subplots(1, 2, width_ratios=(3, 2))
-        for (folder, share), (name, look, colour) in zip(shares.items(), looks):
-            history = history_of(folder/'reviews-lm')
-            left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], look, color=colour, label=name)
-            right.bar(name, share, yerr=(share * (1 - share) / n) ** 0.5, color=colour, capsize=4)
-        left.set(xlabel='epoch', ylabel='validation perplexity', title='2 language model, on reviews',
-                 xticks=range(1, len(history) + 1))
-        left.legend()
-        right.axhline(0.5, color='0.3', ls='--', lw=1, label='chance')
-        right.legend()
-        right.set(ylabel='test accuracy', title=f'3 classifier, on {n} reviews', ylim=(0, 1))
-        fig.savefig(out/'demo.png', dpi=120)
-    return out/'demo.png'
-
 # %% ../nbs/18_command_line.ipynb #63e458e6
 def lab_environment() -> dict[str, str]:
     "The environment's variables, with this package's defaults for JupyterLab among those that it looks for."
-    places = os.environ.get('JUPYTER_CONFIG_PATH'), str(files('ulmfit_nb')/'jupyter')
-    return os.environ | {'JUPYTER_CONFIG_PATH': os.pathsep.join(filter(None, places))}
+    return os.environ | {'JUPYTER_CONFIG_PATH': os.pathsep.join(filter(None, (os.environ.get('JUPYTER_CONFIG_PATH'), str(files('ulmfit_nb')/'jupyter'))))}
 
 # %% ../nbs/18_command_line.ipynb #9ecccf71
 STOP = [s for s in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, s)]   # Windows has no SIGHUP
 
-# %% ../nbs/18_command_line.ipynb #042230ba
 def run_until_stopped(
     command: list[str],   # a program and its arguments
     env: dict=None,       # its environment; None: ours
 ) -> int:                 # its exit code
     "Run a command. Ctrl-C, or a request to end, is handed to it, and it is waited for; the second time it is killed."
-    child = subprocess.Popen(command, env=env, start_new_session=True)
-    asked = []
+    child, asked = subprocess.Popen(command, env=env, start_new_session=True), []
     def stop(number, frame):
         (child.kill if asked else child.terminate)()
         asked.append(number)
@@ -283,20 +169,14 @@ def run_until_stopped(
 
 # %% ../nbs/18_command_line.ipynb #07db3214
 @app.command()
-def lab(
-    folder: Annotated[Path, typer.Option(help='The folder of the chapters.')]=Path('nbs'),
-    port: Annotated[int, typer.Option(
-        help='Where the browser finds it: localhost:PORT. The next free one if it is taken.')]=8888,
-    browser: Annotated[bool, typer.Option(help='Open a browser, or only print the address.')]=True,
-):
+def lab(folder: Annotated[Path, typer.Option(help='The folder of the chapters.')]=Path('nbs'),
+        port: Annotated[int, typer.Option(help='Where the browser finds it: localhost:PORT. The next free one if it is taken.')]=8888,
+        browser: Annotated[bool, typer.Option(help='Open a browser, or only print the address.')]=True):
     "Open the chapters in JupyterLab."
     with plain_errors():
         if not (folder/'index.ipynb').exists():
-            raise FileNotFoundError(f'{folder} holds no chapters. '
-                                    'Run this in a checkout of the project, or name the folder with --folder.')
-        command = [sys.executable, '-m', 'jupyterlab', f'--port={port}']
-        if not browser: command.append('--no-browser')
-        if getattr(os, 'geteuid', lambda: 1)() == 0: command.append('--allow-root')   # in a container one often is
-        command += ['--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}']
-        code = run_until_stopped(command, lab_environment())
+            raise FileNotFoundError(f'{folder} holds no chapters. Run this in a checkout of the project, or name the folder with --folder.')
+        root = ['--allow-root'] if getattr(os, 'geteuid', lambda: 1)() == 0 else []   # in a container one often is
+        code = run_until_stopped([sys.executable, '-m', 'jupyterlab', f'--port={port}', *([] if browser else ['--no-browser']), *root,
+                                  '--LabApp.default_url=/lab/tree/index.ipynb', f'--ServerApp.root_dir={folder}'], lab_environment())
         raise typer.Exit(code if code >= 0 else 128 - code)   # killed by a signal: as a shell would say it

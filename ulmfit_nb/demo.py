@@ -23,31 +23,6 @@ from .settings import override, recipe
 from .sources import load_data
 from .stages import LM, Stage, load_lm, untrained
 
-# %% ../nbs/appendix/demo.ipynb #e630bbf2
-DATA = 'subjectivity'
-LABELS, MORE = 100, 1000   # to learn from; and those that counting words gets besides
-PROMPT = 'the film is a'
-BEARS_MORE = dict(epochs=2, lr=0.01, factor=1.3)   # in stage 2: the preset thinks of hundreds of texts, not thousands
-
-def expected_words(
-    lm: LM,
-    prompt: str=PROMPT,   # the beginning of a sentence
-    n: int=5,             # how many words
-) -> list[str]:           # the likeliest first
-    "What a language model expects to come next."
-    logits, _ = next_logits(lm.model, lm.vocab, read_prompt(lm.vocab, prompt))
-    return [lm.vocab.words[i] for i in logits.topk(n).indices]
-
-def describe(
-    lm: LM,
-    texts: list[str],   # that it has not read
-) -> dict:              # JSON: perplexity, charged for unknown words; share of next words; guesses; a line
-    "What a language model knows of texts."
-    found = evaluate_texts(lm.model, lm.vocab, texts)
-    line = ' '.join(generate(lm.model, lm.vocab, PROMPT, n=20).split())
-    known = {'perplexity': found['fair_perplexity'], 'next_word': found['accuracy']}
-    return known | {'guesses': expected_words(lm), 'writes': line}
-
 # %% ../nbs/appendix/demo.ipynb #19e877f6
 DATA = 'subjectivity'      # the set
 LABELS, MORE = 100, 1000   # labels to learn from; labels that counting words gets besides
@@ -71,54 +46,6 @@ def describe(
     found = evaluate_texts(lm.model, lm.vocab, texts)
     return {'perplexity': found['fair_perplexity'], 'next_word': found['accuracy'], 'guesses': expected_words(lm),
             'writes': ' '.join(generate(lm.model, lm.vocab, PROMPT, n=20).split())}
-
-# %% ../nbs/appendix/demo.ipynb #f34746b1
-def accuracy_of(
-    path: Path,        # a classifier's directory
-    test: TextData,    # with the same classes, in the same order
-) -> float:
-    "The share of texts told right."
-    verdicts = load_classifier(path).predict(test.texts)
-    return sum(v == test.classes[y] for v, y in zip(verdicts, test.labels)) / len(test)
-
-def classifier_accuracies(
-    starts: dict[str, str | Path],   # name → a language model to start from; 'scratch' has read nothing
-    few: TextData,                   # labelled
-    test: TextData,
-    out: Path,                       # the classifier of `name` is written to its folder of that name
-    settings,                        # a `ClassifierSettings`
-    say: Callable,                   # called with each line to print
-) -> dict[str, float]:               # name → accuracy
-    "Stage 3 from several language models, on the same labels."
-    found = {}
-    for name, lm in starts.items():
-        stage = Stage.open(lm, 'language model')
-        groups = [*load_lm(stage).model.encoder.layer_groups(), 'head']
-        plan = from_scratch(groups, settings, len(few)) if name == 'scratch' else None
-        path = train_classifier(stage, few, out/name, few.select(range(20)), settings, plan=plan, progress_bar=False)
-        found[name] = accuracy_of(path, test)
-        say(f'   {name}: {found[name]:.1%}')
-    return found
-
-# %% ../nbs/appendix/demo.ipynb #257ce76c
-SHOWN = {   # what is measured → what it learnt from
-    'tfidf': ('counting words', LABELS),
-    'tfidf_more': ('counting words', MORE),
-    'scratch': ('the network, having read nothing', LABELS),
-    'wikipedia': ('the network, having read Wikipedia', LABELS),
-    'classifier': ('… and 6,500 sentences without labels', LABELS),
-}
-
-def table(
-    accuracy: dict[str, float],   # by the names of `SHOWN`
-    n: int,                       # test sentences
-) -> str:                         # to print in a fixed-width font
-    "The accuracies with their standard errors, a line each."
-    lines = [f'{"labels":>8}  {"what learns from them":<40} {f"right, of {n:,}":>16}']
-    for name, (what, labels) in SHOWN.items():
-        share, error = 100 * accuracy[name], 100 * standard_error(accuracy[name], n)
-        lines.append(f'{labels:>8,}  {what:<40} {share:7.1f} ± {error:.1f} %')
-    return '\n'.join(lines)
 
 # %% ../nbs/appendix/demo.ipynb #f05de796
 def accuracy_of(
@@ -168,36 +95,6 @@ def table(
         lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {error:.1f} %')
     return '\n'.join(lines)
 
-# %% ../nbs/appendix/demo.ipynb #221bc520
-def run_demo(
-    out: Path,             # a folder; what is there already is not made again
-    seed: int=0,           # of the labels drawn, and of everything else that is random
-    say: Callable=print,   # called with each line to print
-    lm: str | Path='wiki-small',   # the language model to start from
-) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
-    "From the language model that ships to a classifier, and what it is worth beside its rivals."
-    began, small = time.perf_counter(), recipe('small')
-    tune = override(small.fine_tune, seed=seed, **BEARS_MORE)
-    train = override(small.train_classifier, seed=seed)
-    sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
-    few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
-    say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
-    say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
-    tuned = fine_tune(lm, sentences.texts, out/'lm', tune)
-    lms = {when: describe(load_lm(path), unread.texts[:300]) for when, path in (('before', lm), ('after', tuned))}
-    for when, known in lms.items(): say(story(when, known))
-    say(f'3  Four learn from {LABELS} labels …')
-    starts = {'scratch': untrained(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
-    counted = {name: float(count_words(some).score(test.texts, test.labels))
-               for name, some in (('tfidf', few), ('tfidf_more', more))}
-    accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
-    say('\n' + table(accuracies, len(test)))
-    about = {'labels': LABELS, 'n_test': len(test), 'seed': seed, 'language_model': lms}
-    found = accuracies | {'accuracy': accuracies['classifier']} | about
-    found['minutes'] = round((time.perf_counter() - began) / 60, 2)
-    write_json(out/'demo.json', found)
-    return found
-
 # %% ../nbs/appendix/demo.ipynb #8eba8457
 def run_demo(
     out: Path,             # a folder; what is there already is not made again
@@ -234,35 +131,9 @@ def history_of(lm: str | Path) -> list[dict]: return Stage.open(lm, 'language mo
 
 def story(when: str, lm: dict) -> str:   # lm: from `describe`
     "A language model in two lines."
-    guesses = ', '.join(lm['guesses'])
     return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
-            f'after "{PROMPT}" it expects {guesses}\n           and writes: {lm["writes"]}')
-
-# %% ../nbs/appendix/demo.ipynb #1a34a918
-def plot_demo(
-    found: dict,      # from `run_demo`
-    path: Path,       # the file to draw to, .png
-) -> Path:            # `path`
-    "What each rival has right, with standard errors; and the language model's perplexity before and after stage 2."
-    from matplotlib import style
-    from matplotlib.figure import Figure
-    n, names = found['n_test'], list(SHOWN)
-    with style.context('ulmfit_nb.course'):
-        fig = Figure(figsize=(9, 3), layout='constrained')
-        bars, lm = fig.subplots(1, 2, width_ratios=(3, 1))
-        shares = [100 * found[name] for name in names]
-        errors = [100 * standard_error(found[name], n) for name in names]
-        colours = ['0.6', '0.6', 'C1', 'C2', 'C0']
-        bars.barh(range(len(names)), shares, xerr=errors, color=colours, capsize=3)
-        bars.set_yticks(range(len(names)), [f'{what}, {labels:,} labels' for what, labels in SHOWN.values()])
-        for i, share in enumerate(shares): bars.text(51, i, f'{share:.1f}', va='center', color='white', weight='bold')
-        bars.invert_yaxis()
-        bars.set(xlim=(50, 100), xlabel=f'right, in % of {n:,} sentences (50 is chance)')
-        perplexity = {when: known['perplexity'] for when, known in found['language_model'].items()}
-        lm.bar(list(perplexity), list(perplexity.values()), color=['C2', 'C0'])
-        lm.set(ylabel='perplexity', title='stage 2')
-        fig.savefig(path, dpi=120)
-    return path
+            f'after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
+            f'           and writes: {lm["writes"]}')
 
 # %% ../nbs/appendix/demo.ipynb #0ee78d81
 def plot_demo(
