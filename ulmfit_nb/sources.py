@@ -7,11 +7,7 @@ __all__ = ['KINDS', 'DATASETS', 'LABELLED', 'NAMED', 'read_table', 'read_columns
            'NamedSet', 'local_files', 'read_named', 'load_data', 'iter_texts', 'TextSource', 'source_files']
 
 # %% ../nbs/appendix/sources.ipynb #a5c10005
-import hashlib
-import json
-import os
-import re
-import warnings
+import hashlib, json, os, re, warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -43,27 +39,6 @@ def read_columns(
     try:
         if kind == '.parquet': return _parquet(path)
         if kind == '.jsonl': return _objects(path)
-        return _separated(path, '\t' if kind == '.tsv' else ',')
-    except DataError: raise
-    except (ValueError, OSError) as e:
-        raise DataError(f'{path}: not a readable {kind} file ({e}). Is it whole, and UTF-8?') from e
-
-# %% ../nbs/appendix/sources.ipynb #219ae673
-def read_table(
-    path: str | Path,    # a .csv, .tsv, .jsonl or .parquet file
-):                       # a pandas DataFrame; raises `DataError` for an unknown kind, or a file that can't be read
-    "Read a table of texts. An empty CSV field is a missing value; the words NA, None and null are text."
-    import pandas as pd
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise DataError(f'{path}: a {path.suffix or "nameless"} file. '
-                        f'Give a {", ".join(KINDS)} file, or a folder with one folder a class.')
-    if not path.is_file(): raise DataError(f'{path}: no such file. Check the path.')
-    if not path.stat().st_size: raise DataError(f'{path}: the file is empty. Give one that holds texts.')
-    try:
-        if kind == '.parquet': return pd.read_parquet(path)
-        if kind == '.jsonl': return pd.DataFrame(_json_lines(path))
         return _separated(path, '\t' if kind == '.tsv' else ',')
     except DataError: raise
     except (ValueError, OSError) as e:
@@ -247,19 +222,6 @@ NAMED = {
     'clothing': NamedSet(None, classes=['not recommended', 'recommended'], unsup=True,
                          splits=(*LABELLED, 'unsup')),
     'wikipedia': NamedSet(None, label=None, splits=('train', 'validation')),
-    'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos'], unsup=True),
-    'wikitext-2': NamedSet('Salesforce/wikitext', 'wikitext-2-v1', None),
-    'wikitext-103': NamedSet('Salesforce/wikitext', 'wikitext-103-v1', None),
-    'trec': NamedSet('CogComp/trec', None, 'coarse_label', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM']),
-    'ag_news': NamedSet('fancyzhx/ag_news', None, 'label', ['World', 'Sports', 'Business', 'Sci/Tech']),
-    'enwiki2015': NamedSet(None, label=None),
-}
-
-# %% ../nbs/appendix/sources.ipynb #01b046fd
-DATASETS = Path(find_spec('ulmfit_nb').origin).parent/'datasets'
-NAMED = {
-    'reviews': NamedSet(None, classes=['neg', 'pos'], unsup=True),
-    'prose': NamedSet(None, label=None),
     'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos'], unsup=True),
     'wikitext-2': NamedSet('Salesforce/wikitext', 'wikitext-2-v1', None),
     'wikitext-103': NamedSet('Salesforce/wikitext', 'wikitext-103-v1', None),
