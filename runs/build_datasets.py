@@ -126,7 +126,7 @@ def copies(data: dict[str, dict], splits: tuple[str, ...]) -> Iterator[str]:
             first.setdefault(text, i)
         yield f'Texts alike {what}: {by_split(pairs, where, splits)}.'
     near = by_split(near_copies(texts), where, splits)
-    yield f'Pairs of texts of which the longer holds {100 * NEAR:.0f} % of the shorter one\'s runs of three words (if these are {RUNS} or more): {near}.'
+    yield f"Pairs of texts of which the longer holds {100 * NEAR:.0f} % of the shorter one's runs of three words (if these are {RUNS} or more): {near}."
 
 
 def table(data: dict[str, dict], name: str) -> Iterator[str]:

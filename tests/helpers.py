@@ -146,9 +146,9 @@ def names_in(folder) -> list[str]:
     return sorted(f.name for f in Path(folder).iterdir())
 
 
-def contents(folder) -> dict[Path, bytes]:
+def contents(folder) -> dict[str, bytes]:
     "The files below a folder, byte for byte."
-    return {f.relative_to(folder): f.read_bytes() for f in Path(folder).rglob('*') if f.is_file()}
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in Path(folder).rglob('*') if f.is_file()}
 
 
 def weights_of(path) -> dict[str, torch.Tensor]:
