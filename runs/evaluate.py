@@ -23,7 +23,7 @@ def evaluate(path: Path, data: str, split: str) -> tuple[dict, dict]:
     "Which model it is, and its figures on a split."
     model, vocab, config = load_lm(path)
     found = evaluate_texts(model, vocab, iter_texts(data, split), BS, BPTT, config['backwards'])
-    which = {'sha256': config['sha256']['model.safetensors'], 'architecture': config['architecture'], 'backwards': config['backwards']}
+    which = {'sha256': config['sha256']['model.safetensors'], **{k: config[k] for k in ('weights', 'architecture', 'backwards') if k in config}}
     return {'model': path.name, 'data': data} | which | {'parameters': sum(p.numel() for p in model.parameters()), 'vocab': len(vocab)}, found
 
 

@@ -16,13 +16,13 @@ from command_line import from_command_line
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
+from ulmfit_nb.baselines import count_words, draw_labels, from_scratch
 from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData, fingerprint
 from ulmfit_nb.packs import load_packed
-from ulmfit_nb.schedules import all_at_once
-from ulmfit_nb.settings import PRESETS, batch_size, n_epochs
+from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import load_lm, read_config, untrained
 from ulmfit_nb.training import Stop
@@ -53,34 +53,6 @@ class Study:
     commit: Annotated[str | None, Option(help='of this code, where there is no git to ask')] = None
 
 
-def draw(data: TextData, n: int, rng: np.random.Generator) -> list[int]:
-    "Places of `n` texts, as many of each class as there are of it in the whole, to the nearest."
-    labels = np.asarray(data.labels)
-    order = rng.permutation(len(labels))
-    ranks = np.empty(len(labels))  # a text's place among those of its class, as a share: the first n of all are stratified
-    for c in np.unique(labels):
-        mine = order[labels[order] == c]
-        ranks[mine] = (np.arange(len(mine)) + rng.random()) / len(mine)
-    return np.argsort(ranks, kind='stable')[:n].tolist()
-
-
-def tfidf(train: TextData, test: TextData) -> float:
-    "Accuracy of counting words and pairs of words."
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000))
-    return float(model.fit(train.texts, train.labels).score(test.texts, test.labels))
-
-
-def from_scratch(lm: str | Path, n: int) -> list:
-    "There is nothing to protect in a network that has read nothing: it learns all at once, for as many passes as the others."
-    names = [*load_lm(lm).model.encoder.layer_groups(), 'head']
-    passes = len(names) - 1 + n_epochs(CLASSIFY.epochs, CLASSIFY.min_steps, n / batch_size(n, CLASSIFY.bs))
-    return all_at_once(names, CLASSIFY.lr / 10, passes, factor=1)
-
-
 def packed(data: str) -> bool:
     "Whether `data` is where packs of runs/pack.py lie: packs/imdb for packs/imdb-train and so on."
     return Path(f'{data}-train').is_dir()
@@ -94,7 +66,8 @@ def read(data: str, split: str) -> TextData:
 def classify(lm: str | Path, start: str, train: TextData, test: TextData, out: Path, seed: int, watch: Deadline) -> dict:
     "Train on `train`, count the right answers on `test`. (It is validated on a few of its own texts: nothing is chosen by it.)"
     began = time.perf_counter()
-    plan = from_scratch(lm, len(train)) if start == 'scratch' else None
+    groups = [*load_lm(lm).model.encoder.layer_groups(), 'head']
+    plan = from_scratch(groups, CLASSIFY, len(train)) if start == 'scratch' else None
     train_classifier(lm, train, out, train.select(range(20)), CLASSIFY, plan=plan, seed=seed, progress_bar=False, callback=watch)
     history, trained = json.loads((out / 'history.json').read_text()), time.perf_counter()
     right = np.mean([p == test.classes[y] for p, y in zip(load_classifier(out).predict(test.texts), test.labels)])
@@ -146,9 +119,9 @@ def study(args: Study):
     "All points, one after another, seeds outermost so that a study cut short has something to say."
     watch = Deadline(args.minutes)
     data, test = read(args.data, 'train'), read(args.data, 'test')
-    held = draw(data, args.valid, np.random.default_rng(1))  # for choosing settings; never among the labels
+    held = draw_labels(data, args.valid, 1)  # for choosing settings; never among the labels
     rest = data.select(sorted(set(range(len(data))) - set(held)))
-    test = data.select(held) if args.choose else test.select(draw(test, args.test, np.random.default_rng(2)))
+    test = data.select(held) if args.choose else test.select(draw_labels(test, args.test, 2))
     name = '_'.join(['few_labels', Path(args.data).name] + [Path(args.lm).name] * (args.lm != SHIPPED))
     path = (args.out / 'chosen_by.json') if args.choose else args.results / f'{name}.json'
     texts = unlabelled(args)
@@ -163,8 +136,12 @@ def study(args: Study):
             for start in (*STARTS, *(() if packed(args.data) else ('tf-idf',))):  # that counts words in texts, not in tokens
                 point = {'start': start, 'labels': n, 'seed': seed}
                 if not any(point.items() <= p.items() for p in points):
-                    train, work = rest.select(draw(rest, n, np.random.default_rng(100 + seed))), args.out / f'{start}-{n}-{seed}'
-                    found = {'accuracy': tfidf(train, test)} if start == 'tf-idf' else classify(lms[start], start, train, test, work, seed, watch)
+                    train, work = rest.select(draw_labels(rest, n, 100 + seed)), args.out / f'{start}-{n}-{seed}'
+                    found = (
+                        {'accuracy': float(count_words(train).score(test.texts, test.labels))}
+                        if start == 'tf-idf'
+                        else classify(lms[start], start, train, test, work, seed, watch)
+                    )
                     points.append(point | found | {'commit': commit})
                     record(path, f'python runs/few_labels.py {args.data}', what | {'commit': commit, 'points': points})
                     shutil.rmtree(work, ignore_errors=True)

@@ -1,17 +1,18 @@
-"Put a finished language model into the package, as ulmfit_nb/pretrained/NAME: fp16, with a model card, 20 MB at most."
+"Put a finished language model into the package, as ulmfit_nb/pretrained/NAME: int8, with a model card, 9 MB at most."
 
 import json
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from command_line import from_command_line
 from typer import Argument, Option
 
 from ulmfit_nb.course.records import git_commit, hardware
 from ulmfit_nb.hub import save_pretrained
+from ulmfit_nb.quantization import STORED
 from ulmfit_nb.stages import PRETRAINED, load_lm
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +34,8 @@ class Options:
     hardware: Annotated[str | None, Option(help='that it was trained on; default: this machine')] = None
     hours: Annotated[float | None, Option(help='that training took; default: what its history says')] = None
     commit: Annotated[str | None, Option(help='of the code that trained it; default: the one checked out')] = None
-    limit: Annotated[float, Option(help='MB that the directory may have')] = 20
+    weights: Annotated[Literal[tuple(STORED)], Option(help='how to store matrices')] = 'int8'
+    limit: Annotated[float, Option(help='MB that the directory may have')] = 9
     into: Annotated[Path, Option(help='folder of the models that ship')] = PRETRAINED
 
 
@@ -64,7 +66,7 @@ def facts(args: Options, sha256: str) -> dict:
         'hardware': hardware() if args.hardware is None else args.hardware,
         **figures(args.record, sha256),
         'commit': git_commit() if args.commit is None else args.commit,
-        'packaged by': f'`python runs/package.py {args.directory.name} {args.name}`',
+        'packaged by': f'`python runs/package.py {args.directory.name} {args.name} --weights {args.weights}`',
     }
 
 
@@ -73,10 +75,11 @@ def main():
     try:
         card = facts(args, load_lm(args.directory).config['sha256']['model.safetensors'])
         with tempfile.TemporaryDirectory() as temp:
-            size = sum(f.stat().st_size for f in save_pretrained(args.directory, Path(temp) / args.name, card).iterdir()) / 1e6
+            tried = save_pretrained(args.directory, Path(temp) / args.name, card, args.weights)
+            size = sum(f.stat().st_size for f in tried.iterdir()) / 1e6
         if size > args.limit:
-            sys.exit(f'{args.directory} comes to {size:.1f} MB, and {args.limit:g} MB may ship: a smaller vocabulary or fewer features would do.')
-        out = save_pretrained(args.directory, args.into / args.name, card)
+            sys.exit(f'{args.directory} comes to {size:.1f} MB, and {args.limit:g} MB may ship: int8, a smaller vocabulary or fewer features would do.')
+        out = save_pretrained(args.directory, args.into / args.name, card, args.weights)
     except (ValueError, OSError) as e:
         sys.exit(str(e))
     print(f'{out}: {size:.1f} MB')

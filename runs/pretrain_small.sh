@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The language model that ships, `wiki-small`: 32 million tokens of Wikipedia, one epoch. Cut short, it goes on from its last checkpoint.
 #   ULMFIT_NB_DATA=/path/to/data bash runs/pretrain_small.sh [directory]
-# Its perplexity on the held-out articles is recorded in results/wiki_small.json; then it is put into ulmfit_nb/pretrained with fp16 weights,
+# Its perplexity on the held-out articles is recorded in results/wiki_small.json; then it is put into ulmfit_nb/pretrained with int8 weights,
 # and these have to come to the same figure within 1 %.
 set -euo pipefail
 out=$(realpath -m "${1:-$(dirname "$0")/out/pretrain_small}")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from ulmfit_nb import batching, dropout
 from ulmfit_nb.batching import DocBatches, LMBatches, StreamWriter, TokenStream, collate, open_stream
 
-settings.register_profile("calm", deadline=None, derandomize=True)
-settings.load_profile("calm")
+settings.register_profile('calm', deadline=None, derandomize=True)
+settings.load_profile('calm')
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / 'golden'
 
 
 def golden(name):
@@ -41,12 +41,12 @@ def in_order(batches):
 # Equal to the peer
 
 
-@pytest.mark.parametrize("case", golden("lm_loader.json"), ids=lambda c: f"bs{c['bs']}-bptt{c['seq_len']}-{len(c['docs'])}docs")
+@pytest.mark.parametrize('case', golden('lm_loader.json'), ids=lambda c: f'bs{c["bs"]}-bptt{c["seq_len"]}-{len(c["docs"])}docs')
 def test_lm_batches_equal_the_peers(case):
-    stream = TokenStream.of([np.array(d) for d in case["docs"]])
-    batches = LMBatches(*stream, bs=case["bs"], bptt=case["seq_len"])
-    assert [{"x": x.tolist(), "y": y.tolist()} for x, y in batches] == case["batches"]
-    assert (len(batches), batches.row_len, batches.lengths()[-1]) == (case["n_batches"], case["bl"], case["last_len"])
+    stream = TokenStream.of([np.array(d) for d in case['docs']])
+    batches = LMBatches(*stream, bs=case['bs'], bptt=case['seq_len'])
+    assert [{'x': x.tolist(), 'y': y.tolist()} for x, y in batches] == case['batches']
+    assert (len(batches), batches.row_len, batches.lengths()[-1]) == (case['n_batches'], case['bl'], case['last_len'])
 
 
 def whole_documents(rows, docs):
@@ -67,37 +67,37 @@ def check_shuffled(epochs, case):
     for batches in epochs:
         x, y = in_order(batches)
         assert torch.equal(x[:, 1:], y[:, :-1])
-        found = whole_documents([*x.flatten().tolist(), int(y[-1, -1])], case["docs"])
+        found = whole_documents([*x.flatten().tolist(), int(y[-1, -1])], case['docs'])
         assert found is not None and len(set(found)) == len(found)
 
 
 def test_shuffled_epochs_have_the_peers_structure():
-    case = golden("lm_loader_shuffled.json")
-    theirs = [[(torch.tensor(b["x"]), torch.tensor(b["y"])) for b in epoch] for epoch in case["epochs"]]
-    ours = LMBatches(*TokenStream.of([np.array(d) for d in case["docs"]]), bs=case["bs"], bptt=case["seq_len"], shuffle=True)
+    case = golden('lm_loader_shuffled.json')
+    theirs = [[(torch.tensor(b['x']), torch.tensor(b['y'])) for b in epoch] for epoch in case['epochs']]
+    ours = LMBatches(*TokenStream.of([np.array(d) for d in case['docs']]), bs=case['bs'], bptt=case['seq_len'], shuffle=True)
     check_shuffled(theirs, case)
     check_shuffled([ours.epoch(e) for e in range(20)], case)
     assert [x.shape for x, _ in ours] == [x.shape for x, _ in theirs[0]]
-    assert len({tuple(in_order(ours.epoch(e))[0].flatten().tolist()) for e in range(20)}) > 10, "the epochs should differ"
+    assert len({tuple(in_order(ours.epoch(e))[0].flatten().tolist()) for e in range(20)}) > 10, 'the epochs should differ'
 
 
 def test_documents_come_in_the_peers_order():
     "The same batches. Only the padding differs, on purpose: the peer puts whole chunks of it in front, we put all at the end."
-    case = golden("sorted_dl.json")
-    docs = [np.arange(2, n + 2) for n in case["lens"]]
-    ours = list(DocBatches(docs, [i % 2 for i in range(len(docs))], bs=case["bs"]))
-    assert len(ours) == len(case["valid"])
-    for mine, theirs in zip(ours, case["valid"]):
-        assert mine.labels.tolist() == theirs["y"]
-        assert tuple(mine.ids.shape) == np.array(theirs["x"]).shape
-        for row, n, their_row in zip(mine.ids.tolist(), mine.lengths.tolist(), theirs["x"]):
+    case = golden('sorted_dl.json')
+    docs = [np.arange(2, n + 2) for n in case['lens']]
+    ours = list(DocBatches(docs, [i % 2 for i in range(len(docs))], bs=case['bs']))
+    assert len(ours) == len(case['valid'])
+    for mine, theirs in zip(ours, case['valid']):
+        assert mine.labels.tolist() == theirs['y']
+        assert tuple(mine.ids.shape) == np.array(theirs['x']).shape
+        for row, n, their_row in zip(mine.ids.tolist(), mine.lengths.tolist(), theirs['x']):
             assert row[:n] == [i for i in their_row if i != 1] and set(row[n:]) <= {1}
 
 
 # Properties of the language model's batches
 
 corpora = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(lambda lengths: sum(lengths) > 1)
-options = st.fixed_dictionaries({k: st.booleans() for k in ("shuffle", "vary_bptt", "backwards")} | {"seed": st.integers(0, 9)})
+options = st.fixed_dictionaries({k: st.booleans() for k in ('shuffle', 'vary_bptt', 'backwards')} | {'seed': st.integers(0, 9)})
 
 
 @st.composite
@@ -124,7 +124,7 @@ def test_every_token_is_read_once(made, epoch):
     x, y = in_order(batches.epoch(epoch))
     read = x.flatten().tolist()
     assert len(set(read)) == len(read) == batches.bs * batches.row_len > sum(map(len, docs)) - 1 - batches.bs
-    assert [*read[1:], int(y[-1, -1])] == y.flatten().tolist(), "a row should end where the next one begins"
+    assert [*read[1:], int(y[-1, -1])] == y.flatten().tolist(), 'a row should end where the next one begins'
 
 
 @given(lm_batches(), st.integers(0, 3))
@@ -147,7 +147,7 @@ def test_start_equals_skipping(made, epoch, start):
 @settings(max_examples=25)
 def test_memory_map_equals_memory(tmp_path_factory, made):
     docs, batches = made
-    writer = StreamWriter(tmp_path_factory.mktemp("stream") / "ids")
+    writer = StreamWriter(tmp_path_factory.mktemp('stream') / 'ids')
     for d in docs:
         writer.add(d)
     stream = writer.close()
@@ -156,7 +156,7 @@ def test_memory_map_equals_memory(tmp_path_factory, made):
     assert all(torch.equal(a, b) for m, n in zip(mapped, batches, strict=True) for a, b in zip(m, n))
 
 
-@pytest.mark.parametrize("bptt", [140, 70, 10])
+@pytest.mark.parametrize('bptt', [140, 70, 10])
 def test_varied_lengths_follow_the_paper(bptt):
     batches = LMBatches(np.zeros(2_000_000, np.int32), bs=1, bptt=bptt, vary_bptt=True)
     lengths = np.array(batches.lengths()[:-1])
@@ -176,7 +176,7 @@ def test_varied_lengths_follow_the_paper(bptt):
 @st.composite
 def doc_batches(draw):
     docs = as_docs(draw(st.lists(st.integers(0, 20), min_size=1, max_size=70)))
-    kinds = {"bs": st.integers(1, 9), "shuffle": st.booleans(), "backwards": st.booleans(), "seed": st.integers(0, 9)}
+    kinds = {'bs': st.integers(1, 9), 'shuffle': st.booleans(), 'backwards': st.booleans(), 'seed': st.integers(0, 9)}
     return docs, DocBatches(docs, list(range(len(docs))), pad=-1, **draw(st.fixed_dictionaries(kinds)))
 
 
@@ -234,16 +234,16 @@ IDS = np.arange(100, dtype=np.int32)
 
 
 @pytest.mark.parametrize(
-    "make, says",
+    'make, says',
     [
-        (lambda: LMBatches(IDS, bs=100), "100 tokens are too few for 100 rows: give more text, or a smaller bs"),
-        (lambda: LMBatches(IDS, bs=0), "at least one row"),
-        (lambda: LMBatches(IDS, bs=4, bptt=0), "at least one token"),
-        (lambda: LMBatches(IDS, [0, 50], bs=4), "offsets must rise from 0 to the number of ids, 100"),
-        (lambda: LMBatches(IDS, [0, 60, 50, 100], bs=4), "offsets must rise"),
-        (lambda: LMBatches(IDS, [10, 100], bs=4), "these go from 10 to 100"),
-        (lambda: DocBatches([]), "no documents"),
-        (lambda: DocBatches([IDS, IDS], [1]), "1 labels for 2 documents"),
+        (lambda: LMBatches(IDS, bs=100), '100 tokens are too few for 100 rows: give more text, or a smaller bs'),
+        (lambda: LMBatches(IDS, bs=0), 'at least one row'),
+        (lambda: LMBatches(IDS, bs=4, bptt=0), 'at least one token'),
+        (lambda: LMBatches(IDS, [0, 50], bs=4), 'offsets must rise from 0 to the number of ids, 100'),
+        (lambda: LMBatches(IDS, [0, 60, 50, 100], bs=4), 'offsets must rise'),
+        (lambda: LMBatches(IDS, [10, 100], bs=4), 'these go from 10 to 100'),
+        (lambda: DocBatches([]), 'no documents'),
+        (lambda: DocBatches([IDS, IDS], [1]), '1 labels for 2 documents'),
     ],
 )
 def test_bad_input_is_refused_by_name(make, says):
@@ -259,21 +259,21 @@ def write(path, docs):
 
 
 def test_an_unfinished_stream_leaves_no_stream_behind(tmp_path):
-    write(tmp_path / "ids", as_docs([3, 4])).file.close()  # killed before close()
-    assert [p.name for p in tmp_path.iterdir()] == ["ids.part"]
+    write(tmp_path / 'ids', as_docs([3, 4])).file.close()  # killed before close()
+    assert [p.name for p in tmp_path.iterdir()] == ['ids.part']
 
 
 def test_a_damaged_stream_is_refused(tmp_path):
-    write(tmp_path / "ids", as_docs([3, 4])).close()
-    (tmp_path / "ids").write_bytes((tmp_path / "ids").read_bytes()[:-4])
-    with pytest.raises(ValueError, match="holds 6 ids, and ids.offsets was made for 7"):
-        open_stream(tmp_path / "ids")
+    write(tmp_path / 'ids', as_docs([3, 4])).close()
+    (tmp_path / 'ids').write_bytes((tmp_path / 'ids').read_bytes()[:-4])
+    with pytest.raises(ValueError, match='holds 6 ids, and ids.offsets was made for 7'):
+        open_stream(tmp_path / 'ids')
 
 
 def test_writing_to_a_mapped_stream_leaves_the_file_alone(tmp_path):
-    stream = write(tmp_path / "ids", as_docs([3, 4])).close()
+    stream = write(tmp_path / 'ids', as_docs([3, 4])).close()
     stream.ids[:] = 99
-    assert open_stream(tmp_path / "ids").ids.tolist() == list(range(7))
+    assert open_stream(tmp_path / 'ids').ids.tolist() == list(range(7))
 
 
 def test_empty_documents():
@@ -291,15 +291,15 @@ def public(module):
         made = getattr(module, name)
         members = vars(made).items() if inspect.isclass(made) else [(None, made)]
         for key, f in members:
-            f = f.fget if isinstance(f, property) else getattr(f, "__func__", f)
+            f = f.fget if isinstance(f, property) else getattr(f, '__func__', f)
             own = inspect.isfunction(f) and f.__module__ == module.__name__ and f.__code__.co_filename == module.__file__
-            if own and (key is None or key in ("__init__", "__getitem__") or not key.startswith("_") and key != "extra_repr"):
+            if own and (key is None or key in ('__init__', '__getitem__') or not key.startswith('_') and key != 'extra_repr'):
                 yield f
 
 
-@pytest.mark.parametrize("f", [*public(batching), *public(dropout)], ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize('f', [*public(batching), *public(dropout)], ids=lambda f: f.__qualname__)
 def test_public_functions_say_what_they_do_and_take(f):
     "A docstring, and for each parameter a comment or its `name` in the docstring."
-    doc, comments = f.__doc__ or "", docments(f)
-    assert doc or f.__name__ == "__init__", "no docstring"
-    assert [p for p in inspect.signature(f).parameters if p not in ("self", "cls") and not comments.get(p) and f"`{p}`" not in doc] == []
+    doc, comments = f.__doc__ or '', docments(f)
+    assert doc or f.__name__ == '__init__', 'no docstring'
+    assert [p for p in inspect.signature(f).parameters if p not in ('self', 'cls') and not comments.get(p) and f'`{p}`' not in doc] == []

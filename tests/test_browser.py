@@ -43,7 +43,7 @@ def page(request, browser, lab):
         page.errors, page.chapter = run_all(page), request.param
         take_picture(page, f'{request.param}_{theme}')
         yield page
-        page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        page.evaluate('() => jupyterapp.shell.currentWidget.sessionContext.shutdown()')
 
 
 def take_picture(page, name: str):
@@ -179,4 +179,4 @@ def test_the_saved_notebook_is_alive_without_running_it(browser, tmp_path):
         before = stlr_curve(page).get_attribute('d')
         press_right(page, 'cut_frac', times=3)
         sees_change(stlr_curve(page), 'd', before)
-        assert "NameError" in page.evaluate(ASK, 'explorer')
+        assert 'NameError' in page.evaluate(ASK, 'explorer')

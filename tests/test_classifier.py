@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 import tqdm.auto
+from helpers import GOLDEN, TEXTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from ulmfit_nb import classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, collate
 from ulmfit_nb.checkpoint import load_weights
@@ -32,11 +34,11 @@ from ulmfit_nb.classifier import (
     words_that_differ,
 )
 from ulmfit_nb.classifier_training import save_classifier
+from ulmfit_nb.data import DataError
 from ulmfit_nb.stages import Stage, StageError, save_stage
 from ulmfit_nb.tokenization import SPECIAL, Vocab
 from ulmfit_nb.training import train_only
 
-GOLDEN = Path(__file__).parent / 'golden'
 CASES = ['sorted', 'len1_all', 'exact_chunk', 'with_empty', 'unsorted', 'short', 'two']
 CONFIG = AWDLSTMConfig(30, emb_sz=5, n_hid=7, n_layers=2)
 quick = settings(max_examples=25, deadline=None)
@@ -370,12 +372,12 @@ def test_the_width_of_the_head_is_saved(tmp_path, hidden):
 
 
 def test_weights_and_batches_meet_on_the_device_asked_for(saved, monkeypatch):
-    'There need be no GPU: torch has a device that keeps shapes only.'
+    "There need be no GPU: torch has a device that keeps shapes only."
     with pytest.raises(ValueError, match="device 'nonsense' is not to be had here; there is cpu"):
         load_classifier(saved, 'nonsense')
     assert {p.device.type for p in load_classifier(saved, 'cpu').model.parameters()} == {'cpu'}
     assert {p.device.type for p in load_classifier(saved, 'meta').model.parameters()} == {'meta'}
-    monkeypatch.setattr('ulmfit_nb.classifier.best_device', lambda device=None: torch.device('meta'))
+    monkeypatch.setattr(classifier, 'best_device', lambda device=None: torch.device('meta'))
     assert next(load_classifier(saved).model.parameters()).device.type == 'meta'
 
 
@@ -392,7 +394,7 @@ def test_a_gpu_says_what_the_cpu_says(saved):
 
 
 def test_progress_is_shown_when_asked_for_and_changes_nothing(saved, capsys, monkeypatch):
-    monkeypatch.setattr('tqdm.auto.tqdm', partial(tqdm.auto.tqdm, mininterval=0, miniters=1))  # or so short a run shows only the beginning
+    monkeypatch.setattr(tqdm.auto, 'tqdm', partial(tqdm.auto.tqdm, mininterval=0, miniters=1))  # or so short a run shows only the beginning
     loaded = load_classifier(saved, 'cpu')
     quiet = loaded.predict_proba(FEW, bs=2)
     assert capsys.readouterr().err == ''
@@ -403,8 +405,30 @@ def test_progress_is_shown_when_asked_for_and_changes_nothing(saved, capsys, mon
     assert '5/5' in capsys.readouterr().err
 
 
+# --- once it has been trained --------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_do_not_depend_on_batch_or_order(tiny_classifier):
+    loaded, texts = load_classifier(tiny_classifier), [*TEXTS[:5], '', 'unheard-of words only', 'long ' * 60]
+    one_by_one = [loaded.predict_proba([t])[0] for t in texts]
+    for bs in (1, 3, 64):
+        for got, want in zip(loaded.predict_proba(texts[::-1], bs=bs)[::-1], one_by_one):
+            assert got == pytest.approx(want, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    'texts,message',
+    [('a fine film', r'one string, where a list .* Write \[text\]'), ([None], 'text 0 is missing'), ([3.5], 'text 0 is 3.5'),
+     (['fine', float('nan')], 'text 1 is missing'), ([b'bytes'], "text 0 is b'bytes'"), ([['a', 'b']], 'text 0 is'), ([], 'no texts in it'),
+     (None, 'missing'), (7, '7')],
+)  # fmt: skip
+def test_predict_refuses_what_is_not_a_list_of_texts(tiny_classifier, texts, message):
+    with pytest.raises(DataError, match=message):
+        load_classifier(tiny_classifier).predict(texts)
+
+
 def public(module):
-    'Functions, and the classes that are called with something, by name.'
+    "Functions, and the classes that are called with something, by name."
     for name in module.__all__:
         value = getattr(module, name)
         if isfunction(value):

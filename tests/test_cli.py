@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 import ulmfit_nb.cli as cli
-from ulmfit_nb import stages
+from ulmfit_nb import demo, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.settings import PRESETS
@@ -246,18 +245,10 @@ def test_errors_are_one_sentence(case, made):
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
-def test_the_demo(tmp_path):
-    "What `make demo` runs: the table by stage, the test accuracy with and without the reading, three typed reviews, a picture, a classifier."
-    env = {**os.environ, 'HF_HUB_OFFLINE': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    done = subprocess.run(
-        [sys.executable, '-c', 'from ulmfit_nb.cli import app; app()', 'demo', '--out', tmp_path / 'demo'], capture_output=True, text=True, env=env, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    assert all(w in done.stdout for w in ('perplexity', 'accuracy', 'minutes', 'test reviews', 'predict --model'))
+def test_the_demo(tmp_path, monkeypatch):
+    "What `make demo` runs is told in tests/test_demo.py; here, that the command calls it and says how to go on."
+    found = dict.fromkeys(demo.SHOWN, 0.8) | {'n_test': 2500, 'minutes': 1.0, 'language_model': dict.fromkeys(('before', 'after'), {'perplexity': 99.0})}
+    monkeypatch.setattr(demo, 'run_demo', lambda out, seed, say: say(f'seed {seed}') or out.mkdir() or found)
+    out = run('demo', '--out', tmp_path / 'demo', '--seed', '3')
+    assert 'seed 3' in out and f'predict --model {tmp_path / "demo/classifier"}' in out.replace('\n', '')
     assert (tmp_path / 'demo/demo.png').read_bytes()[:4] == b'\x89PNG'
-    assert (tmp_path / 'demo/classifier/config.json').exists()
-    perplexity = [[h['perplexity'] for h in json.loads((tmp_path / f / 'reviews-lm/history.json').read_text())] for f in ('demo', 'demo/from-scratch')]
-    assert all(p[-1] < p[0] for p in perplexity), 'the language model learnt nothing'
-    assert perplexity[0][-1] < 0.7 * perplexity[1][-1], 'the demo shows what the reading was worth'
-    right = [float(x) for x in re.findall(r'test reviews: (0\.\d+)$', done.stdout, re.M)]
-    assert len(right) == 2 and right[0] > 0.6

@@ -1,187 +1,20 @@
-"Texts and labels from every source, splits, the set that ships, and every way in which data can be refused."
+"Texts and labels: what is refused, splits, what data are known by, and the set that ships."
 
 import json
-import os
 import re
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import refuse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmfit_nb import sources as S
-from ulmfit_nb.data import DataError, TextData, check_labels, check_texts, encode_labels, fingerprint, split_data, splits_of
-from ulmfit_nb.sources import DATASETS, NAMED, TextSource, from_table, iter_texts, load_data, read_named, source_files
+from ulmfit_nb.data import DataError, TextData, Tokens, check_labels, check_texts, encode_labels, fingerprint, split_data, splits_of
+from ulmfit_nb.sources import DATASETS, NAMED, TextSource, load_data
 
-TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
-LABELS = ['pos', 'neg'] * 5
-WRITERS = {
-    '.csv': lambda f, p: f.to_csv(p, index=False),
-    '.tsv': lambda f, p: f.to_csv(p, index=False, sep='\t'),
-    '.jsonl': lambda f, p: f.to_json(p, orient='records', lines=True),
-    '.parquet': lambda f, p: f.to_parquet(p),
-}
-
-
-@pytest.fixture
-def parquet(tmp_path, monkeypatch):
-    "Named sets in the local layout: a folder each, with a Parquet file (or several) for each split."
-
-    def write(name, file, **columns):
-        (tmp_path / name).mkdir(exist_ok=True)
-        pd.DataFrame(columns).to_parquet(tmp_path / name / file)
-
-    write('imdb', 'train.parquet', text=['a', 'b', 'c', 'd'], label=[0, 0, 1, 1])
-    write('imdb', 'test.parquet', text=['e'], label=[1])
-    write('imdb', 'unsup.parquet', text=['f', 'g'], label=[-1, -1])
-    write('imdb', 'meta_train.parquet', id=[1, 2, 3, 4])
-    write('trec', 'train.parquet', text=['p', 'q', 'r', 's'], coarse_label=[5, 3, 5, 3], fine_label=[40, 2, 40, 2])
-    write('ag_news', 'train_subset.parquet', text=['h', 'i', 'j', 'k'], label=[3, 3, 0, 0])
-    write('wikitext-2-v1', 'train.parquet', text=['', ' = Title = '])
-    for i in range(2):
-        write('enwiki2015', f'train-0000{i}-of-00002.parquet', title=['t'], text=[f'article {i}'])
-    monkeypatch.setenv('ULMFIT_NB_DATA', str(tmp_path))
-    return tmp_path
-
-
-# ---- sources
-
-
-@pytest.mark.parametrize('kind', WRITERS)
-@pytest.mark.parametrize('upper', [False, True], ids=['', 'UPPER'])
-def test_files_give_back_what_was_written(tmp_path, kind, upper):
-    path = tmp_path / f'reviews{kind.upper() if upper else kind}'
-    WRITERS[kind](pd.DataFrame({'text': TEXTS, 'label': LABELS}), path)
-    data = load_data(path)
-    assert data == TextData(TEXTS, [1, 0] * 5, ['neg', 'pos']) and list(iter_texts(path)) == TEXTS
-
-
-@pytest.mark.parametrize('kind', WRITERS)
-def test_columns_by_name_and_several_texts(tmp_path, kind):
-    path = tmp_path / f'x{kind}'
-    WRITERS[kind](pd.DataFrame({'head': ['A', 'B'], 'body': ['c', 'd'], 'stars': [10, 9]}), path)
-    assert load_data(path, text='body', label='stars') == TextData(['c', 'd'], [1, 0], ['9', '10'])
-    assert load_data(path, text='body').labels is None
-    assert load_data(path, text=['head', 'body']).texts == ['xxfld 1 A xxfld 2 c', 'xxfld 1 B xxfld 2 d']
-
-
-@pytest.mark.parametrize('kind', ['.csv', '.jsonl'])
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path, kind):
-    path = tmp_path / f'x{kind}'
-    path.write_text('text\nfine\n' if kind == '.csv' else '{"text": "fine"}\r\n', encoding='utf-8-sig')
-    assert load_data(path).texts == ['fine']
-
-
-def test_folders(tmp_path):
-    for split, name, text in [('train', 'pos', 'ü'), ('train', 'neg', 'v'), ('train', 'unsup', 'w'), ('test', 'pos', 'x')]:
-        (tmp_path / split / name).mkdir(parents=True, exist_ok=True)
-        (tmp_path / split / name / '1.txt').write_text(text, encoding='utf-8')
-    assert load_data(tmp_path) == load_data(tmp_path / 'train') == TextData(['v', 'ü'], [0, 1], ['neg', 'pos'])
-    assert load_data(tmp_path, 'test') == TextData(['x'], [0], ['pos'])
-    assert load_data(tmp_path / 'train', 'unsup') == TextData(['w'])
-    assert load_data(tmp_path, 'train+test') == TextData(['v', 'ü', 'x'], [0, 1, 1], ['neg', 'pos'])
-
-
-def test_named_sets_from_local_files(parquet):
-    assert load_data('imdb') == TextData(list('abcd'), [0, 0, 1, 1], ['neg', 'pos'])
-    assert load_data('imdb', 'test') == TextData(['e'], [1], ['neg', 'pos'])
-    assert load_data('imdb', 'unsup').labels is None
-    assert load_data('imdb', 'train+test').labels == [0, 0, 1, 1, 1]
-    assert load_data('imdb', 'train+unsup') == TextData(list('abcdfg'))
-    trec = load_data('trec')
-    assert [trec.classes[l] for l in trec.labels] == ['NUM', 'HUM', 'NUM', 'HUM'] and len(trec.classes) == 6
-    assert load_data('trec', label='fine_label').classes == ['2', '40']
-    assert load_data('ag_news').labels == [3, 3, 0, 0] and load_data('ag_news').classes[3] == 'Sci/Tech'
-    assert load_data('wikitext-2') == TextData(['', ' = Title = '])
-    assert list(iter_texts('enwiki2015')) == load_data('enwiki2015').texts == ['article 0', 'article 1']
-
-
-def test_a_large_corpus_is_read_a_file_at_a_time(parquet, monkeypatch):
-    read, original = [], S.read_table
-    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path.name) or original(path))
-    texts = iter_texts('enwiki2015')
-    assert next(texts) == 'article 0' and len(read) == 1
-
-
-def test_what_is_not_here_comes_from_the_hub(parquet, monkeypatch):
-    import datasets
-
-    asked = []
-    hub = datasets.Dataset.from_dict({'text': ['u'], 'label': [-1]})
-    monkeypatch.setattr(datasets, 'load_dataset', lambda *a, split: asked.append((*a, split)) or hub)
-    monkeypatch.delenv('ULMFIT_NB_DATA')
-    assert load_data('imdb', 'unsup') == TextData(['u'])
-    assert asked == [('stanfordnlp/imdb', None, 'unsupervised')]
-
-
-@pytest.mark.skipif(not Path('../shared/data/imdb').is_dir(), reason='../shared/data is not here')
-def test_the_real_imdb(monkeypatch):
-    monkeypatch.setenv('ULMFIT_NB_DATA', os.path.abspath('../shared/data'))
-    data = load_data('imdb')
-    assert len(data) == 25_000 and data.classes == ['neg', 'pos'] and Counter(data.labels) == {0: 12_500, 1: 12_500}
-
-
-def test_sources_are_known_again():
-    source = TextSource('prose', 'validation')
-    assert list(source) == list(source) == load_data('prose', 'validation').texts
-    assert fingerprint(source) == fingerprint(TextSource('prose', 'validation')) != fingerprint(TextSource('prose'))
-    assert fingerprint(['a', 'b']) == fingerprint(('a', 'b')) != fingerprint(['ab'])
-
-
-def test_a_changed_file_is_another_corpus(tmp_path):
-    for name in ('a', 'b'):
-        (tmp_path / name).mkdir()
-        for i in range(3):
-            (tmp_path / name / f'{i}.txt').write_text(f'{name} {i}')
-    table = tmp_path / 'x.csv'
-    table.write_text('text\nfine\n')
-    for source, file in ((tmp_path, tmp_path / 'b/2.txt'), (table, table)):
-        before = fingerprint(TextSource(source))
-        assert before == fingerprint(TextSource(source)) and before.startswith(f'{source}:train:text@')
-        file.write_text(file.read_text().replace('2', '3').replace('fine', 'fire'))
-        assert fingerprint(TextSource(source)) != before
-    before = fingerprint(TextSource(tmp_path))
-    (tmp_path / 'b/2.txt').rename(tmp_path / 'b/9.txt')
-    assert fingerprint(TextSource(tmp_path)) != before
-
-
-def test_the_files_of_a_source_are_those_that_are_read(parquet, monkeypatch):
-    read, original = [], S.read_table
-    monkeypatch.setattr(S, 'read_table', lambda path: read.append(path) or original(path))
-    for name, split in (('imdb', 'train+unsup'), ('enwiki2015', 'train'), ('trec', 'train+unsup')):
-        read.clear()
-        assert list(iter_texts(name, split)) and source_files(name, split) == read and read
-    before = fingerprint(TextSource('imdb', 'train+unsup'))
-    pd.DataFrame({'text': ['F', 'g'], 'label': [-1, -1]}).to_parquet(parquet / 'imdb' / 'unsup.parquet')
-    assert fingerprint(TextSource('imdb', 'train+unsup')) != before and before.startswith('imdb:train+unsup:text@')
-    monkeypatch.delenv('ULMFIT_NB_DATA')
-    assert fingerprint(TextSource('imdb', 'train+unsup')) == 'imdb:train+unsup:text'  # on the hub
-
-
-@pytest.mark.parametrize('source', ['reviews', 'imdb', 'C:\\texts\\x.csv', 'a:b:c.csv'])
-@pytest.mark.parametrize('end', ['', '@0123456789abcdef'])
-def test_a_fingerprint_names_its_splits(source, end):
-    assert splits_of(f'{source}:train+unsup:text{end}') == ['train', 'unsup']
-    assert splits_of(fingerprint(['a', 'b'])) == []
-
-
-def test_a_stage_does_not_go_on_with_a_changed_file(tmp_path):
-    from ulmfit_nb import pretrain
-
-    path = tmp_path / 'x.csv'
-    path.write_text('text\n' + '\n'.join(f'The old fox number {i} runs over the quiet hill.' for i in range(30)))
-    tiny = dict(emb_sz=4, n_hid=4, n_layers=1, min_freq=1, bs=2, bptt=5, progress_bar=False)
-    pretrain(TextSource(path), tmp_path / 'lm', **tiny)
-    pretrain(TextSource(path), tmp_path / 'lm', **tiny)
-    path.write_text(path.read_text().replace('quiet', 'quick'))
-    with pytest.raises(ValueError, match='other settings .texts: .*x.csv:train:text@'):
-        pretrain(TextSource(path), tmp_path / 'lm', **tiny)
-
-
-# ---- splits
+# --- splits
 
 
 @settings(max_examples=60, deadline=None)
@@ -221,7 +54,22 @@ def test_another_seed_is_another_split():
     assert split_data(data, 0.2, 0) != split_data(data, 0.2, 1)
 
 
-# ---- what ships
+@pytest.mark.parametrize('frac', [0, 1, -0.1, 2.5])
+def test_shares_that_are_none(frac):
+    with refuse(f'frac is {frac}', 'between 0 and 1'):
+        split_data(TextData(['a', 'b']), frac)
+
+
+def test_splits_of_too_little():
+    with refuse('too few texts', 'Give more'):
+        split_data(TextData(['a']))
+    with refuse('too few texts', 'Give more'):
+        split_data(TextData(['a', 'b'], [0, 1], ['x', 'y']))
+    with refuse('3 groups for 2 texts', 'Give one group'):
+        split_data(TextData(['a', 'b']), groups=[1, 2, 3])
+
+
+# --- what ships
 
 
 def everything():
@@ -267,11 +115,13 @@ def test_counting_words_does_not_do():
     assert 0.5 < accuracy < 0.85
 
 
-# ---- refusals: the message names the cause and the mend
+def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
+    for path in DATASETS.glob('*.jsonl'):
+        wanted = {'text', 'label'} if path.name.startswith('reviews') else {'title', 'text'}
+        assert all(set(json.loads(line)) == wanted for line in path.read_text(encoding='utf-8').splitlines())
 
 
-def refuse(*parts):
-    return pytest.raises(DataError, match='(?s)' + '.*'.join(map(re.escape, parts)))
+# --- refusals: the message names the cause and the mend
 
 
 @pytest.mark.parametrize(
@@ -317,199 +167,30 @@ def test_a_label_that_training_has_not_seen():
         encode_labels(['pos', 'meh'], ['neg', 'pos'])
 
 
-def test_labels_of_a_named_set_out_of_range(parquet):
-    pd.DataFrame({'text': ['a'], 'label': [7]}).to_parquet(parquet / 'imdb' / 'test.parquet')
-    with refuse("label '7'", 'Correct the label'):
-        load_data('imdb', 'test')
-
-
-@pytest.mark.parametrize(
-    'name, content, cause, mend',
-    [
-        ('gone.csv', None, 'no such file', 'no data set of that name'),
-        ('notes.docx', b'x', 'a .docx file', 'Give a .csv'),
-        ('nameless', b'x', 'a nameless file', 'Give a .csv'),
-        ('empty.csv', b'', 'the file is empty', 'Give one that holds texts'),
-        ('empty.jsonl', b'', 'the file is empty', 'Give one that holds texts'),
-        ('empty.parquet', b'', 'the file is empty', 'Give one that holds texts'),
-        ('header.csv', b'text,label\n', 'no texts in it', 'Check the file'),
-        ('blank.jsonl', b'\n\n', "no column 'text'; it has none", 'Name the column'),
-        ('column.csv', b'review,label\nfine,pos\n', "no column 'text'; it has review, label", 'Name the column of texts'),
-        ('missing.csv', b'text,label\nfine,pos\n,neg\n', 'text 1 is missing', 'Drop that row'),
-        ('null.jsonl', b'{"text": "fine"}\n{"text": null}\n', 'text 1 is missing', 'Drop that row'),
-        ('absent.jsonl', b'{"text": "fine"}\n{"body": "x"}\n', 'text 1 is missing', 'Drop that row'),
-        ('numbers.csv', b'text\n1984\n2001\n', 'text 0 is 1984', 'turn it into a string'),
-        ('number.jsonl', b'{"text": "fine"}\n{"text": 5}\n', 'text 1 is 5', 'turn it into a string'),
-        ('label.csv', b'text,label\nfine,pos\nbad,\n', 'text 1 has no label', 'label it'),
-        ('ragged.csv', b'text,label\nfine,pos\na,b,c,d\n', 'line 3 has more fields', 'Name every column'),
-        ('latin.csv', 'text\ncafé\n'.encode('latin-1'), 'not a readable .csv file', 'UTF-8'),
-        ('cut.jsonl', b'{"text": "fine"}\n{"text": "cu', 'not a readable .jsonl file (line 2', 'Is it whole'),
-        ('list.jsonl', b'["fine"]\n', 'line 1 is no object', 'Is it whole'),
-        ('cut.parquet', b'PAR1 and no more', 'not a readable .parquet file', 'Is it whole'),
-    ],
-)
-def test_files_that_can_not_be_used(tmp_path, name, content, cause, mend):
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    with refuse(name, cause, mend):
-        load_data(path)
-
-
-@pytest.mark.parametrize(
-    'source, mend',
-    [
-        (pd.DataFrame({'text': ['fine']}), 'from_table(table)'),
-        ({'text': ['fine']}, 'from_table(pandas.DataFrame(it))'),
-        (['fine', 'bad'], 'TextData(texts'),
-        (TextData(['fine']), 'TextData(texts'),
-    ],
-)
-@pytest.mark.parametrize('load', [load_data, TextSource, lambda s: list(iter_texts(s))], ids=['load_data', 'TextSource', 'iter_texts'])
-def test_texts_in_place_of_a_place(load, source, mend):
-    with refuse(f'a {type(source).__name__}, where the name', mend):
-        load(source)
-
-
-def test_a_dict_in_place_of_a_table():
-    with refuse('table: a dict, where a table', 'pandas.DataFrame'):
-        from_table({'text': ['fine']})
-
-
-def test_a_table_that_is_not_there():
-    with refuse('gone.csv', 'no such file', 'Check the path'):
-        S.read_table('gone.csv')
-
-
-def test_a_column_of_labels_asked_for_by_name(tmp_path):
-    (tmp_path / 'x.csv').write_text('text,stars\nfine,5\n')
-    with refuse('x.csv', "no column 'star'; it has text, stars", 'Name the column of labels'):
-        load_data(tmp_path / 'x.csv', label='star')
-
-
-def test_a_file_has_no_other_split(tmp_path):
-    (tmp_path / 'x.csv').write_text('text\nfine\n')
-    for split in ('test', 'unsup', 'train+test'):
-        with refuse('x.csv', 'there is no split', 'give the path'):
-            load_data(tmp_path / 'x.csv', split)
-
-
-def test_unlabelled_texts_are_an_extra(tmp_path, parquet):
-    "No file's texts are doubled, and a set without `unsup` does for stage 2."
-    (tmp_path / 'x.csv').write_text('text\nfine\n')
-    for read in (lambda *a: load_data(*a).texts, lambda *a: list(iter_texts(*a))):
-        assert read(tmp_path / 'x.csv', 'train+unsup') == ['fine']
-        assert read('trec', 'train+unsup') == list('pqrs')
-        assert read('imdb', 'train+unsup') == list('abcdfg')
-
-
-def test_folders_that_can_not_be_used(tmp_path):
-    with refuse(tmp_path.name, 'no text files', 'a folder for each class'):
-        load_data(tmp_path)
-    (tmp_path / 'pos').mkdir()
-    (tmp_path / 'pos' / '1.txt').write_bytes('café'.encode('latin-1'))
-    with refuse('1.txt', 'not UTF-8', 'Save it as UTF-8'):
-        load_data(tmp_path)
-    with refuse(tmp_path.name, "no split 'test'", 'give the path'):
-        load_data(tmp_path, 'test')
-
-
-def test_named_sets_that_can_not_be_had(monkeypatch):
-    import datasets
-
-    def unreachable(*args, **kwargs):
-        raise ConnectionError('no route')
-
-    monkeypatch.delenv('ULMFIT_NB_DATA', raising=False)
-    monkeypatch.setattr(datasets, 'load_dataset', unreachable)
-    with refuse('reviews', "no split 'dev'", 'test, train, unsup, validation', 'Name one'):
-        load_data('reviews', 'dev')
-    with refuse('enwiki2015', 'on no hub', 'Set ULMFIT_NB_DATA'):
-        load_data('enwiki2015')
-    with refuse('imdb', 'ConnectionError: no route', 'Check the connection'):
-        load_data('imdb')
-
-
-def test_named_sets_with_bad_files(parquet):
-    pd.DataFrame({'review': ['a']}).to_parquet(parquet / 'imdb' / 'train.parquet')
-    with refuse('imdb', "no column 'text'; it has review", 'Name the column'):
-        next(iter_texts('imdb'))
-    (parquet / 'imdb' / 'test.parquet').write_bytes(b'PAR1 and no more')
-    with refuse('test.parquet', 'not a readable', 'Is it whole'):
-        load_data('imdb', 'test')
-
-
-@pytest.mark.parametrize('frac', [0, 1, -0.1, 2.5])
-def test_shares_that_are_none(frac):
-    with refuse(f'frac is {frac}', 'between 0 and 1'):
-        split_data(TextData(['a', 'b']), frac)
-
-
-def test_splits_of_too_little():
-    with refuse('too few texts', 'Give more'):
-        split_data(TextData(['a']))
-    with refuse('too few texts', 'Give more'):
-        split_data(TextData(['a', 'b'], [0, 1], ['x', 'y']))
-    with refuse('3 groups for 2 texts', 'Give one group'):
-        split_data(TextData(['a', 'b']), groups=[1, 2, 3])
-
-
-@pytest.mark.parametrize('name', NAMED)
-def test_every_named_set_says_what_its_labels_mean(name):
-    known = NAMED[name]
-    assert (known.label is None) == (known.classes is None)
-    if name in ('reviews', 'prose'):
-        assert next(read_named(name, 'train')).columns[-1] in ('text', 'label')
-
-
-def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
-    for path in DATASETS.glob('*.jsonl'):
-        wanted = {'text', 'label'} if path.name.startswith('reviews') else {'title', 'text'}
-        assert all(set(json.loads(line)) == wanted for line in path.read_text(encoding='utf-8').splitlines())
-
-
-@pytest.mark.parametrize('rows', ['fine film,pos,x\nbad film,neg,y\n', 'fine film,pos\nwell, bad,neg\n'])
-def test_rows_with_more_fields_than_names_are_refused(tmp_path, rows):
-    (tmp_path / 'm.csv').write_text('text,label\n' + rows)
-    with refuse('m.csv: ', 'more fields than the first line has names', 'Name every column') as e:
-        load_data(tmp_path / 'm.csv')
-    assert 'not a readable' not in str(e.value)
-
-
-def test_a_comma_at_the_end_of_each_row_means_nothing(tmp_path):
-    (tmp_path / 'm.csv').write_text('text,label\nfine film,pos,\nbad film,neg,\n')
-    data = load_data(tmp_path / 'm.csv')
-    assert data.texts == ['fine film', 'bad film'] and data.labels == [1, 0]
-
-
-def test_a_quotation_that_swallows_rows_is_refused(tmp_path):
-    (tmp_path / 'm.tsv').write_text('text\tlabel\n"Great\tpos\nok\tneg\nhe said "x"\tpos\nfine\tpos\n')
-    with refuse('m.tsv', "row 0, column 'text'", 'quotation mark'):
-        load_data(tmp_path / 'm.tsv')
-
-
 def test_whole_floats_are_whole_numbers(tmp_path):
     "An integer column that has had gaps is one of floats."
     assert encode_labels([10.0, 2.0, 1.0, 2]) == ([2, 1, 0, 1], ['1', '2', '10'])
     assert encode_labels(np.array([0.5, 1.0])) == ([0, 1], ['0.5', '1'])
 
 
-def test_a_missing_label_at_the_top_of_a_nullable_column():
-    frame = pd.DataFrame({'text': ['a', 'b'], 'label': pd.array([None, 1], dtype='Int64')})
-    with refuse('text 0 has no label'):
-        from_table(frame)
-
-
 def test_labels_without_classes_are_shown():
     assert repr(TextData(['a', 'b', 'c'], ['x', 'y', 'x'])) == 'TextData(3 texts: 2 x, 1 y)'
 
 
-def test_hidden_folders_are_no_classes(tmp_path):
-    for name in ('neg', 'pos', '.ipynb_checkpoints', '__MACOSX'):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / '1.txt').write_text('a film')
-        (tmp_path / name / '.2.txt').write_text('none')
-    assert load_data(tmp_path).classes == ['neg', 'pos'] and len(load_data(tmp_path)) == 2
+# --- what data are known by
+
+
+@pytest.mark.parametrize('source', ['reviews', 'imdb', 'C:\\texts\\x.csv', 'a:b:c.csv'])
+@pytest.mark.parametrize('end', ['', '@0123456789abcdef'])
+def test_a_fingerprint_names_its_splits(source, end):
+    assert splits_of(f'{source}:train+unsup:text{end}') == ['train', 'unsup']
+    assert splits_of(fingerprint(['a', 'b'])) == []
+
+
+def test_a_list_of_lists_is_still_refused():
+    with pytest.raises(DataError, match='of type list'):
+        fingerprint([['a', 'b']])
+    assert fingerprint([Tokens(['a', 'b'])]) != fingerprint([Tokens(['a b'])])
 
 
 def test_older_scripts_find_the_reader_where_it_was():

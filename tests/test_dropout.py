@@ -12,8 +12,8 @@ from torch import nn
 
 from ulmfit_nb.dropout import EmbeddingDropout, RNNDropout, WeightDropout, check_p, dropout_mask
 
-settings.register_profile("calm", deadline=None, derandomize=True)
-settings.load_profile("calm")
+settings.register_profile('calm', deadline=None, derandomize=True)
+settings.load_profile('calm')
 
 N_IN, N_OUT, BS = 8, 16, 4
 
@@ -34,7 +34,7 @@ def inputs(dtype=torch.float32, seq_len=10):
 # Masks
 
 
-@pytest.mark.parametrize("p", [0.02, 0.1, 0.25, 0.5, 0.75, 0.99])
+@pytest.mark.parametrize('p', [0.02, 0.1, 0.25, 0.5, 0.75, 0.99])
 def test_rate_scale_and_mean_of_a_mask(p):
     n = 1_000_000
     mask = dropout_mask(torch.zeros(()), (n,), p)
@@ -51,7 +51,7 @@ def test_any_probability_gives_a_finite_mask(p, n):
     assert p or (mask == 1).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
 def test_a_mask_has_the_type_of_its_model(dtype):
     mask = dropout_mask(torch.zeros(1, dtype=dtype), (1000,), 0.5)
     assert mask.dtype == dtype and set(mask.tolist()) == {0, 2}
@@ -63,10 +63,10 @@ def test_neighbours_in_a_mask_are_independent():
         assert abs(shifted.mean() * 4) < 5e-3
 
 
-@pytest.mark.parametrize("p", [1, 1.5, -0.1, 40, float("nan"), float("inf")])
+@pytest.mark.parametrize('p', [1, 1.5, -0.1, 40, float('nan'), float('inf')])
 def test_impossible_probabilities_are_refused(p):
     for make in (check_p, RNNDropout, layer, lambda p: EmbeddingDropout(nn.Embedding(4, 2), p)):
-        with pytest.raises(ValueError, match=r"lies in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r'lies in \[0, 1\)'):
             make(p)
 
 
@@ -75,12 +75,12 @@ def test_impossible_probabilities_are_refused(p):
 
 def test_a_feature_is_dropped_for_all_time_steps():
     out = RNNDropout(0.3)(torch.ones(50, 20, 40))
-    assert (out == out[:, :1]).all(), "the mask should not change in time"
-    assert len({tuple(r.tolist()) for r in out[:, 0]}) == 50, "each row of the batch should have a mask of its own"
+    assert (out == out[:, :1]).all(), 'the mask should not change in time'
+    assert len({tuple(r.tolist()) for r in out[:, 0]}) == 50, 'each row of the batch should have a mask of its own'
     assert out.mean().item() == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("module", [RNNDropout(0.0), RNNDropout(0.5).eval()])
+@pytest.mark.parametrize('module', [RNNDropout(0.0), RNNDropout(0.5).eval()])
 def test_no_dropout_hands_back_its_input(module):
     x = torch.randn(2, 3, 4)
     assert module(x) is x
@@ -96,7 +96,7 @@ def test_a_word_is_dropped_at_all_its_places():
     scaled = emb.emb(ids) / 0.6
     gone = (out == 0).all(-1)
     assert torch.allclose(out[~gone], scaled[~gone], atol=1e-3)
-    assert {*ids[gone].tolist()}.isdisjoint(ids[~gone].tolist()), "a word is either there or not"
+    assert {*ids[gone].tolist()}.isdisjoint(ids[~gone].tolist()), 'a word is either there or not'
     assert 5 < len(ids[gone].unique()) < 35
 
 
@@ -124,15 +124,15 @@ def works_as_weight_drop(lstm, dtype=torch.float32):
     "Two passes differ, evaluation repeats, and the raw weight gets a gradient where it was not dropped."
     x, state = inputs(dtype)
     lstm.train()
-    assert not torch.equal(lstm(x, state)[0], lstm(x, state)[0]), "weight drop is off"
+    assert not torch.equal(lstm(x, state)[0], lstm(x, state)[0]), 'weight drop is off'
     weights = lstm.weights()
     lstm.zero_grad()
     lstm(x, state, weights)[0].pow(2).sum().backward()
     grad = lstm.lstm.weight_hh_l0.grad
-    assert grad is not None, "the raw weight gets no gradient"
+    assert grad is not None, 'the raw weight gets no gradient'
     assert torch.equal(grad == 0, weights[1] == 0)
     lstm.eval()
-    assert torch.equal(lstm(x, state)[0], lstm(x, state)[0]), "evaluation is not deterministic"
+    assert torch.equal(lstm(x, state)[0], lstm(x, state)[0]), 'evaluation is not deterministic'
 
 
 def saved_and_loaded(lstm):
@@ -145,16 +145,16 @@ def saved_and_loaded(lstm):
 
 
 @pytest.mark.parametrize(
-    "change, dtype",
+    'change, dtype',
     [
         (lambda l: l, torch.float32),
         (copy.deepcopy, torch.float32),
         (saved_and_loaded, torch.float32),
-        (lambda l: l.to("cpu", torch.float64), torch.float64),
+        (lambda l: l.to('cpu', torch.float64), torch.float64),
         (lambda l: copy.deepcopy(l.double()).float(), torch.float32),
         (lambda l: l.eval().train(), torch.float32),
     ],
-    ids=["as built", "deepcopy", "save and load", "to float64", "there and back", "eval and train"],
+    ids=['as built', 'deepcopy', 'save and load', 'to float64', 'there and back', 'eval and train'],
 )
 def test_weight_drop_survives(change, dtype):
     lstm = layer()
@@ -174,11 +174,11 @@ def test_the_optimizer_moves_the_raw_weight_and_the_file_holds_it():
     lstm(x, state)[0].pow(2).sum().backward()
     opt.step()
     assert not torch.equal(before, lstm.lstm.weight_hh_l0)
-    assert (lstm.state_dict()["lstm.weight_hh_l0"] == 0).sum() == 0, "the file should hold the raw weight"
-    assert list(lstm.state_dict()) == [f"lstm.{k}" for k in nn.LSTM(1, 1).state_dict()]
+    assert (lstm.state_dict()['lstm.weight_hh_l0'] == 0).sum() == 0, 'the file should hold the raw weight'
+    assert list(lstm.state_dict()) == [f'lstm.{k}' for k in nn.LSTM(1, 1).state_dict()]
 
 
-@pytest.mark.parametrize("p, training", [(0.0, True), (0.0, False), (0.5, False)])
+@pytest.mark.parametrize('p, training', [(0.0, True), (0.0, False), (0.5, False)])
 def test_equals_an_lstm_when_nothing_is_dropped(p, training):
     lstm, (x, _) = layer(p).train(training), inputs()
     state = torch.randn(1, BS, N_OUT), torch.randn(1, BS, N_OUT)
@@ -212,21 +212,21 @@ def test_a_frozen_layer_computes_without_a_graph():
     lstm, (x, state) = layer().requires_grad_(False), inputs()
     out, (h, c) = lstm(x, state)
     assert not out.requires_grad and not h.requires_grad and not c.requires_grad
-    assert lstm(x.requires_grad_(), state)[0].requires_grad, "a layer below may still learn"
+    assert lstm(x.requires_grad_(), state)[0].requires_grad, 'a layer below may still learn'
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("onednn", [True, False], ids=["onednn", "native"])
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('onednn', [True, False], ids=['onednn', 'native'])
 def test_bf16_autocast_on_the_cpu(training, onednn):
     lstm, (x, state) = layer(0.3).train(training), inputs()
     weights = [w.detach() for w in lstm.weights()]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, about a flag for Intel's GPUs
+        warnings.simplefilter('ignore')  # torch's own, about a flag for Intel's GPUs
         flags = torch.backends.mkldnn.flags(enabled=onednn)
-        with flags, torch.autocast("cpu", torch.bfloat16):
+        with flags, torch.autocast('cpu', torch.bfloat16):
             (low, (h, c)), drawn = lstm(x, state, weights), lstm(x, state)[0]
             drawn.float().pow(2).sum().backward()
-    assert low.dtype == h.dtype == c.dtype == drawn.dtype == torch.bfloat16, "the type should not depend on the machine"
+    assert low.dtype == h.dtype == c.dtype == drawn.dtype == torch.bfloat16, 'the type should not depend on the machine'
     assert torch.allclose(low.float(), lstm(x, state, weights)[0], atol=0.02)
     assert lstm.lstm.weight_hh_l0.grad.dtype == torch.float32 and lstm.lstm.weight_hh_l0.grad.isfinite().all()
 
@@ -234,13 +234,13 @@ def test_bf16_autocast_on_the_cpu(training, onednn):
 def test_no_warning_in_training_or_evaluation():
     lstm, (x, state) = layer(), inputs()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter('error')
         for l in lstm, copy.deepcopy(lstm), saved_and_loaded(lstm):
             l(x, state)[0].sum().backward()
             l.eval()(x, state)
 
 
-@pytest.mark.parametrize("option", [{"num_layers": 2}, {"bidirectional": True}, {"batch_first": False}, {"bias": False}, {"proj_size": 3}])
+@pytest.mark.parametrize('option', [{'num_layers': 2}, {'bidirectional': True}, {'batch_first': False}, {'bias': False}, {'proj_size': 3}])
 def test_other_lstms_are_refused(option):
-    with pytest.raises(ValueError, match="one layer in one direction"):
-        WeightDropout(nn.LSTM(N_IN, N_OUT, **({"batch_first": True} | option)))
+    with pytest.raises(ValueError, match='one layer in one direction'):
+        WeightDropout(nn.LSTM(N_IN, N_OUT, **({'batch_first': True} | option)))

@@ -10,6 +10,7 @@ import pytest
 from notebooks import ROOT
 
 from ulmfit_nb import pretrain
+from ulmfit_nb.baselines import draw_labels
 from ulmfit_nb.packs import pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
@@ -99,7 +100,7 @@ def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
 @pytest.mark.parametrize('n', [20, 50, 101])
 def test_a_draw_is_stratified_and_larger_ones_hold_the_smaller(n):
     data = load_data('reviews')
-    small, large = (few_labels.draw(data, k, np.random.default_rng(3)) for k in (n, n + 60))
+    small, large = (draw_labels(data, k, 3) for k in (n, n + 60))
     counts = np.bincount([data.labels[i] for i in small])
     assert len(set(small)) == n and set(small) <= set(large) and abs(counts[0] - counts[1]) <= 2
 

@@ -65,7 +65,7 @@ def against_module(monkeypatch):
 
 
 @pytest.mark.skipif(
-    browser_path() is not None, reason='tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module\'s'
+    browser_path() is not None, reason="tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module's"
 )
 @pytest.mark.parametrize('path', NBS, **ids)
 def test_runs(path, against_module):
@@ -162,6 +162,13 @@ def test_directives(path):
         assert not unknown, f'{name_of(path)}, cell {cell.id}: no such directive: {unknown}'
         below = [line for line in cell.source.splitlines()[len(directives(cell)) :] if line.lstrip().startswith(('#|', '# |'))]
         assert not below, f'{name_of(path)}, cell {cell.id}: a directive must stand at the top of its cell: {below}'
+
+
+@pytest.mark.parametrize('path', NBS, **ids)
+def test_library_lines(path):
+    "Lines of the library have at most 120 columns. Ruff can't say it: nbdev writes longer ones, a module's first and its `__all__`."
+    lines = [(c.id, line) for c in read(path).cells if is_export(c) for line in c.source.splitlines()]
+    assert [(cell, len(line), line) for cell, line in lines if len(line) > 120] == []
 
 
 @pytest.mark.parametrize('path', NBS, **ids)

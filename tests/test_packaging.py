@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from configparser import ConfigParser
 from email.parser import Parser
@@ -46,6 +47,14 @@ def built(tmp_path_factory):
 def test_the_wheel_holds_the_checkout(built):
     names = set(zipfile.ZipFile(built[0]).namelist())
     assert {n for n in names if '.dist-info/' not in n} == checkout('ulmfit_nb')
+
+
+def test_data_and_their_cards_are_in_sdist_and_wheel(built):
+    sdist = tarfile.open(next(built[0].parent.glob('*.tar.gz')))
+    wanted = {f for f in checkout('ulmfit_nb/datasets') if f.endswith(('.parquet', 'README.md'))}
+    assert len(wanted) == 15 + 6 and wanted <= {n.split('/', 1)[1] for n in sdist.getnames() if '/' in n}
+    wheel = zipfile.ZipFile(built[0])
+    assert all(wheel.read(f) == (ROOT / f).read_bytes() for f in wanted)
 
 
 def test_building_it_warns_of_nothing(built):

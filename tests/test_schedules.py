@@ -1,29 +1,20 @@
 "Rates: the paper's formula, the peer's numbers, what an optimizer was really given, and JavaScript's opinion."
 
-import ast
-import inspect
 import json
 import math
-import re
-import subprocess
-import sys
-from importlib import import_module
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import FIVE_GROUPS, GOLDEN, small_classifier, small_classifier_task, small_lm_task
 from hypothesis import given
 from hypothesis import strategies as st
 from javascript import call_js
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.batching import DocBatches, LMBatches
-from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
-from ulmfit_nb.language_model import LMTask
-from ulmfit_nb.lr_finder import lr_find, preserving, suggest_lr
+from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.schedules import (
     all_at_once,
     cosine,
@@ -39,26 +30,14 @@ from ulmfit_nb.schedules import (
     slice_to_lrs,
     stlr,
 )
-from ulmfit_nb.training import FitSettings, Phase, fit, train_only
-
-GOLDEN = Path(__file__).parent / 'golden'
-NAMES = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head']
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    "Models this small are quickest on one core."
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n)
+from ulmfit_nb.training import Phase, fit, train_only
 
 
 def golden(name):
     return json.loads((GOLDEN / f'{name}.json').read_text())
 
 
-# Slanted triangles
+# --- slanted triangles
 
 
 def as_printed(t, T, lr_max, cut_frac, ratio):
@@ -116,7 +95,7 @@ def test_very_short_runs_peak_at_their_second_step(T):
         assert rates[1] == 0.01 == max(rates) and rates == sorted(rates[:1]) + sorted(rates[1:], reverse=True)
 
 
-# The peer
+# --- the peer
 
 ONE_CYCLES = {k: v for k, v in golden('schedules').items() if k.startswith('text: fit_one_cycle')}
 
@@ -159,15 +138,11 @@ def test_one_group_gets_the_high_end():
     assert slice_to_lrs(slice(1e-4, 1e-2), 1) == slice_to_lrs(slice(1e-2), 1) == discriminative(1e-2, 1) == [1e-2]
 
 
-def classifier():
-    return PoolingClassifier(AWDLSTMConfig(vocab_sz=50, emb_sz=6, n_hid=8, n_layers=3), n_class=2, bptt=5, hidden=(4,))
-
-
 def test_the_classifiers_groups_are_the_peers():
-    groups, theirs = classifier().layer_groups(), golden('groups')['clas']
-    assert list(groups) == NAMES
+    groups, theirs = small_classifier().layer_groups(), golden('groups')['clas']
+    assert list(groups) == FIVE_GROUPS
     assert [len(params) for params in groups.values()] == [len(params) for params in theirs]
-    assert sum(map(len, groups.values())) == len(list(classifier().parameters()))
+    assert sum(map(len, groups.values())) == len(list(small_classifier().parameters()))
 
 
 def test_the_language_models_groups_are_the_peers():
@@ -177,8 +152,8 @@ def test_the_language_models_groups_are_the_peers():
 
 @pytest.mark.parametrize('n', golden('lrs')['freeze_to'])
 def test_freezing_is_the_peers(n):
-    model = classifier()
-    train_only(model, freeze_to(NAMES, int(n)))
+    model = small_classifier()
+    train_only(model, freeze_to(FIVE_GROUPS, int(n)))
     learns = [[p.requires_grad for p in params] for params in model.layer_groups().values()]
     assert learns == golden('lrs')['freeze_to'][n]['requires_grad']
 
@@ -186,25 +161,25 @@ def test_freezing_is_the_peers(n):
 @pytest.mark.parametrize('n', [5, -6])
 def test_no_such_group(n):
     with pytest.raises(IndexError, match='5 layer groups'):
-        freeze_to(NAMES, n)
+        freeze_to(FIVE_GROUPS, n)
 
 
-# Plans
+# --- plans
 
 
 def test_gradual_unfreezing_is_the_papers():
     "The last layer first, one more after each epoch, all of them at the end; the rates never change on the way."
-    plan, lrs = gradual_unfreezing(NAMES, lr=0.01, epochs=3), dict(zip(NAMES, discriminative(0.01, 5)))
-    assert [p.groups for p in plan] == [NAMES[-k:] for k in (1, 2, 3, 4, 5)]
+    plan, lrs = gradual_unfreezing(FIVE_GROUPS, lr=0.01, epochs=3), dict(zip(FIVE_GROUPS, discriminative(0.01, 5)))
+    assert [p.groups for p in plan] == [FIVE_GROUPS[-k:] for k in (1, 2, 3, 4, 5)]
     assert [p.epochs for p in plan] == [1, 1, 1, 1, 3]
     for p in plan:
         assert p.lrs == [lrs[g] for g in p.groups]
 
 
 def test_plans_with_fewer_steps():
-    assert gradual_unfreezing(NAMES, epochs=2, steps=0) == all_at_once(NAMES, epochs=2)
-    assert [p.groups for p in gradual_unfreezing(NAMES, steps=2)] == [NAMES[-1:], NAMES[-2:], NAMES]
-    assert [p.epochs for p in gradual_unfreezing(NAMES, epochs=5, each=2, steps=9)] == [2, 2, 2, 2, 5]
+    assert gradual_unfreezing(FIVE_GROUPS, epochs=2, steps=0) == all_at_once(FIVE_GROUPS, epochs=2)
+    assert [p.groups for p in gradual_unfreezing(FIVE_GROUPS, steps=2)] == [FIVE_GROUPS[-1:], FIVE_GROUPS[-2:], FIVE_GROUPS]
+    assert [p.epochs for p in gradual_unfreezing(FIVE_GROUPS, epochs=5, each=2, steps=9)] == [2, 2, 2, 2, 5]
 
 
 def test_grid_and_text_say_what_the_plan_says():
@@ -216,27 +191,16 @@ def test_grid_and_text_say_what_the_plan_says():
     ]
 
 
-# What the optimizer was given
+# --- what the optimizer was given
 
 
-def lm_task():
-    torch.manual_seed(0)
-    model = LanguageModel(AWDLSTMConfig(vocab_sz=20, emb_sz=4, n_hid=6, n_layers=2, tie_weights=False))
-    return LMTask(model, LMBatches(np.random.default_rng(0).integers(2, 20, 330), bs=4, bptt=8))
-
-
-def clas_task():
-    rng = np.random.default_rng(0)
-    return ClassifierTask(classifier(), DocBatches([rng.integers(2, 50, n) for n in range(3, 25)], [0, 1] * 11, bs=4, shuffle=True))
-
-
-@pytest.mark.parametrize('make, schedule, momentum', [(lm_task, one_cycle, one_cycle_momentum), (clas_task, stlr, None)])
+@pytest.mark.parametrize('make, schedule, momentum', [(small_lm_task, one_cycle, one_cycle_momentum), (small_classifier_task, stlr, None)])
 def test_the_rates_carried_out_are_those_of_plan_and_schedule(make, schedule, momentum):
     task, seen = make(), []
     plan = gradual_unfreezing(list(task.model.layer_groups()), lr=0.01, epochs=2)
     hook = register_optimizer_step_pre_hook(lambda opt, *_: seen.append({g['name']: (g['lr'], g['betas'][0]) for g in opt.param_groups}))
     try:
-        fit(task, plan, schedule, momentum, progress_bar=False)
+        fit(task, plan, schedule=schedule, momentum=momentum, progress_bar=False)
     finally:
         hook.remove()
     due, epoch = [], 0
@@ -248,104 +212,18 @@ def test_the_rates_carried_out_are_those_of_plan_and_schedule(make, schedule, mo
 
 
 def test_frozen_groups_stay_as_they_were():
-    task = clas_task()
+    task = small_classifier_task()
     before = {g: [p.clone() for p in params] for g, params in task.model.layer_groups().items()}
-    fit(task, gradual_unfreezing(NAMES)[:2], stlr, progress_bar=False)
+    fit(task, gradual_unfreezing(FIVE_GROUPS)[:2], schedule=stlr, progress_bar=False)
     moved = [g for g, params in task.model.layer_groups().items() if any(not torch.equal(a, b) for a, b in zip(before[g], params))]
     assert moved == ['lstm 3', 'head']
 
 
-# Range test
-
-
-def test_range_test_leaves_no_trace():
-    task = clas_task()
-    train_only(task.model, ['head'])
-    task.model.eval()
-    rng, weights = torch.get_rng_state(), {k: v.clone() for k, v in task.model.state_dict().items()}
-    rates, losses, best = lr_find(task, ['lstm 3', 'head'], steps=20, lr_max=10)
-    assert all(torch.equal(v, weights[k]) for k, v in task.model.state_dict().items())
-    assert [g for g, ps in task.model.layer_groups().items() if ps[0].requires_grad] == ['head']
-    assert torch.equal(torch.get_rng_state(), rng) and not task.model.training and all(p.grad is None for p in task.model.parameters())
-    assert len(rates) == len(losses) and best in rates
-    np.testing.assert_allclose(np.diff(np.log(rates)), math.log(10 / 1e-6) / 19)
-
-
-def test_whatever_happens_inside_the_gpus_random_numbers_are_put_back_too(monkeypatch):
-    "Without a GPU at hand: what torch would be told if there were one."
-    put_back, before = [], torch.arange(3)
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    monkeypatch.setattr(torch.cuda, 'get_rng_state', lambda: before)
-    monkeypatch.setattr(torch.cuda, 'set_rng_state', put_back.append)
-    with pytest.raises(KeyboardInterrupt), preserving(torch.nn.Linear(2, 2)):
-        raise KeyboardInterrupt
-    assert put_back == [before]
-
-
-class Steep(LMTask):
-    "Gradients a hundred times as large."
-
-    def step(self, *args):
-        step = super().step(*args)
-        return step._replace(objective=100 * step.objective)
-
-
-@pytest.fixture
-def optimizer_log():
-    "Rate and norm of the gradients at each step that an optimizer takes."
-    seen = []
-
-    def note(opt, *_):
-        grads = [p.grad.flatten() for g in opt.param_groups for p in g['params']]
-        seen.append(({g['lr'] for g in opt.param_groups}, torch.cat(grads).norm().item()))
-
-    hook = register_optimizer_step_pre_hook(note)
-    yield seen
-    hook.remove()
-
-
-@pytest.mark.parametrize('settings, norm', [({}, FitSettings().clip), ({'clip': 0.01}, 0.01)])
-def test_range_test_clips_as_fit_does(optimizer_log, settings, norm):
-    task = lm_task()
-    lr_find(Steep(task.model, task.train), steps=8, lr_max=1e-3, **settings)
-    np.testing.assert_allclose([n for _, n in optimizer_log], [norm] * 8, rtol=1e-4)
-
-
-def test_range_test_gives_short_rows_smaller_rates_as_fit_does(optimizer_log):
-    task = lm_task()
-    train = LMBatches(task.train.ids, bs=4, bptt=8, vary_bptt=True)
-    rates, _, _ = lr_find(LMTask(task.model, train), steps=5, lr_max=1e-3)
-    scales = [x.shape[1] / 8 for x, _ in train.epoch(0)][:5]
-    assert len(set(scales)) > 1 and [r for r, _ in optimizer_log] == [{r * s} for r, s in zip(rates, scales)]
-
-
-def test_range_test_stops_when_the_loss_runs_away():
-    rates, losses, _ = lr_find(lm_task(), lr_min=1e-3, lr_max=1e6, steps=100)
-    ran_away = [not l < 4 * min(losses[: i + 1]) for i, l in enumerate(losses)]
-    assert len(rates) < 100 and ran_away == [False] * (len(rates) - 1) + [True]
-
-
-@pytest.mark.parametrize(
-    'losses, best',
-    [
-        ([5], 1),
-        ([5, math.nan], 1),
-        ([5, 4, 1], 2),
-        ([5, 4.9, 3, 2.95, 9, 9], 2),
-        ([5, 5, 4.9, 3, 2, 9], 8),
-    ],
-)
-def test_steepest(losses, best):
-    assert suggest_lr([1, 2, 4, 8, 16, 32][: len(losses)], losses) == best
-
-
-# JavaScript
+# --- JavaScript
 
 
 def javascript(calls: list) -> list:
     "What the widget's own module answers to (function, arguments) calls."
-    from ulmfit_nb.course.widgets.base import es_module
-
     return call_js(es_module('schedules.js', 'svg.js', 'lr_explorer.js'), calls)
 
 
@@ -376,36 +254,15 @@ def test_javascript_has_the_same_defaults(f):
 
 def test_javascript_makes_the_same_plans_and_grids():
     cases = [
-        (NAMES[:n], lr, epochs, factor, each, steps)
+        (FIVE_GROUPS[:n], lr, epochs, factor, each, steps)
         for n, lr, epochs, factor, each, steps in product((1, 2, 5), (1e-4, 0.1), (1, 6), (1, 2.6, 5), (1, 2), (None, 0, 2))
-    ] + [(NAMES,)]
+    ] + [(FIVE_GROUPS,)]
     ours = [gradual_unfreezing(*args) for args in cases]
     theirs = javascript([('gradual_unfreezing', args) for args in cases])
     for a, b in zip(ours, theirs, strict=True):
         assert [(p.groups, p.epochs) for p in a] == [(p['groups'], p['epochs']) for p in b]
         for p, q in zip(a, b):
             np.testing.assert_allclose(p.lrs, q['lrs'], rtol=1e-12)
-    grids = javascript([('rate_grid', (plan, NAMES)) for plan in theirs])
+    grids = javascript([('rate_grid', (plan, FIVE_GROUPS)) for plan in theirs])
     for a, b in zip(ours, grids):
-        np.testing.assert_allclose(b, rate_grid(a, NAMES), rtol=1e-12)
-
-
-def test_the_library_does_without_widgets():
-    code = 'import sys, ulmfit_nb, ulmfit_nb.schedules; print(*sys.modules)'
-    loaded = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.split()
-    assert {'ulmfit_nb.course.widgets.base', 'ipywidgets', 'anywidget', 'matplotlib'}.isdisjoint(loaded)
-    others = {p for p in (Path(__file__).parents[1] / 'ulmfit_nb').glob('*.py') if p.name != '_modidx.py'}
-    assert [p.name for p in others if re.search(r'(from|import) \S*widgets', p.read_text(encoding='utf-8'))] == []
-
-
-def unexplained(f) -> list[str]:
-    "Parameters with no comment on their line."
-    lines = inspect.getsource(f).splitlines()
-    return [a.arg for a in ast.parse('\n'.join(lines)).body[0].args.args if '#' not in lines[a.lineno - 1]]
-
-
-@pytest.mark.parametrize('module', ['schedules', 'fine_tuning'])
-def test_every_parameter_of_a_public_function_is_explained(module):
-    module = import_module(f'ulmfit_nb.{module}')
-    missing = {name: unexplained(getattr(module, name)) for name in module.__all__}
-    assert {k: v for k, v in missing.items() if v} == {}
+        np.testing.assert_allclose(b, rate_grid(a, FIVE_GROUPS), rtol=1e-12)

@@ -9,13 +9,11 @@ import pytest
 import torch
 from javascript import page, run_js
 
-from ulmfit_nb import cost, load_classifier
+from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.cost import expected_minutes, training_epochs, tuning_epochs
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.own_data import DataReport, Training, data_report, length_bars, own_data
 from ulmfit_nb.data import TextData
-from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import save_stage
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -65,16 +63,6 @@ def test_length_bars_count_every_text_once(lengths, most):
     assert all(a[1] + 1 == b[0] for a, b in zip(bars, bars[1:]))
     for low, high, n in bars:
         assert n == sum(low <= x <= (high or 10**9) for x in lengths)
-
-
-def test_expected_minutes_grow_with_the_data(monkeypatch):
-    monkeypatch.setattr(cost, 'lm_pace', lambda *_: 0.5)
-    monkeypatch.setattr(cost, 'classifier_pace', lambda *_: 0.25)
-    report = {'tokens': 28_000, 'n': 400, 'distinct': 900, 'labels': [['a', 400]]}
-    tune, train = expected_minutes(report, {'n_layers': 2}, 'tiny')['minutes']
-    assert tune == ['fine_tune', pytest.approx(28_000 * 4 / (8 * 35) * 0.5 / 60)]
-    assert train == ['train_classifier', pytest.approx(360 / 16 * (3 + 6) * 0.25 / 60)]
-    assert [s for s, _ in expected_minutes(report | {'labels': []}, {'n_layers': 2}, 'tiny')['minutes']] == ['fine_tune']
 
 
 def test_measuring_leaves_the_random_generator_alone(own):
@@ -198,10 +186,3 @@ def test_the_picture_draws_the_report():
     bars, labels, lines = shown
     assert bars == 2 + len(view.report['lengths']) and '<b>bad</b> 180' in labels[0] and f'median {view.report["median"]}' in labels[1]
     assert lines[0].startswith('reviews: 360 texts') and lines[-1] == 'Ready.' and any('known to nothing' in line for line in lines)
-
-
-def test_passes():
-    assert training_epochs({'n_layers': 3}, ClassifierSettings(), 100) == 4 + 3
-    assert training_epochs({'n_layers': 2}, ClassifierSettings(epochs=6), 100) == 3 + 6
-    assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
-    assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1

@@ -3,9 +3,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from .classifier import load_classifier
+from .classifier_training import train_classifier
 from .data import TextData
 from .fine_tuning import fine_tune
-from .classifier_training import train_classifier
 from .hub import download_model, push_to_hub, save_pretrained
 from .pretraining import pretrain
 from .sources import TextSource, load_data
@@ -17,7 +17,8 @@ try:
 except PackageNotFoundError:  # a checkout that nobody has installed, say where runs/paper.py trains
     __version__ = 'not installed'
 __all__ = [
-    'pretrain', 'fine_tune', 'train_classifier', 'load_classifier', 'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub', 'TextClassifier',
+    'pretrain', 'fine_tune', 'train_classifier', 'load_classifier',
+    'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub', 'TextClassifier',
     'load_data', 'TextData', 'TextSource', 'Tokenizer', 'Vocab',
 ]
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-import torch.nn.functional as F
 
 from .dropout import EmbeddingDropout, RNNDropout, WeightDropout
 
@@ -46,7 +45,8 @@ class AWDLSTMConfig:
     ) -> 'AWDLSTMConfig':      # a copy
         "Set dropouts, then multiply all five by `drop_mult`."
         config = replace(self, **dropouts)
-        return replace(config, **{f.name: getattr(config, f.name) * drop_mult for f in fields(self) if f.name.endswith('_p')})
+        scaled = {f.name: getattr(config, f.name) * drop_mult for f in fields(self) if f.name.endswith('_p')}
+        return replace(config, **scaled)
 
 # %% ../nbs/05_awd_lstm.ipynb #06322e39
 LM_DROPOUTS = dict(output_p=0.1, hidden_p=0.15, input_p=0.25, embed_p=0.02, weight_p=0.2)
@@ -73,9 +73,15 @@ def detach(state: list) -> list:  # (h, c) of each layer; the same numbers come 
 
 # %% ../nbs/05_awd_lstm.ipynb #86921f54
 def init_embedding(emb: nn.Embedding):  # changed in place
-    "Wide enough to be told apart in the first thousand steps, padding at zero."
+    "Spread words wide enough to be told apart in the first thousand steps; padding is zero."
     nn.init.uniform_(emb.weight, -0.3, 0.3)
     if emb.padding_idx is not None: nn.init.zeros_(emb.weight[emb.padding_idx])
+
+# %% ../nbs/05_awd_lstm.ipynb #741d07f8
+def lstm_layers(config: AWDLSTMConfig) -> nn.ModuleList:  # sizes and dropout
+    "The LSTM layers, each one with weight dropout."
+    layers = [nn.LSTM(n_in, n_out, batch_first=True) for n_in, n_out in config.layer_sizes()]
+    return nn.ModuleList(WeightDropout(layer, config.weight_p) for layer in layers)
 
 # %% ../nbs/05_awd_lstm.ipynb #b7b7b3f7
 class AWDLSTM(nn.Module):
@@ -85,7 +91,7 @@ class AWDLSTM(nn.Module):
         self.config = config
         emb = nn.Embedding(config.vocab_sz, config.emb_sz, padding_idx=config.pad)
         self.embedding = EmbeddingDropout(emb, config.embed_p)
-        self.lstms = nn.ModuleList(WeightDropout(nn.LSTM(i, o, batch_first=True), config.weight_p) for i, o in config.layer_sizes())
+        self.lstms = lstm_layers(config)
         self.input_dropout, self.hidden_dropout = RNNDropout(config.input_p), RNNDropout(config.hidden_p)
         init_embedding(emb)
 
@@ -115,7 +121,7 @@ class AWDLSTM(nn.Module):
 def rows_at_once(
     x: torch.Tensor,   # features, wherever they lie
 ) -> int:              # tokens
-    "For how many tokens to make scores at a time."
+    "How many tokens to score at a time."
     return 256 if x.device.type == 'cpu' else 2048
 
 # %% ../nbs/05_awd_lstm.ipynb #c7bccd59
@@ -138,7 +144,7 @@ def _loss_and_grads(x, weight, bias, targets, chunk, need):
 
 # %% ../nbs/05_awd_lstm.ipynb #a0557c42
 class _LinearCrossEntropy(torch.autograd.Function):
-    "Cross-entropy of a linear layer a few rows at a time: gradients are made on the way, and no more than a chunk of logits exists."
+    "Cross-entropy of a linear layer, loss and gradients a few rows at a time: no more than a chunk of logits exists."
     @staticmethod
     def forward(ctx, x, weight, bias, targets, chunk):
         need = [t.requires_grad for t in (x, weight, bias)]
@@ -202,4 +208,5 @@ class LanguageModel(nn.Module):
         "LSTM layers, then what turns features into words. A tied decoder and the embedding are one group, the last."
         groups = self.encoder.layer_groups()
         if not self.config.tie_weights: return groups | {'decoder': list(self.decoder.parameters())}
-        return {k: v for k, v in groups.items() if k != 'embedding'} | {'embedding': groups['embedding'] + [self.decoder.bias]}
+        words = groups.pop('embedding') + [self.decoder.bias]
+        return groups | {'embedding': words}

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['offsets_from', 'TokenStream', 'StreamWriter', 'open_stream', 'row_length', 'even_lengths', 'varied_lengths',
            'Reordered', 'check_offsets', 'Epochs', 'document_order', 'read_rows', 'LMBatches', 'DocBatch', 'collate',
-           'chunks', 'sorted_batches', 'merge_last', 'bucketed_batches', 'DocBatches']
+           'chunks', 'sorted_batches', 'bucketed_batches', 'DocBatches']
 
 # %% ../nbs/03_batching.ipynb #0ffc5d1d
 import os
@@ -50,7 +50,9 @@ class TokenStream(NamedTuple):
 class StreamWriter:
     "Writes documents to `path` as they come; of a corpus, only the documents' lengths are kept in memory."
     def __init__(self, path: str | Path):  # file for the ids; their offsets go beside it, with the ending .offsets
-        self.path, self.lengths, self.n_tokens = Path(path), array('q'), 0
+        self.path = Path(path)
+        self.lengths = array('q')
+        self.n_tokens = 0
         self.file = open(f'{self.path}.part', 'wb')
 
     def add(self, ids: np.ndarray):
@@ -77,9 +79,11 @@ def open_stream(
 ) -> TokenStream:        # memory-mapped; raises `ValueError` if ids and offsets do not belong together
     "A stream from disk."
     path = Path(path)
-    offsets, size = np.fromfile(f'{path}.offsets', np.int64), path.stat().st_size
+    offsets = np.fromfile(f'{path}.offsets', np.int64)
+    size = path.stat().st_size
     if not len(offsets) or size != 4 * offsets[-1]:
-        raise ValueError(f'{path} holds {size // 4} ids, and {path.name}.offsets was made for {offsets[-1] if len(offsets) else 0}: '
+        due = offsets[-1] if len(offsets) else 0
+        raise ValueError(f'{path} holds {size // 4} ids, and {path.name}.offsets was made for {due}: '
                          'one of them is cut short or from another run. Delete both and write them again.')
     return TokenStream(np.memmap(path, np.int32, 'c') if size else np.empty(0, np.int32), offsets)
 
@@ -90,7 +94,8 @@ def row_length(
 ) -> int:            # tokens in a line; raises `ValueError` if there is not one for each
     "L of the equation: how much of the corpus each row reads in an epoch."
     if bs < 1: raise ValueError(f'bs is {bs}, and a batch needs at least one row.')
-    if n_tokens <= bs: raise ValueError(f'{n_tokens} tokens are too few for {bs} rows: give more text, or a smaller bs.')
+    if n_tokens <= bs:
+        raise ValueError(f'{n_tokens} tokens are too few for {bs} rows: give more text, or a smaller bs.')
     return (n_tokens - 1) // bs
 
 # %% ../nbs/03_batching.ipynb #97e432c9
@@ -118,7 +123,7 @@ def varied_lengths(
 
 # %% ../nbs/03_batching.ipynb #4a294eec
 class Reordered:
-    "Documents in another order, perhaps each from its end to its beginning, read as one stream. The corpus is not copied."
+    "Documents in another order, perhaps each read from its end, as one stream. The corpus is not copied."
     def __init__(
         self,
         ids: np.ndarray,       # (n_tokens,) the corpus
@@ -127,7 +132,9 @@ class Reordered:
         backwards=False,       # turn each of them round
     ):
         first, last = offsets[:-1][order], offsets[1:][order]
-        self.ids, self.ends, self.sign = ids, np.cumsum(last - first), -1 if backwards else 1
+        self.ids = ids
+        self.ends = np.cumsum(last - first)
+        self.sign = -1 if backwards else 1
         self.shift = first + self.ends - 1 if backwards else last - self.ends
 
     def __getitem__(self, places: np.ndarray) -> np.ndarray:
@@ -140,10 +147,11 @@ def check_offsets(
     ids,               # (n_tokens,)
     offsets=None,      # (n_docs + 1,); None: all of it is one document
 ) -> np.ndarray:       # the offsets; raises `ValueError` if they don't lead from the first id to the last
-    "Offsets that fit the ids."
+    "The offsets, checked against the ids."
     offsets = np.asarray([0, len(ids)] if offsets is None else offsets, np.int64)
     if offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
-        raise ValueError(f'the offsets must rise from 0 to the number of ids, {len(ids)}; these go from {offsets[0]} to {offsets[-1]}.')
+        raise ValueError(f'the offsets must rise from 0 to the number of ids, {len(ids)}; '
+                         f'these go from {offsets[0]} to {offsets[-1]}.')
     return offsets
 
 # %% ../nbs/03_batching.ipynb #f2c12b1d
@@ -172,6 +180,14 @@ def read_rows(
     rows = torch.from_numpy(stream[starts + np.arange(length + 1)].astype(np.int64))
     return rows[:, :-1], rows[:, 1:]
 
+# %% ../nbs/03_batching.ipynb #a433bb4c
+def check_bptt(
+    bptt: int,   # tokens in a row
+) -> int:        # the same; raises `ValueError` below 1
+    "Refuse rows without tokens."
+    if bptt < 1: raise ValueError(f'bptt is {bptt}, and a row needs at least one token.')
+    return bptt
+
 # %% ../nbs/03_batching.ipynb #5bb24baa
 class LMBatches(Epochs):
     "Batches for a language model: row i of a batch goes on in row i of the next."
@@ -186,9 +202,9 @@ class LMBatches(Epochs):
         backwards=False,    # each document from its end to its beginning
         seed: int=0,        # of order and lengths
     ):                      # raises `ValueError` for too little text, or offsets that don't fit
-        if bptt < 1: raise ValueError(f'bptt is {bptt}, and a row needs at least one token.')
+        self.bs, self.bptt, self.seed = bs, check_bptt(bptt), seed
         self.ids, self.offsets, self.row_len = np.asarray(ids), check_offsets(ids, offsets), row_length(len(ids), bs)
-        self.bs, self.bptt, self.shuffle, self.vary_bptt, self.backwards, self.seed = bs, bptt, shuffle, vary_bptt, backwards, seed
+        self.shuffle, self.vary_bptt, self.backwards = shuffle, vary_bptt, backwards
 
     def lengths(self, epoch: int=0) -> list[int]:
         "Tokens in a row, for each batch of epoch number `epoch`."
@@ -200,7 +216,7 @@ class LMBatches(Epochs):
         return len(self.lengths(epoch))
 
     def epoch(self, epoch: int=0, start: int=0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        "Batches of epoch number `epoch`, from number `start` on: ids, and the ids one place on, both (bs, seq_len), int64."
+        "Batches of epoch `epoch`, from number `start` on: ids, and the ids one place on, both (bs, seq_len), int64."
         order = document_order(len(self.offsets) - 1, self.shuffle, self.seed, epoch)
         stream, lengths = Reordered(self.ids, self.offsets, order, self.backwards), self.lengths(epoch)
         starts, at = np.arange(self.bs)[:, None] * self.row_len, offsets_from(lengths)
@@ -213,7 +229,7 @@ class DocBatch(NamedTuple):
     lengths: torch.Tensor        # (bs,), int64, descending
     labels: torch.Tensor | None  # (bs,), int64
     index: np.ndarray            # (bs,) the documents' places in the data
-    stay = ('lengths',)          # not moved to a GPU: they say what to compute next, and asking a GPU for them would mean waiting
+    stay = ('lengths',)          # kept off a GPU: they say what to compute next, and asking it would mean waiting
 
 # %% ../nbs/03_batching.ipynb #aea28c97
 def collate(
@@ -254,6 +270,7 @@ def merge_last(
     if len(groups) > 1 and len(groups[-2]) > 1 == len(groups[-1]): return [*groups[:-2], np.concatenate(groups[-2:])]
     return groups
 
+# %% ../nbs/03_batching.ipynb #8828cab4
 def bucketed_batches(
     sizes: np.ndarray,            # (n_docs,) lengths of the documents
     bs: int,                      # documents in a batch
@@ -267,6 +284,18 @@ def bucketed_batches(
     longest = max(range(len(groups)), key=lambda i: sizes[groups[i]].max())
     return [groups.pop(longest), *groups]
 
+# %% ../nbs/03_batching.ipynb #73f2a900
+def list_docs(
+    docs,      # a list of arrays of ids, or a `TokenStream`
+    labels,    # one for each, or None
+) -> list:     # arrays of ids; raises `ValueError` if there are none, or not a label for each
+    "The documents as a list, checked against their labels."
+    if isinstance(docs, TokenStream): docs = [docs.doc(i) for i in range(docs.n_docs)]
+    if not len(docs): raise ValueError('there are no documents to batch')
+    if labels is not None and len(labels) != len(docs):
+        raise ValueError(f'{len(labels)} labels for {len(docs)} documents')
+    return docs
+
 # %% ../nbs/03_batching.ipynb #3584fb2c
 class DocBatches(Epochs):
     "Batches of whole documents, of like length so that little is padded."
@@ -275,16 +304,15 @@ class DocBatches(Epochs):
         docs,               # a list of arrays of ids, or a `TokenStream`
         labels=None,        # for each document an index of a class; None when there are none
         bs: int=32,         # documents in a batch
-        shuffle=False,      # False: the longest first. True: new batches in every epoch, the longest document still first
+        shuffle=False,      # False: the longest first. True: new batches every epoch, the longest document still first
         backwards=False,    # each document from its end to its beginning
         pad: int=1,         # the id that fills the rest
         seed: int=0,        # of the shuffle
     ):                      # raises `ValueError` if there are no documents, or not a label for each
-        if isinstance(docs, TokenStream): docs = [docs.doc(i) for i in range(docs.n_docs)]
-        if not len(docs): raise ValueError('there are no documents to batch')
-        if labels is not None and len(labels) != len(docs): raise ValueError(f'{len(labels)} labels for {len(docs)} documents')
-        self.docs, self.labels, self.bs, self.shuffle, self.backwards, self.pad, self.seed = docs, labels, bs, shuffle, backwards, pad, seed
-        self.sizes = np.array([len(d) for d in docs])
+        self.docs, self.labels = list_docs(docs, labels), labels
+        self.bs, self.pad, self.seed = bs, pad, seed
+        self.shuffle, self.backwards = shuffle, backwards
+        self.sizes = np.array([len(d) for d in self.docs])
 
     def batches(self, epoch: int=0) -> list[np.ndarray]:
         "The documents of each batch of epoch number `epoch`, as indices."

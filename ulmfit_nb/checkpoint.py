@@ -32,18 +32,21 @@ def load_weights(
     tensors: dict[str, torch.Tensor],   # by name
     where: str | Path,                  # what they come from, for the error
 ):
-    "Load what `model_tensors` gave. Raises `ValueError` naming the first weight that is missing, superfluous or of another shape."
+    "Load what `model_tensors` gave. Raises `ValueError` for a weight that is missing, superfluous or of another shape."
     mine = model_tensors(model)
     for k in sorted(mine.keys() | tensors.keys()):
         if k not in tensors: raise ValueError(f'{where}: no weights for {k}; the file belongs to another model.')
-        if k not in mine: raise ValueError(f'{where}: weights for {k}, which this model has not got; the file belongs to another model.')
+        if k not in mine:
+            raise ValueError(f'{where}: weights for {k}, which this model has not got; '
+                             'the file belongs to another model.')
         if mine[k].shape != tensors[k].shape:
-            raise ValueError(f'{where}: {k} is {tuple(tensors[k].shape)} and should be {tuple(mine[k].shape)}; the file belongs to another model.')
+            theirs, ours = tuple(tensors[k].shape), tuple(mine[k].shape)
+            raise ValueError(f'{where}: {k} is {theirs} and should be {ours}; the file belongs to another model.')
     with torch.no_grad():
         for k, v in mine.items(): v.copy_(tensors[k])
 
 # %% ../nbs/appendix/checkpoint.ipynb #024d6d5d
-def flatten_optimizer(opt: torch.optim.Optimizer) -> dict[str, torch.Tensor]:  # names: opt.(place of the parameter).(what)
+def flatten_optimizer(opt: torch.optim.Optimizer) -> dict[str, torch.Tensor]:  # opt.(place of the parameter).(what)
     "The optimizer's moments and step counts, by place."
     return {f'opt.{i}.{k}': v for i, s in opt.state_dict()['state'].items() for k, v in s.items()}
 
@@ -51,13 +54,15 @@ def restore_optimizer(
     opt: torch.optim.Optimizer,         # new, made for the same phase
     tensors: dict[str, torch.Tensor],   # from `flatten_optimizer`
 ):
-    "Put back what `flatten_optimizer` took out. Raises `ValueError` if it was taken from an optimizer of other layer groups."
-    state, params = {}, [p for g in opt.param_groups for p in g['params']]
+    "Put back what `flatten_optimizer` took out. Raises `ValueError` if other layer groups were learning."
+    params = [p for g in opt.param_groups for p in g['params']]
+    state = {}
     for key, v in tensors.items():
         _, i, k = key.split('.')
         state.setdefault(int(i), {})[k] = v
     if any(i >= len(params) or s['exp_avg'].shape != params[i].shape for i, s in state.items()):
-        raise ValueError('the checkpoint is of a phase in which other layer groups learn: give the plan that it was made with.')
+        raise ValueError('the checkpoint is of a phase in which other layer groups learn: '
+                         'give the plan that it was made with.')
     opt.load_state_dict({'state': state, 'param_groups': opt.state_dict()['param_groups']})
 
 # %% ../nbs/appendix/checkpoint.ipynb #2f72caf9
@@ -80,7 +85,7 @@ def restore_state(
     tensors: dict[str, torch.Tensor],   # from `flatten_state`
     device: torch.device=None,          # where to; None: where they are
 ) -> list | None:                       # (h, c) of each layer
-    "What `flatten_state` took apart."
+    "Put together what `flatten_state` took apart."
     return [tuple(tensors[f'state.{i}.{k}'].to(device) for k in 'hc') for i in range(len(tensors) // 2)] or None
 
 # %% ../nbs/appendix/checkpoint.ipynb #8c3eecad
@@ -99,11 +104,18 @@ class Progress:
     history: list[dict] = field(default_factory=list)   # a dict an epoch
 
     def end_step(self, n: int):  # n: tokens or documents in the batch
-        self.step, self.batch, self.n, self.seen = self.step + 1, self.batch + 1, self.n + n, self.seen + n
+        self.step += 1
+        self.batch += 1
+        self.n += n
+        self.seen += n
 
     def end_epoch(self, epochs: int):  # epochs: of the phase
-        self.epoch, self.epochs_done, self.batch, self.n = self.epoch + 1, self.epochs_done + 1, 0, 0
-        if self.epoch == epochs: self.phase, self.epoch, self.step = self.phase + 1, 0, 0
+        self.epoch += 1
+        self.epochs_done += 1
+        self.batch, self.n = 0, 0
+        if self.epoch == epochs:
+            self.phase += 1
+            self.epoch, self.step = 0, 0
 
 # %% ../nbs/appendix/checkpoint.ipynb #6936f579
 def same_settings(
@@ -112,11 +124,12 @@ def same_settings(
     where: str | Path,    # the file or directory, for the error
 ):
     "Raise `ValueError` naming the first setting in which two runs differ."
-    ours = json.loads(json.dumps(ours, default=json_default))   # as it would come back from a file: tuples are lists there
-    theirs = {k: v for k, v in theirs.items() if k != 'bf16'}   # once a setting; now a run may go on in another precision
+    ours = json.loads(json.dumps(ours, default=json_default))   # as a file would give it back: tuples as lists
+    theirs = {k: v for k, v in theirs.items() if k != 'bf16'}   # once a setting; today a run may change its precision
     for k in sorted(ours.keys() | theirs.keys()):
         if ours.get(k) != theirs.get(k):
-            raise ValueError(f'{where} belongs to a run with other settings ({k}: {theirs.get(k)!r} there, {ours.get(k)!r} now). '
+            raise ValueError(f'{where} belongs to a run with other settings '
+                             f'({k}: {theirs.get(k)!r} there, {ours.get(k)!r} now). '
                              'Go on with the same settings, choose another directory, or delete what is there.')
 
 # %% ../nbs/appendix/checkpoint.ipynb #0079dfba
@@ -127,15 +140,18 @@ def read_checkpoint(
     "Open a checkpoint. Raises `ValueError` if the file is damaged or belongs to a run with other settings."
     from safetensors import SafetensorError, safe_open
     try:
-        with safe_open(path, 'pt') as f: meta, tensors = f.metadata() or {}, {k: f.get_tensor(k).clone() for k in f.keys()}
+        with safe_open(path, 'pt') as f:
+            meta = f.metadata() or {}
+            tensors = {k: f.get_tensor(k).clone() for k in f.keys()}
         if not {'settings', 'progress'} <= meta.keys(): raise SafetensorError('it was not written by a run')
-    except SafetensorError as e: raise ValueError(f'{path} is damaged ({e}). Delete it to start this stage anew.') from e
+    except SafetensorError as e:
+        raise ValueError(f'{path} is damaged ({e}). Delete it to start this stage anew.') from e
     same_settings(json.loads(meta['settings']), settings, path)
     return Progress(**json.loads(meta['progress'])), tensors
 
 # %% ../nbs/appendix/checkpoint.ipynb #ddd4e999
 def snapshot(run) -> dict[str, torch.Tensor]:  # run: a `training.Run`
-    "All that decides how a run goes on, but for its counters."
+    "The tensors that decide how a run goes on, but for its counters."
     out = {f'model.{k}': v for k, v in model_tensors(run.task.model).items()} | random_state() | {'loss': run.loss}
     if run.at.step: out |= flatten_optimizer(run.opt)
     if run.at.batch: out |= flatten_state(run.state)
@@ -148,14 +164,16 @@ def restore(
     "Put back what `snapshot` took, but for the weights: these are loaded before there is an optimizer."
     set_random_state(tensors)
     if run.at.step: restore_optimizer(run.opt, with_prefix(tensors, 'opt.'))
-    if run.at.batch: run.loss, run.state = run.loss + tensors['loss'].item(), restore_state(with_prefix(tensors, 'state.'), run.device)
+    if run.at.batch:
+        run.loss = run.loss + tensors['loss'].item()
+        run.state = restore_state(with_prefix(tensors, 'state.'), run.device)
 
 # %% ../nbs/appendix/checkpoint.ipynb #a50a815b
 def with_prefix(
     tensors: dict[str, torch.Tensor],   # by name
     prefix: str,                        # what the names wanted begin with
 ) -> dict[str, torch.Tensor]:           # with their whole names
-    "Some of the tensors of a checkpoint."
+    "The tensors of a checkpoint whose names begin with `prefix`."
     return {k: v for k, v in tensors.items() if k.startswith(prefix)}
 
 def resume_from(

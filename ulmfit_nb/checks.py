@@ -15,7 +15,8 @@ def check_source(texts):
     "Raise `DataError` for what can't be read as often as needed: a generator, or something that isn't texts at all."
     kind = type(texts).__name__
     if isinstance(texts, Iterator):
-        raise DataError(f'texts: a {kind} can be read only once. Write list(texts), or for a corpus larger than memory give a TextSource.')
+        raise DataError(f'texts: a {kind} can be read only once. '
+                        'Write list(texts), or for a corpus larger than memory give a TextSource.')
     if not isinstance(texts, Iterable):
         mend = 'Give its .texts' if hasattr(texts, 'texts') else 'Give a list of strings, or a TextSource'
         raise DataError(f'texts: a {kind}, where a list of strings is due. {mend}.')
@@ -27,22 +28,28 @@ def check_labelled(
 ) -> TextData:          # the same, with indices; raises `DataError` for texts or labels that can't be used
     "Refuse what is not a label for each text."
     if not isinstance(data, TextData):
-        raise DataError(f'{where}: a {type(data).__name__}, where a TextData is due. Read a file with load_data, or write TextData(texts, labels).')
+        raise DataError(f'{where}: a {type(data).__name__}, where a TextData is due. '
+                        'Read a file with load_data, or write TextData(texts, labels).')
     texts = check_texts(data.texts, where)
-    if data.labels is None: raise DataError(f'{where}: the texts have no labels. Name the column that holds them, or give a folder for each class.')
+    if data.labels is None:
+        raise DataError(f'{where}: the texts have no labels. '
+                        'Name the column that holds them, or give a folder for each class.')
     check_present(data.labels, len(texts), where)
     if data.classes is None: return TextData(texts, *encode_labels(data.labels))
     outside = [l for l in data.labels if l not in range(len(data.classes))]
-    if outside: raise DataError(f'{where}: label {outside[0]!r}, where {len(data.classes)} classes have the labels 0 to {len(data.classes) - 1}.')
+    if outside:
+        n = len(data.classes)
+        raise DataError(f'{where}: label {outside[0]!r}, where {n} classes have the labels 0 to {n - 1}.')
     return TextData(texts, [int(l) for l in data.labels], data.classes)
 
 # %% ../nbs/appendix/checks.ipynb #884cd336
 def match_labels(
     valid: TextData,    # labelled
     train: TextData,    # labelled
-) -> TextData:          # `valid` with indices into the classes of `train`; raises `DataError` for a label without a training example
+) -> TextData:          # `valid` with indices into the classes of `train`; raises `DataError` for a label new to it
     "Give validation labels the numbers they have in training."
-    seen, names = {train.classes[l] for l in train.labels}, [valid.classes[l] for l in valid.labels]
+    seen = {train.classes[l] for l in train.labels}
+    names = [valid.classes[l] for l in valid.labels]
     encode_labels(names, [c for c in train.classes if c in seen])
     return TextData(valid.texts, encode_labels(names, train.classes)[0], train.classes)
 

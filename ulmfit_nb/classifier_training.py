@@ -51,12 +51,12 @@ def new_classifier(
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #0b9029e9
 def run_identity(
-    settings: ClassifierSettings,
+    settings: ClassifierSettings,  # of the stage
     stage: Stage,                  # the language model
     data: TextData,                # labelled, and checked
     valid: TextData | None,        # likewise
 ) -> dict:                         # JSON
-    "What must be the same for a run to be taken up again."
+    "All that must be the same for a run to go on from its checkpoint."
     made_from = {'from': stage.config['sha256']['model.safetensors'], 'before': stage.config['settings']}
     return settings.identity() | {'data': data.fingerprint, 'valid': valid.fingerprint if valid else None} | made_from
 
@@ -70,8 +70,10 @@ def save_classifier(
     history: list[dict],         # what `fit` gave
 ) -> Path:                       # `out`
     "Write a classifier's directory, and remove its checkpoint."
-    made = {'architecture': asdict(model.encoder.config), 'classes': classes, 'bptt': model.bptt, 'hidden': model.head.hidden}
-    made |= {k: stage.config[k] for k in ('tokenizer', 'backwards')} | {'settings': identity, 'precision': history[-1]['precision']}
+    made = {'architecture': asdict(model.encoder.config), 'classes': classes,
+            'bptt': model.bptt, 'hidden': model.head.hidden,
+            **{k: stage.config[k] for k in ('tokenizer', 'backwards')},
+            'settings': identity, 'precision': history[-1]['precision']}
     save_stage(out, 'classifier', model, stage.vocab, made, history)
     remove_work(out)
     return out
@@ -81,30 +83,36 @@ def classifier_task(
     stage: Stage,                   # a language model
     train: TextData,                # labelled, and checked
     valid: TextData,                # likewise
-    settings: ClassifierSettings,
+    settings: ClassifierSettings,   # of the stage
 ) -> ClassifierTask:                # for `fit`
     "A new classifier on top of a language model, with its batches; the same for the same seed."
     torch.manual_seed(settings.seed)
-    model, tokenizer, backwards = new_classifier(stage, len(train.classes), settings), Tokenizer(**stage.config['tokenizer']), stage.config['backwards']
-    batches = [doc_batches(d, stage.vocab, settings.bs, shuffle, backwards, settings.seed, tokenizer) for d, shuffle in ((train, True), (valid, False))]
+    model = new_classifier(stage, len(train.classes), settings)
+    tokenizer = Tokenizer(**stage.config['tokenizer'])
+    backwards = stage.config['backwards']
+    batches = [doc_batches(data, stage.vocab, settings.bs, shuffle, backwards, settings.seed, tokenizer)
+               for data, shuffle in ((train, True), (valid, False))]
     return ClassifierTask(model, *batches)
 
 # %% ../nbs/11_gradual_unfreezing.ipynb #7a08e3bb
 def train_classifier(
-    lm_dir: str | Path | Stage,                          # a language model: what `fine_tune` (or `pretrain`) wrote, or the name of one that ships
+    lm_dir: str | Path | Stage,                          # a language model: its directory, or the name of a shipped one
     data: TextData,                                      # labelled texts; raises `DataError` if they can't be used
-    out: str | Path,                                     # directory for the classifier; raises `ValueError` if it holds a run with other settings
+    out: str | Path,                                     # where to; raises `ValueError` for a run with other settings
     valid: TextData=None,                                # to validate on; None: a tenth of `data`
     settings: ClassifierSettings=ClassifierSettings(),   # what decides the result
     options: RunOptions=RunOptions(),                    # how the run is watched, saved and computed
     **changes,                                           # fields of settings or options, in place of theirs
 ) -> Path:                                               # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
-    (s, options), out, stage = with_changes(changes, settings, options), Path(out), Stage.open(lm_dir, 'language model')
+    s, options = with_changes(changes, settings, options)
+    out = Path(out)
+    stage = Stage.open(lm_dir, 'language model')
     train, held = train_valid(data, valid, s.seed)
     if is_finished(out, identity := run_identity(s, stage, data, valid)): return out
     task = classifier_task(stage, train, held, s)
     epochs = n_epochs(s.epochs, s.min_steps, len(train) / batch_size(len(train), s.bs))
     plan = s.plan or gradual_unfreezing(list(task.model.layer_groups()), s.lr, epochs, s.factor)
-    history = fit(task, plan, FitSettings(schedule=s.schedule, seed=s.seed), options, out/'work/checkpoint.safetensors', identity)
+    how = FitSettings(schedule=s.schedule, seed=s.seed)
+    history = fit(task, plan, how, options, out/'work/checkpoint.safetensors', identity)
     return save_classifier(out, task.model, stage, train.classes, identity, history)

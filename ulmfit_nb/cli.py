@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Split', 'Out', 'From', 'Size', 'TextCol', 'LabelCol', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Seed',
-           'Workers', 'Backwards', 'MANY', 'TYPED', 'STOP', 'Preset', 'print_version', 'options', 'plain_errors',
-           'run_pretrain', 'run_fine_tune', 'classify', 'report', 'epoch_line', 'predict', 'demo', 'history_of',
-           'show_run', 'plot_demo', 'lab_environment', 'run_until_stopped', 'lab']
+           'Workers', 'Backwards', 'MANY', 'STOP', 'Preset', 'print_version', 'options', 'plain_errors', 'run_pretrain',
+           'run_fine_tune', 'classify', 'report', 'epoch_line', 'predict', 'demo', 'lab_environment',
+           'run_until_stopped', 'lab']
 
 # %% ../nbs/18_command_line.ipynb #4bd798e0
 import json, os, signal, subprocess, sys, threading, time
@@ -100,7 +100,7 @@ def classify(out: Out, lm: From='wiki-small', data: Data='reviews', split: Split
         from ulmfit_nb.sources import NAMED, load_data
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        held = valid and (load_data(data, valid) if a_split else load_data(valid, 'train', text, label))
+        held = valid and (load_data(data, valid, text, label) if a_split else load_data(valid, 'train', text, label))
         settings = override(recipe(preset.value).train_classifier, epochs=epochs, lr=lr, bs=bs, seed=seed)
         train_classifier(lm, load_data(data, split, text, label), out, held or None, settings)
         report(out)
@@ -135,68 +135,14 @@ def predict(model: Annotated[str, typer.Option(help='A classifier: a directory, 
             typer.echo(f'{classifier.classes[p.argmax()]}\t{p.max():.3f}\t{" ".join(line.split())[:80]}')
 
 # %% ../nbs/18_command_line.ipynb #1426098d
-TYPED = ['I laughed once, at the credits. Two hours of my life went into this and none of them came back.',
-         'My sister dragged me along and I cried on her sleeve. We are going again on Sunday.',
-         'It is not a bad film. It is not a good film either, and I would not cross the road to see it again.']
-
 @app.command()
 def demo(out: Out=Path('demo'), seed: Seed=0):
-    "From the language model that ships to a classifier of film reviews, offline; and what it would be had nothing been read."
+    "In a few minutes, offline: a classifier from 100 labelled sentences, and what reading beforehand was worth."
     with plain_errors():
-        from ulmfit_nb import fine_tune, train_classifier
-        from ulmfit_nb.settings import override, recipe
-        from ulmfit_nb.sources import TextSource, load_data
-        from ulmfit_nb.stages import resolve_model, untrained
-        started, (_, *settings) = time.perf_counter(), recipe('small')
-        tune, train = (override(s, seed=seed) for s in settings)
-        typer.echo(f'1  wiki-small: a language model that has read {history_of(resolve_model("wiki-small"))[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia')
-        test, shares = load_data('reviews', 'test'), {}
-        for start, folder in (('wiki-small', out), (untrained('wiki-small', out/'nothing-read', seed), out/'from-scratch')):
-            if shares: typer.echo('\nThe same, starting from a network that has read nothing')
-            typer.echo('2  fine-tuning on film reviews')
-            lm = fine_tune(start, TextSource('reviews', 'train+unsup'), folder/'reviews-lm', tune)
-            typer.echo('3  training a classifier')
-            train_classifier(lm, load_data('reviews'), folder/'classifier', load_data('reviews', 'validation'), train)
-            shares[folder] = show_run(folder, test)
-        typer.echo(f'\npicture: {plot_demo(shares, len(test))}')
-        typer.echo(f'{(time.perf_counter() - started) / 60:.1f} minutes. Try: ulmfit-nb predict --model {out/"classifier"} "Your own review."')
-
-# %% ../nbs/18_command_line.ipynb #3624cb03
-def history_of(path: Path) -> list[dict]: return json.loads((path/'history.json').read_text(encoding='utf-8'))   # of a stage's directory
-
-def show_run(folder: Path, test) -> float:
-    "Print the table by stage, the test accuracy, which is given back, and three typed reviews."
-    from ulmfit_nb import load_classifier
-    for stage in ('reviews-lm', 'classifier'):
-        typer.echo(f'\n{stage}')
-        for h in history_of(folder/stage): typer.echo('  ' + epoch_line(h))
-    classifier = load_classifier(folder/'classifier')
-    right = sum(p == test.classes[y] for p, y in zip(classifier.predict(test.texts), test.labels)) / len(test)
-    typer.echo(f'\naccuracy on {len(test)} test reviews: {right:.3f}')
-    for line, p in zip(TYPED, classifier.predict_proba(TYPED)): typer.echo(f'  {classifier.classes[p.argmax()]} {p.max():.2f}  {line}')
-    return right
-
-# %% ../nbs/18_command_line.ipynb #b0c05493
-def plot_demo(
-    shares: dict[Path, float],   # for the run with stage 1 and the one without: its folder, and its test accuracy
-    n: int,                      # test reviews
-) -> Path:                       # the picture, in the first folder
-    "Perplexity through stage 2, and what became of it in stage 3, with and without stage 1."
-    from matplotlib import style
-    from matplotlib.figure import Figure
-    names, (out, *_) = ('has read Wikipedia', 'has read nothing'), shares
-    with style.context('ulmfit_nb.course'):
-        fig = Figure(figsize=(9, 3))
-        left, right = fig.subplots(1, 2, width_ratios=(3, 2))
-        for (folder, share), name, look, colour in zip(shares.items(), names, ('o-', 's--'), ('C0', 'C1')):
-            history = history_of(folder/'reviews-lm')
-            left.plot(range(1, len(history) + 1), [h['perplexity'] for h in history], look, color=colour, label=name)
-            right.bar(name, share, yerr=(share * (1 - share) / n) ** 0.5, color=colour, capsize=4)
-        left.set(xlabel='epoch', ylabel='validation perplexity', title='2 language model, on reviews', xticks=range(1, len(history) + 1)); left.legend()
-        right.axhline(0.5, color='0.3', ls='--', lw=1, label='chance'); right.legend()
-        right.set(ylabel='test accuracy', title=f'3 classifier, on {n} reviews', ylim=(0, 1))
-        fig.savefig(out/'demo.png', dpi=120)
-    return out/'demo.png'
+        from ulmfit_nb.demo import plot_demo, run_demo
+        found = run_demo(out, seed, typer.echo)
+        typer.echo(f'\npicture: {plot_demo(found, out/"demo.png")}')
+        typer.echo(f'{found["minutes"]:.1f} minutes. Try: ulmfit-nb predict --model {out/"classifier"} "a warm and funny film"')
 
 # %% ../nbs/18_command_line.ipynb #63e458e6
 def lab_environment() -> dict[str, str]:

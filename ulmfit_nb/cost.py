@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['layer_flops', 'encoder_flops', 'decoder_flops', 'training_flops', 'document_flops', 'synchronize', 'matmul_flops',
-           'step_seconds', 'pace', 'lm_pace', 'classifier_pace', 'tuning_epochs', 'training_epochs', 'expected_minutes',
+           'step_seconds', 'lm_pace', 'classifier_pace', 'tuning_epochs', 'training_epochs', 'expected_minutes',
            'Deadline']
 
 # %% ../nbs/15_scaling.ipynb #024fe1f9
@@ -23,19 +23,19 @@ from .training import Run, RunOptions, Stop, fit
 
 # %% ../nbs/15_scaling.ipynb #ca53ca94
 def layer_flops(config: AWDLSTMConfig) -> list[int]:
-    "Floating-point operations for one token forwards through each LSTM layer: a multiplication and an addition for each weight."
+    "Floating-point operations for one token forwards through each LSTM layer: two for each weight."
     return [2 * 4 * h * (x + h) for x, h in config.layer_sizes()]
 
 def encoder_flops(config: AWDLSTMConfig) -> int:
-    "Likewise, through all of them."
+    "Floating-point operations for one token forwards through all LSTM layers."
     return sum(layer_flops(config))
 
 def decoder_flops(config: AWDLSTMConfig) -> int:
-    "Likewise, from features to a score for each word."
+    "Floating-point operations for one token from its features to a score for each word."
     return 2 * config.n_out * config.vocab_sz
 
 def training_flops(config: AWDLSTMConfig) -> int:
-    "For one token of a language model's training, forwards and backwards. What isn't a matrix product is left out."
+    "Floating-point operations for one token of a language model's training: its matrix products, both ways."
     return 3 * (encoder_flops(config) + decoder_flops(config))
 
 # %% ../nbs/15_scaling.ipynb #18eb5fdf
@@ -43,14 +43,15 @@ def document_flops(
     config: AWDLSTMConfig,   # of the encoder
     groups: list[str],       # the layer groups that learn
 ) -> int:
-    "For one token of a document in a classifier's training."
+    "Floating-point operations for one token of a document in a classifier's training."
     layers = layer_flops(config)
-    lowest = 0 if 'embedding' in groups else min((int(g.split()[1]) - 1 for g in groups if g.startswith('lstm')), default=len(layers))
+    learning = [int(g.split()[1]) - 1 for g in groups if g.startswith('lstm')]
+    lowest = 0 if 'embedding' in groups else min(learning, default=len(layers))
     return sum(layers) + 2 * sum(layers[lowest:])
 
 # %% ../nbs/15_scaling.ipynb #5f2fac76
 def synchronize(device: str | torch.device) -> float:
-    "The time, in seconds, when all that was asked of a device is done."
+    "Wait until all that was asked of a device is done; the time then, in seconds."
     if torch.device(device).type == 'cuda': torch.cuda.synchronize()
     return time.perf_counter()
 
@@ -63,10 +64,12 @@ def matmul_flops(
     "The rate of square matrix products, random numbers in them, measured now."
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in 'ab')
     for _ in range(2): a @ b
-    began, now, k = synchronize(device), 0., 0
+    began = synchronize(device)
+    now, k = 0., 0
     while now - began < seconds:
         for _ in range(5): a @ b
-        now, k = synchronize(device), k + 5
+        now = synchronize(device)
+        k += 5
     return 2 * n**3 * k / (now - began)
 
 # %% ../nbs/15_scaling.ipynb #6ec8a990
@@ -77,8 +80,10 @@ def step_seconds(
     steps: int=5,                       # how many to measure, after two that aren't
 ) -> float:                             # seconds a step
     "How long a training step takes where `fit` would train, on random ids."
-    model, ids = LanguageModel(config), np.random.default_rng(0).integers(2, config.vocab_sz, bs * bptt * (steps + 2) + 1, np.int32)
-    run, state = Run(LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), options=RunOptions(precision=precision)), None
+    model = LanguageModel(config)
+    ids = np.random.default_rng(0).integers(2, config.vocab_sz, bs * bptt * (steps + 2) + 1, np.int32)
+    run = Run(LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), options=RunOptions(precision=precision))
+    state = None
     run.start(all_at_once(list(model.layer_groups()))[0])
     for i, batch in enumerate(run.task.train):
         if i == 2: began = synchronize(run.device)
@@ -92,18 +97,21 @@ def pace(task, plan, **options) -> float:  # a task with three batches; `options
     fit(task, plan, progress_bar=False, callback=lambda *_: times.append(time.perf_counter()), **options)
     return (times[-1] - times[0]) / (len(times) - 1)
 
+# %% ../nbs/15_scaling.ipynb #fa543733
 def lm_pace(architecture: dict, vocab_sz: int, settings: FineTuneSettings) -> float:
     "Seconds a step of `fine_tune` with these settings."
     bs, bptt = settings.bs, settings.bptt
     model = LanguageModel(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}))
     ids = np.random.default_rng(0).integers(9, vocab_sz, 3 * bs * bptt + 1)
-    task, plan = LMTask(model, LMBatches(ids, bs=bs, bptt=bptt)), all_at_once(list(model.layer_groups()))
+    task = LMTask(model, LMBatches(ids, bs=bs, bptt=bptt))
+    plan = all_at_once(list(model.layer_groups()))
     return pace(task, plan)
 
 # %% ../nbs/15_scaling.ipynb #e412a213
 def classifier_pace(architecture: dict, vocab_sz: int, length: int, settings: ClassifierSettings) -> float:
     "Seconds a step of `train_classifier`, all layers learning, on texts of this length."
-    bs, rng = settings.bs, np.random.default_rng(0)
+    bs = settings.bs
+    rng = np.random.default_rng(0)
     model = PoolingClassifier(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}), 2)
     batches = DocBatches(list(rng.integers(9, vocab_sz, (3 * bs, length))), [0, 1, 1] * bs, bs=bs)
     plan = all_at_once(list(model.layer_groups()))
@@ -116,11 +124,12 @@ def tuning_epochs(settings: FineTuneSettings, tokens: int) -> int:
 
 def training_epochs(architecture: dict, settings: ClassifierSettings, n: int) -> int:
     "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
-    return architecture['n_layers'] + 1 + n_epochs(settings.epochs, settings.min_steps, n / batch_size(int(n), settings.bs))
+    n_batches = n / batch_size(int(n), settings.bs)
+    return architecture['n_layers'] + 1 + n_epochs(settings.epochs, settings.min_steps, n_batches)
 
 # %% ../nbs/15_scaling.ipynb #5d0c41ba
 def expected_minutes(
-    report: dict,          # what is known of the texts: `tokens`, `n`, how many are `distinct`, `labels` (empty: stage 2 alone)
+    report: dict,          # of the texts: `tokens`, `n`, how many are `distinct`, `labels` (empty: stage 2 alone)
     architecture: dict,    # of the language model, from its config.json
     preset: str='small',   # a name in `PRESETS`
 ) -> dict:                 # minutes of each stage, and how many seconds the measurement took
@@ -129,8 +138,9 @@ def expected_minutes(
 
 # %% ../nbs/15_scaling.ipynb #7be1f03c
 def _expected_minutes(report, architecture, preset):
-    "`expected_minutes`, which leaves the random generator as it was."
-    (_, tune, train), began = recipe(preset), time.perf_counter()
+    "`expected_minutes`, except that it moves the random generator on."
+    began = time.perf_counter()
+    _, tune, train = recipe(preset)
     vocab_sz = min(tune.max_vocab, max(100, report['distinct']))
     steps = report['tokens'] * tuning_epochs(tune, report['tokens']) / (tune.bs * tune.bptt)
     minutes = [['fine_tune', steps * lm_pace(architecture, vocab_sz, tune) / 60]]
@@ -146,4 +156,5 @@ class Deadline:
     def __init__(self, minutes: float): self.at = time.monotonic() + 60 * minutes   # from now on
     def left(self) -> float: return (self.at - time.monotonic()) / 60   # minutes
     def __call__(self, seen: int, loss: torch.Tensor):
-        if self.left() <= 0: raise Stop(f'The time is up after {seen:,} tokens or documents. The same call goes on from here.')
+        if self.left() <= 0:
+            raise Stop(f'The time is up after {seen:,} tokens or documents. The same call goes on from here.')

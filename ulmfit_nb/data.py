@@ -47,24 +47,27 @@ class TextData:
 
     @cached_property
     def fingerprint(self) -> str:
-        "What tells these texts with these labels from any others. Computed once."
+        "A string that identifies the texts with their labels. Computed once."
         if self.labels is None: return fingerprint(self.texts)
-        return fingerprint([f'{self.classes[l] if self.classes else l}\0{text}' for text, l in zip(self.texts, self.labels)])
+        names = [self.classes[l] if self.classes else l for l in self.labels]
+        return fingerprint([f'{name}\0{text}' for name, text in zip(names, self.texts)])
 
 # %% ../nbs/01_data.ipynb #077dc7f1
 def is_missing(
     value,   # a field of a table, a text, a label: anything
 ) -> bool:
     "Whether a value stands for none: None, nan, or pandas' NA."
-    return value is None or isinstance(value, float | np.floating) and value != value or type(value).__name__ in ('NAType', 'NaTType')
+    nan = isinstance(value, float | np.floating) and value != value
+    return value is None or nan or type(value).__name__ in ('NAType', 'NaTType')
 
 # %% ../nbs/01_data.ipynb #919216e3
 def _to_a_list(texts) -> str | None:
-    "What is wrong with something that can't be a list of texts, and what to give instead; None if it can."
+    "Say what is wrong with something that can't be a list of texts, and what to give instead; None if it can."
     if isinstance(texts, str): return 'one string, where a list of strings is due. Write [text].'
     if isinstance(texts, TextData): mend = 'Give its .texts.'
     elif hasattr(texts, 'columns'): mend = "Give a column of it, such as list(table['text'])."
-    elif isinstance(texts, Mapping): mend = "Give the list that is in it, such as texts['text'] or list(texts.values())."
+    elif isinstance(texts, Mapping):
+        mend = "Give the list that is in it, such as texts['text'] or list(texts.values())."
     elif not isinstance(texts, Iterable): mend = 'Give a list of strings.'
     else: return None
     return f'a {type(texts).__name__}, where a list of strings is due. {mend}'
@@ -77,12 +80,13 @@ class Tokens(list):
 def check_texts(
     texts,            # what the caller says are texts
     where='texts',    # what to call them in an error
-) -> list[str]:       # the same, as a list; raises `DataError` if it is empty or holds anything but strings (or `Tokens`)
+) -> list[str]:       # the same, as a list; raises `DataError` if it is empty or holds other than strings or `Tokens`
     "Refuse what is not a non-empty list of strings, naming the first offender."
     mend = _to_a_list(texts)
     if mend: raise DataError(f'{where}: {mend}')
     texts = list(texts)
-    if not texts: raise DataError(f'{where}: there are no texts in it. Check the file, the folder or the filter that made it.')
+    if not texts:
+        raise DataError(f'{where}: there are no texts in it. Check the file, the folder or the filter that made it.')
     for i, text in enumerate(texts):
         if not isinstance(text, str | Tokens):
             what = 'is missing' if is_missing(text) else f'is {text!r}, of type {type(text).__name__}, and not text'
@@ -111,7 +115,8 @@ def check_labels(
     check_present(labels, n, where)
     counts = Counter(labels)
     if not counts: raise DataError(f'{where}: there are none. Give one label to each text.')
-    if len(counts) < 2: raise DataError(f'{where}: every text is labelled {labels[0]!r}. A classifier needs at least two classes.')
+    if len(counts) < 2:
+        raise DataError(f'{where}: every text is labelled {labels[0]!r}. A classifier needs at least two classes.')
     alone = [c for c, k in counts.items() if k == 1]
     if alone:
         raise DataError(f'{where}: class {alone[0]!r} has a single example. Give it at least one more '
@@ -142,20 +147,22 @@ def _whole(name: str) -> bool: return name.isascii() and name.removeprefix('-').
 # %% ../nbs/01_data.ipynb #a5c10013
 def __getattr__(name):
     "`load_data`, `TextSource` and whatever else `sources` has."
-    if not name.startswith('_') and hasattr(sources := import_module('ulmfit_nb.sources'), name): return getattr(sources, name)
+    if not name.startswith('_') and hasattr(sources := import_module('ulmfit_nb.sources'), name):
+        return getattr(sources, name)
     raise AttributeError(f"module 'ulmfit_nb.data' has no attribute {name!r}")
 
 # %% ../nbs/01_data.ipynb #0d658592
 def fingerprint(
     texts: Iterable[str],   # a `TextSource`, or a list of strings; raises `DataError` for what `check_texts` refuses
 ) -> str:                   # its `mark` for a `TextSource`, a hash of its content for a list
-    "What tells one corpus from another."
-    return texts.mark if hasattr(texts, 'mark') else hashlib.sha256(json.dumps(check_texts(texts)).encode()).hexdigest()
+    "A string that identifies a corpus."
+    if hasattr(texts, 'mark'): return texts.mark
+    return hashlib.sha256(json.dumps(check_texts(texts)).encode()).hexdigest()
 
 def splits_of(
     mark: str,     # what `fingerprint` gave
 ) -> list[str]:    # `['train', 'unsup']`, say; none for a list of texts
-    "The splits that went into a corpus: was the test split among them?"
+    "The splits that went into a corpus, by name."
     return mark.rsplit(':', 2)[1].split('+') if mark.count(':') > 1 else []
 
 # %% ../nbs/01_data.ipynb #940cd50f
@@ -167,16 +174,24 @@ def split_data(
 ) -> tuple[TextData, TextData]:  # the larger part, the smaller part; raises `DataError` if one would be empty
     "Split at random, stratified by label where there are labels, by whole groups where groups are given."
     if not 0 < frac < 1: raise DataError(f'frac is {frac}: give the share of the second part, between 0 and 1.')
-    rng, n = np.random.default_rng(seed), len(data)
-    if groups is None: keys, strata = np.arange(n), np.asarray([0] * n if data.labels is None else data.labels)
-    elif len(groups) != n: raise DataError(f'{len(groups)} groups for {n} texts. Give one group to each text.')
-    else: keys = np.unique(np.asarray(groups), return_inverse=True)[1]; strata = np.zeros(keys.max() + 1)
+    n = len(data)
+    if groups is None:
+        keys = np.arange(n)
+        strata = np.asarray([0] * n if data.labels is None else data.labels)
+    elif len(groups) != n:
+        raise DataError(f'{len(groups)} groups for {n} texts. Give one group to each text.')
+    else:
+        keys = np.unique(np.asarray(groups), return_inverse=True)[1]
+        strata = np.zeros(keys.max() + 1)
+    rng = np.random.default_rng(seed)
     held = np.concatenate([_draw(np.flatnonzero(strata == s), frac, rng) for s in np.unique(strata)])
     second = np.isin(keys, held)
     if second.all() or not second.any():
-        raise DataError(f'too few {"texts" if groups is None else "groups"} to split in two ({len(strata)}). Give more, or a part to validate on.')
+        kind = 'texts' if groups is None else 'groups'
+        raise DataError(f'too few {kind} to split in two ({len(strata)}). Give more, or a part to validate on.')
     return data.select(np.flatnonzero(~second)), data.select(np.flatnonzero(second))
 
+# %% ../nbs/01_data.ipynb #671eae88
 def _draw(items: np.ndarray, frac: float, rng: 'np.random.Generator') -> np.ndarray:
     "A random share of the items, at least one; but one stays behind."
     return rng.permutation(items)[:min(len(items) - 1, max(1, round(len(items) * frac)))]

@@ -33,7 +33,7 @@ def dropout_mask(
 
 # %% ../nbs/04_dropout.ipynb #c5d5638c
 class RNNDropout(nn.Module):
-    "One mask for all time steps: a feature that is dropped stays dropped along the whole sequence (Gal and Ghahramani 2016; AWD-LSTM, section 4.2)."
+    "One mask for all time steps: a dropped feature stays dropped (Gal and Ghahramani 2016; AWD-LSTM, section 4.2)."
     def __init__(self, p: float=0.5):  # share of features dropped
         super().__init__()
         self.p = check_p(p)
@@ -88,7 +88,8 @@ def run_lstm(
     state = [s.to(x.dtype) for s in state]   # of a run that went on in another precision, it may be of the other type
     learning = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
     if kind == 'cuda': weights = side_by_side(weights)
-    with torch.autocast(kind, enabled=False) if low else nullcontext(): out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
+    with torch.autocast(kind, enabled=False) if low else nullcontext():
+        out, h, c = torch.lstm(x, state, weights, True, 1, 0., learning, False, True)
     return out, (h, c)
 
 # %% ../nbs/04_dropout.ipynb #93d52a79
@@ -101,17 +102,24 @@ class WeightDropout(nn.Module):
     ):
         super().__init__()
         if lstm.num_layers != 1 or lstm.bidirectional or not lstm.batch_first or not lstm.bias or lstm.proj_size:
-            raise ValueError('WeightDropout wraps one layer in one direction, with bias, batch_first=True and no projection')
+            raise ValueError('WeightDropout wraps one layer in one direction, '
+                             'with bias, batch_first=True and no projection')
         self.lstm, self.p = lstm, check_p(p)
 
     def weights(self) -> list[torch.Tensor]:
-        "The four weights of the layer, the recurrent one with its mask. The raw weight stays a parameter and gets the gradient."
-        w_ih, w_hh, b_ih, b_hh = [getattr(self.lstm, f'{name}_l0') for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')]
+        "The layer's four weights, the recurrent one masked. The raw weight stays a parameter and gets the gradient."
+        names = 'weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'
+        w_ih, w_hh, b_ih, b_hh = [getattr(self.lstm, f'{name}_l0') for name in names]
         if self.training and self.p: w_hh = w_hh * dropout_mask(w_hh, w_hh.shape, self.p)
         return [w_ih, w_hh, b_ih, b_hh]
 
-    def forward(self, x, state, weights=None):
-        "Read `x`: (bs, seq_len, n_in), from `state`: (h, c), each (1, bs, n_out); `weights`: those of an earlier call, to keep its mask."
+    def forward(
+        self,
+        x,               # (bs, seq_len, n_in)
+        state,           # (h, c), each (1, bs, n_out)
+        weights=None,    # from `self.weights()` in an earlier call, to keep its mask
+    ):                   # features (bs, seq_len, n_out), and the new (h, c)
+        "Read `x` from `state` on."
         return run_lstm(x, state, self.weights() if weights is None else weights)
 
     def extra_repr(self): return f'p={self.p}'

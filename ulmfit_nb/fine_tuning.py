@@ -29,7 +29,8 @@ def match_rows(
     new: Vocab,            # the words wanted
 ) -> torch.Tensor:         # (new vocab_sz, ...); a word the old vocabulary hasn't got gets the mean of all rows
     "Move an embedding, or a bias, to another vocabulary. Raises `ValueError` if there isn't a row for each old word."
-    if len(rows) != len(old): raise ValueError(f'{len(rows)} rows for {len(old)} words: the vocabulary belongs to another model.')
+    if len(rows) != len(old):
+        raise ValueError(f'{len(rows)} rows for {len(old)} words: the vocabulary belongs to another model.')
     known = torch.tensor([old.index.get(w, -1) for w in new.words], device=rows.device)
     moved = rows[known.clamp(min=0)]
     moved[known < 0] = rows.mean(0)
@@ -40,7 +41,7 @@ def shared_words(
     old: Vocab,              # of the general text
     new: Vocab,              # of the texts to fine-tune on
 ) -> tuple[int, list[str]]:  # how many of the new words are known; the others
-    "How many of the new words the old vocabulary has, and the ones it hasn't, most frequent first. `xxfake` counts as neither."
+    "How many of the new words the old vocabulary has, and those it hasn't, most frequent first; `xxfake` is neither."
     words = [w for w in new.words if w != 'xxfake']
     fresh = [w for w in words if w not in old]
     return len(words) - len(fresh), fresh
@@ -62,23 +63,29 @@ def change_vocab(
 
 # %% ../nbs/09_fine_tuning.ipynb #9e36c83a
 def fine_tune(
-    lm_dir: str | Path,                               # a language model: a directory that `pretrain` or `fine_tune` wrote, or the name of a model that ships
-    texts,                                            # texts like those to be classified, no labels needed: a list of strings or a `TextSource`
+    lm_dir: str | Path,                               # a language model: its directory, or the name of one that ships
+    texts,                                            # texts like those to classify: a list of strings, or `TextSource`
     out: str | Path,                                  # directory for the new language model
     settings: FineTuneSettings=FineTuneSettings(),    # what decides the result
     options: RunOptions=RunOptions(),                 # how the run is watched, saved and computed
     **changes,                                        # fields of settings or options, in place of theirs
-) -> Path:                                            # `out`; if its training is finished already, at once. Raises `StageError` or `DataError` for bad input
-    "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on where it was when called again."
-    (s, options), out = with_changes(changes, settings, options), Path(out)
+) -> Path:                                            # `out`, at once if finished; raises `StageError` or `DataError`
+    "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on when called again."
+    s, options = with_changes(changes, settings, options)
+    out = Path(out)
     check_source(texts)
     source, old, config = load_lm(lm_dir)
-    identity = s.identity() | {'texts': fingerprint(texts), 'from': config['sha256']['model.safetensors'], 'before': config['settings']}
+    before = {'from': config['sha256']['model.safetensors'], 'before': config['settings']}
+    identity = s.identity() | {'texts': fingerprint(texts)} | before
     if is_finished(out, identity): return out
-    vocab, stream = cached_corpus(out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab, max_tokens=s.max_tokens, workers=options.workers)
+    vocab, stream = cached_corpus(
+        out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
+        max_tokens=s.max_tokens, workers=options.workers)
     torch.manual_seed(s.seed)
-    model = change_vocab(source, old, vocab, replace(source.config, vocab_sz=len(vocab)).drop(s.drop_mult, **LM_DROPOUTS))
+    shape = replace(source.config, vocab_sz=len(vocab)).drop(s.drop_mult, **LM_DROPOUTS)
+    model = change_vocab(source, old, vocab, shape)
     epochs = n_epochs(s.epochs, s.min_steps, len(stream.ids) / (s.bs * s.bptt))
-    plan, how = all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor), FitSettings(schedule=s.schedule, seed=s.seed)
-    lm = LM(model, vocab, {k: config[k] for k in ('tokenizer', 'backwards')})
+    plan = all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor)
+    how = FitSettings(schedule=s.schedule, seed=s.seed)
+    lm = LM(model, vocab, {'tokenizer': config.get('tokenizer', {'lang': 'en'}), 'backwards': config['backwards']})
     return train_lm(lm, stream, plan, out, s, how, options, identity)

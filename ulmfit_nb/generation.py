@@ -16,23 +16,30 @@ from .tokenization import FAKE, Tokenizer, Vocab
 # %% ../nbs/appendix/generation.ipynb #51951b30
 def candidates(
     logits: torch.Tensor,      # (vocab_sz,)
-    temperature: float=0.8,    # below 1: likelier words; above: bolder ones
+    temperature: float=0.8,    # below 1: likelier words; above: bolder ones; raises `ValueError` unless above 0
     top_k: int=40,             # how many to choose among
-) -> tuple[torch.Tensor, torch.Tensor]:  # (top_k,) probabilities, the likeliest first; (top_k,) ids; raises `ValueError` for a temperature that isn't above 0
-    "What may come next, and how likely each is."
-    if not temperature > 0: raise ValueError(f'temperature must be above 0, not {temperature}. For the likeliest word every time, set top_k to 1.')
+) -> tuple[torch.Tensor, torch.Tensor]:  # (top_k,) probabilities, the likeliest first; (top_k,) ids
+    "The likeliest next words, with their probabilities."
+    if not temperature > 0:
+        raise ValueError(f'temperature must be above 0, not {temperature}. '
+                         'For the likeliest word every time, set top_k to 1.')
     best, ids = (logits / temperature).topk(min(top_k, len(logits)))
     return best.softmax(0), ids
 
 # %% ../nbs/appendix/generation.ipynb #fbfdb6e7
-def read_prompt(vocab: Vocab, prompt: str) -> list[int]: return vocab.numericalize(Tokenizer()(prompt)).tolist()   # the ids of a text
+def read_prompt(
+    vocab: Vocab,     # a model's
+    prompt: str,      # how the text begins
+) -> list[int]:
+    "The ids of a text."
+    return vocab.numericalize(Tokenizer()(prompt)).tolist()
 
 @torch.no_grad()
 def next_logits(
     model: LanguageModel, vocab: Vocab,
     ids: list[int], state=None,   # what to read, and what the model remembers of the text before
 ) -> tuple[torch.Tensor, list]:   # (vocab_sz,), minus infinity for ids that stand for no word; the state after `ids`
-    "What the model says of the word after `ids`."
+    "Logits of the word after `ids`, and the model's state there."
     o = model.eval()(torch.tensor([ids], device=next(model.parameters()).device), state)
     logits = o.logits[0, -1].float().cpu()
     fillers = sum(1 for _ in takewhile(lambda w: w == FAKE, reversed(vocab.words)))   # they stand at the end
@@ -49,7 +56,8 @@ def generate(
     seed: int=0,
 ) -> str:                      # prompt and what follows
     "Let a language model (one that reads forwards) write on."
-    ids, rng = read_prompt(vocab, prompt), torch.Generator().manual_seed(seed)
+    ids = read_prompt(vocab, prompt)
+    rng = torch.Generator().manual_seed(seed)
     logits, state = next_logits(model, vocab, ids)
     for _ in range(n):
         p, words = candidates(logits, temperature, top_k)

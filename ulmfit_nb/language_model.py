@@ -40,7 +40,8 @@ def evaluate_lm(
 ) -> dict[str, float]:     # valid_loss in nats, perplexity, and accuracy: the share of next tokens guessed right
     "How well a language model predicts a stream, state carried from batch to batch."
     lm = getattr(model, 'module', model).eval()   # `module`: what DistributedDataParallel wraps
-    device, state, loss, right, n = next(lm.parameters()).device, None, 0., 0., 0
+    device = next(lm.parameters()).device
+    state, loss, right, n = None, 0., 0., 0
     for x, y in batches:
         out, state = lm.encoder(x.to(device), state)
         more, hits = loss_and_hits(lm.decoder, out, y.to(device)).tolist()
@@ -60,7 +61,7 @@ class LMTask:
     ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
 
-    def step(self, model, batch, state) -> Step:  # batch: (x, y), each (bs, seq_len); state: from the last step, None at first
+    def step(self, model, batch, state) -> Step:  # batch: (x, y), each (bs, seq_len); state: the last step's, or None
         x, y = batch
         o = model(x, state, y)
         objective = o.loss + activation_reg(o.out, self.alpha) + temporal_activation_reg(o.raw, self.beta)

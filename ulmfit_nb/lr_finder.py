@@ -20,9 +20,10 @@ from .training import FitSettings, Phase, Run, set_schedule
 def preserving(
     model: torch.nn.Module,   # gradients it has are dropped
 ):
-    "Within this block the model may be ruined; afterwards it is what it was."
+    "Put the model back at the end of the block: its weights, its mode, which of them learn, the random numbers."
     weights = {k: v.clone() for k, v in model.state_dict().items()}
-    learns, training, rng = [p.requires_grad for p in model.parameters()], model.training, random_state()
+    learns = [p.requires_grad for p in model.parameters()]
+    training, rng = model.training, random_state()
     device = next(model.parameters()).device
     try: yield
     finally:
@@ -45,9 +46,11 @@ def _range_test(run: Run, rates: Sequence[float], smooth: float) -> list[float]:
     "Train a batch at each rate; stop when the smoothed loss is four times its best, or no number."
     mean, losses, state = 0., [], None
     for i, (lr, (fresh, batch)) in enumerate(zip(rates, cycle_batches(run.task.train)), 1):
-        set_rates = lambda step: set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
+        def set_rates(step, i=i, lr=lr):
+            set_schedule(run.opt, i, len(rates), lambda t, T, lr_max: lr, scale=step.scale)
         step = run.step(batch, None if fresh else state, set_rates)
-        state, mean = step.state, smooth * mean + (1 - smooth) * step.loss.item()
+        state = step.state
+        mean = smooth * mean + (1 - smooth) * step.loss.item()
         losses.append(mean / (1 - smooth ** i))
         if not losses[-1] < 4 * min(losses): break
     return losses

@@ -12,16 +12,17 @@ import ctypes, platform, sys
 def keep_memory(
     below: int=2**31 - 1,   # bytes; larger blocks go back to the system
 ):
-    "Have glibc keep freed memory for the next step: a setting for the whole process. With other C libraries nothing happens."
+    "Have glibc, where it is the C library, keep freed memory for the next step: a setting for the whole process."
     if platform.libc_ver()[0] != 'glibc': return
     libc = ctypes.CDLL(None)
     for setting in (-1, -3): libc.mallopt(setting, below)   # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 
 # %% ../nbs/appendix/memory.ipynb #1048a537
 def peak_memory_mb() -> int:
-    "The most memory this process has held so far, in MB (Linux counts it in KiB, macOS in bytes; Windows has to be asked another way)."
+    "The most memory this process has held so far, in MB."
     try: import resource
-    except ImportError:
+    except ImportError:   # on Windows
         import psutil   # came with accelerate
         return round(psutil.Process().memory_info().peak_wset / 2**20)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10))
+    unit = 2**20 if sys.platform == 'darwin' else 2**10   # macOS counts in bytes, Linux in KiB
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

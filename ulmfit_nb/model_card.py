@@ -16,30 +16,38 @@ def sources(settings: dict) -> list[str]:
     "What each stage read, the first stage first: the name of a data set or a file, never the folder it lay in."
     before = sources(settings['before']) if isinstance(settings.get('before'), dict) else []
     mark = settings.get('texts') or ''
-    name = Path(mark.rsplit(':', 2)[0]).name + ', ' + mark.rsplit(':', 2)[1] if mark.count(':') > 1 else 'a list of texts'
+    name = 'a list of texts'
+    if mark.count(':') > 1:
+        path, splits, _ = mark.rsplit(':', 2)
+        name = f'{Path(path).name}, {splits}'
     return before + ([name] if mark else [])
 
 def measured(history: list[dict]) -> dict:
-    "What the last epoch's entry says of a model."
+    "The rows of a card that the last epoch's entry knows."
     last = history[-1] if history else {}
     seen = 'documents' if last.get('groups', [''])[-1] == 'head' else 'tokens'
-    known = {f'{seen} seen in training': last.get('seen'), 'minutes of training': last.get('minutes'), 'validation perplexity': last.get('perplexity')}
+    known = {f'{seen} seen in training': last.get('seen'), 'minutes of training': last.get('minutes'),
+             'validation perplexity': last.get('perplexity')}
     if 'perplexity' not in last: known['validation accuracy'] = last.get('accuracy')
     return {k: v for k, v in known.items() if v is not None}
 
 # %% ../nbs/appendix/model_card.ipynb #5a4d9f1a
+PRECISION = {'int8': 'matrices in int8, a scale a row; the rest in fp32', 'fp16': 'matrices in fp16, the rest in fp32', 'fp32': 'fp32'}
+
 def facts_of(config: dict, vocab: Vocab, history: list[dict]) -> dict:  # of a stage's directory
-    "What a directory knows about itself: the rows of its card."
-    a, classes, cell = config['architecture'], config.get('classes'), '{emb_sz} features a word, {n_hid:,} in the inner layers, {n_layers} layers'.format
+    "The rows of a card that a model's directory knows."
+    classes = config.get('classes')
+    kind = f'a classifier of {len(classes)} classes: {", ".join(map(str, classes))}' if classes else 'a language model'
+    sizes = '{emb_sz} features a word, {n_hid:,} in the inner layers, {n_layers} layers'
     return {
-        'what': f'a classifier of {len(classes)} classes: {", ".join(map(str, classes))}' if classes else 'a language model',
-        'architecture': f'AWD-LSTM, {cell(**a)}',
+        'what': kind,
+        'architecture': f'AWD-LSTM, {sizes.format(**config["architecture"])}',
         'words': len(vocab),
         'reads': 'backwards' if config.get('backwards') else 'forwards',
         'trained on': '; then '.join(sources(config.get('settings', {}))) or 'not stated',
         'licence': 'not stated',
         **measured(history),
-        'precision': 'matrices in fp16, the rest in fp32',
+        **({'precision': PRECISION[config['weights']]} if 'weights' in config else {}),
     }
 
 # %% ../nbs/appendix/model_card.ipynb #fe6fca21
@@ -68,29 +76,35 @@ CARD = '''# {title}
 {use}
 ```
 
-`{title}` is this directory, or where it lies on the Hugging Face hub (`owner/{title}`). Weights are safetensors, everything else is JSON: loading runs no code. The hashes in
+`{title}` is this directory, or where it lies on the Hugging Face hub (`owner/{title}`). Weights are safetensors, \
+everything else is JSON: loading runs no code. The hashes in
 `config.json` are checked.
 '''
 
 # %% ../nbs/appendix/model_card.ipynb #a17c000a
 def for_machines(config: dict, licence=None):  # of a stage; a licence as the hub spells it, or what is none
-    "What the hub reads of a card, as huggingface_hub's `ModelCardData`."
+    "A card's metadata for the hub, as huggingface_hub's `ModelCardData`."
     from huggingface_hub import ModelCardData
     known = re.fullmatch(r'[A-Za-z0-9.-]+', str(licence or ''))
-    return ModelCardData(language=config.get('tokenizer', {}).get('lang', 'en'), license=str(licence).lower() if known else None, library_name='ulmfit-nb',
-                         tags=['ulmfit', 'awd-lstm'], pipeline_tag='text-classification' if config['stage'] == 'classifier' else 'text-generation')
+    return ModelCardData(
+        language=config.get('tokenizer', {}).get('lang', 'en'), license=str(licence).lower() if known else None,
+        library_name='ulmfit-nb', tags=['ulmfit', 'awd-lstm'],
+        pipeline_tag='text-classification' if config['stage'] == 'classifier' else 'text-generation')
 
 # %% ../nbs/appendix/model_card.ipynb #905733d3
 def model_card(
     config: dict, vocab: Vocab, history: list[dict],   # of a stage
     title: str,        # the model's name
-    card: dict=None,   # facts: further rows, or other values for those there are; `about`: a paragraph; `licence`: for the hub, say cc-by-sa-4.0
+    card: dict=None,   # facts: rows, new or with other values; `about`: a paragraph; `licence`: say cc-by-sa-4.0
 ) -> str:              # Markdown, as the hub expects it in README.md
-    "What people should know about a model, from what its directory knows and what is given."
+    "A model card in Markdown, from what a model's directory knows and what is given."
     from huggingface_hub import ModelCard
-    given, stage = dict(card or {}), config['stage']
-    about = given.pop('about', f'{"A classifier" if stage == "classifier" else "A language model"} made with [ulmfit_nb](https://github.com/ulmfit-nb/ulmfit_nb), '
-                      'after Howard & Ruder, *Universal Language Model Fine-tuning for Text Classification* (2018).')
-    rows = '\n'.join(f'| {in_a_cell(k)} | {in_a_cell(v)} |' for k, v in (facts_of(config, vocab, history) | given).items())
+    given = dict(card or {})
+    stage = config['stage']
+    kind = 'A classifier' if stage == 'classifier' else 'A language model'
+    about = given.pop('about', f'{kind} made with [ulmfit_nb](https://github.com/ulmfit-nb/ulmfit_nb), after Howard '
+                      '& Ruder, *Universal Language Model Fine-tuning for Text Classification* (2018).')
+    facts = facts_of(config, vocab, history) | given
+    rows = '\n'.join(f'| {in_a_cell(k)} | {in_a_cell(v)} |' for k, v in facts.items())
     body = CARD.format(title=title, about=about, rows=rows, use=USE[stage].format(name=title))
     return str(ModelCard(f'---\n{for_machines(config, given.get("licence")).to_yaml()}\n---\n{body}'))

@@ -33,17 +33,18 @@ def train_lm(
     out: Path,                   # where to
     settings: TrainSettings,     # of the stage
     fit_settings: FitSettings,   # schedule and momentum
-    options: RunOptions,
+    options: RunOptions,         # how the run is watched, saved and computed
     identity: dict,              # what goes into config.json, and must be the same for a run that goes on
 ) -> Path:                       # `out`
     "Train a language model on a stream and write its directory: what stages 1 and 2 have in common."
     checkpoint = out/'work/checkpoint.safetensors'
-    try: task = LMTask(lm.model, *lm_batches(stream, settings.bs, settings.bptt, lm.config['backwards'], settings.seed))
+    try: batches = lm_batches(stream, settings.bs, settings.bptt, lm.config['backwards'], settings.seed)
     except DataError:
         if not checkpoint.exists(): remove_work(out)
         raise
-    history = fit(task, plan, fit_settings, options, checkpoint, identity)
-    config = {'architecture': asdict(lm.model.config), **lm.config, 'settings': identity, 'precision': history[-1]['precision']}
+    history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
+    config = {'architecture': asdict(lm.model.config), **lm.config,
+              'settings': identity, 'precision': history[-1]['precision']}
     save_stage(out, 'language model', lm.model, lm.vocab, config, history)
     remove_work(out)
     return out
@@ -55,17 +56,22 @@ def pretrain(
     settings: PretrainSettings=PretrainSettings(),    # what decides the result
     options: RunOptions=RunOptions(),                 # how the run is watched, saved and computed
     **changes,                                        # fields of settings or options, in place of theirs
-) -> Path:                                            # `out`; if its training is finished already, at once. Raises `DataError` for texts that can't be used
-    "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on where it was when called again."
-    (s, options), out = with_changes(changes, settings, options), Path(out)
+) -> Path:                                            # `out`, at once if finished; raises `DataError` for bad texts
+    "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on when called again."
+    s, options = with_changes(changes, settings, options)
+    out = Path(out)
     check_source(texts)
     identity = s.identity() | {'texts': fingerprint(texts)}
     if is_finished(out, identity): return out
-    vocab, stream = cached_corpus(out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab, max_tokens=s.max_tokens, workers=options.workers)
+    vocab, stream = cached_corpus(
+        out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
+        max_tokens=s.max_tokens, workers=options.workers)
     torch.manual_seed(s.seed)
     model = LanguageModel(AWDLSTMConfig(len(vocab), s.emb_sz, s.n_hid, s.n_layers).drop(s.drop_mult))
-    plan, how = all_at_once(list(model.layer_groups()), s.lr, s.epochs, factor=1), FitSettings(schedule=one_cycle, momentum=one_cycle_momentum, seed=s.seed)
-    return train_lm(LM(model, vocab, {'tokenizer': {'lang': 'en'}, 'backwards': s.backwards}), stream, plan, out, s, how, options, identity)
+    plan = all_at_once(list(model.layer_groups()), s.lr, s.epochs, factor=1)
+    how = FitSettings(schedule=one_cycle, momentum=one_cycle_momentum, seed=s.seed)
+    lm = LM(model, vocab, {'tokenizer': {'lang': 'en'}, 'backwards': s.backwards})
+    return train_lm(lm, stream, plan, out, s, how, options, identity)
 
 # %% ../nbs/08_pretraining.ipynb #cc962c84
 def evaluate_texts(
@@ -73,13 +79,16 @@ def evaluate_texts(
     texts: Iterable[str],     # that the model has not read
     bs: int=16, bptt: int=70, # as in `LMBatches`; fewer rows where there is little text
     backwards: bool=False,    # whether the model reads so: `config['backwards']`
-) -> dict:  # as `evaluate_lm`, and: texts, tokens, unknown (share of them), unknown_words (different ones), fair_perplexity; raises `DataError` if there is too little text
-    "How well a language model predicts texts. To `perplexity`, xxunk is a word like others; in `fair_perplexity` it is charged for."
+) -> dict:  # as `evaluate_lm`, and texts, tokens, unknown (a share), unknown_words, fair_perplexity; or a `DataError`
+    "How well a language model predicts texts. `perplexity` takes xxunk for a word, `fair_perplexity` charges for it."
     lists = list(Tokenizer().map(texts))
     stream = TokenStream.of([vocab.numericalize(t) for t in lists])
     if len(stream.ids) < 2: raise DataError('there is nothing to predict in these texts: give more.')
     batches = LMBatches(*stream, bs=max(1, min(bs, len(stream.ids) // 100)), bptt=bptt, backwards=backwards)
-    found, targets = evaluate_lm(model, batches), torch.cat([y.flatten() for _, y in batches])
-    unknown, words = (targets == vocab.unk).double().mean().item(), len({t for tokens in lists for t in tokens if t not in vocab})
+    found = evaluate_lm(model, batches)
+    targets = torch.cat([y.flatten() for _, y in batches])
+    unknown = (targets == vocab.unk).double().mean().item()
+    words = len({t for tokens in lists for t in tokens if t not in vocab})
     fair = math.exp(min(found['valid_loss'] + unknown * math.log(max(1, words)), 700))
-    return found | {'texts': len(lists), 'tokens': len(targets), 'unknown': unknown, 'unknown_words': words, 'fair_perplexity': fair}
+    return found | {'texts': len(lists), 'tokens': len(targets), 'unknown': unknown,
+                    'unknown_words': words, 'fair_perplexity': fair}

@@ -90,7 +90,7 @@ def discriminative(
 
 # %% ../nbs/07_schedules.ipynb #d11866f9
 def slice_to_lrs(
-    lrs: float | slice,     # one rate for all; slice(hi): hi/10 for all but the last; slice(lo, hi): even steps of a ratio
+    lrs: float | slice,     # one rate for all; slice(hi): hi/10 for all but the last; slice(lo, hi): equal ratios
     n: int,                 # how many groups
 ) -> list[float]:           # (n,) a rate for each group, the lowest layer first
     "Rates for groups in the notation of fastai."
@@ -105,7 +105,8 @@ def freeze_to(
     n: int,                 # the first of them that learns; negative: counted from the end
 ) -> list[str]:             # the groups that learn; raises `IndexError` if there is no group `n`
     "Freeze the groups below `n` (paper, section 3.3)."
-    if not -len(names) <= n < len(names): raise IndexError(f'there are {len(names)} layer groups, and {n} is none of them')
+    if not -len(names) <= n < len(names):
+        raise IndexError(f'there are {len(names)} layer groups, and {n} is none of them')
     return list(names)[n:]
 
 # %% ../nbs/07_schedules.ipynb #e823cbd5
@@ -150,7 +151,7 @@ def format_plan(
     "A plan as text: a line for each group, the top first, a column for each epoch, a dot where it is frozen."
     width = max(map(len, names))
     rows = reversed(list(zip(names, rate_grid(plan, names))))
-    entry = lambda rate: f'{rate:8.1e}' if rate else f'{"·":>8}'
+    def entry(rate): return f'{rate:8.1e}' if rate else f'{"·":>8}'
     return '\n'.join(f'{name:>{width}} ' + ' '.join(map(entry, row)) for name, row in rows)
 
 # %% ../nbs/07_schedules.ipynb #11c19231

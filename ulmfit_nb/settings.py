@@ -20,17 +20,20 @@ from .training import Phase
 def schedule_name(
     schedule: Callable,   # (t, T, lr_max) -> rate, perhaps a `functools.partial` of one
 ) -> str:                 # raises `ValueError` for a function without a name of its own
-    "What a stage's settings call a schedule."
+    "The name under which a stage's settings keep a schedule."
     if isinstance(schedule, partial):
-        return f'{schedule_name(schedule.func)}({", ".join([*map(repr, schedule.args), *(f"{k}={v!r}" for k, v in sorted(schedule.keywords.items()))])})'
+        given = [*map(repr, schedule.args), *(f'{k}={v!r}' for k, v in sorted(schedule.keywords.items()))]
+        return f'{schedule_name(schedule.func)}({", ".join(given)})'
     name = getattr(schedule, '__qualname__', type(schedule).__name__ + '.<object>')
-    if '<' in name: raise ValueError(f'schedule: {name} can not be told from others like it when the run goes on. Give a function that has a name in its module, or a functools.partial of one.')
+    if '<' in name:
+        raise ValueError(f'schedule: {name} can not be told from others like it when the run goes on. '
+                         'Give a function that has a name in its module, or a functools.partial of one.')
     return name
 
 # %% ../nbs/appendix/settings.ipynb #c882fc46
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    "What all three stages are told."
+    "Settings that all three stages have."
     epochs: int = 1         # passes over the texts
     lr: float = 0.004       # highest learning rate of the last layer group
     bs: int = 64            # rows, or documents, in a batch
@@ -45,7 +48,7 @@ class TrainSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings(TrainSettings):
-    "Stage 1 (paper, section 3.1). Its sizes are the paper's, but for 1,152 features instead of 1,150: processors like multiples of 64."
+    "Stage 1 (paper, section 3.1). The paper's sizes, but 1,152 features, not 1,150: processors like multiples of 64."
     emb_sz: int = 400              # features of a word
     n_hid: int = 1152              # features of the inner LSTM layers
     n_layers: int = 3              # LSTM layers
@@ -102,7 +105,8 @@ class Recipe(NamedTuple):
 
 PRESETS = {
     'tiny': Recipe(
-        PretrainSettings(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, drop_mult=0.5),
+        PretrainSettings(emb_sz=100, n_hid=200, n_layers=2, min_freq=2, max_vocab=6000,
+                         bs=8, bptt=35, epochs=4, lr=0.005, drop_mult=0.5),
         FineTuneSettings(min_freq=2, max_vocab=6000, bs=8, bptt=35, epochs=4, lr=0.005, factor=1.3, drop_mult=0.5),
         ClassifierSettings(bs=16, epochs=6, lr=0.01, factor=1.3, drop_mult=0.5)),
     'laptop': Recipe(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Phase', 'train_only', 'make_optimizer', 'constant', 'set_schedule', 'activation_reg', 'temporal_activation_reg',
            'Step', 'Task', 'sum_dtype', 'FitSettings', 'RunOptions', 'with_changes', 'move', 'RunState', 'Run',
-           'train_epoch', 'check_loss', 'end_epoch', 'train_phase', 'Stop', 'fit']
+           'train_epoch', 'check_loss', 'end_epoch', 'Stop', 'fit']
 
 # %% ../nbs/06_training.ipynb #263b8dcf
 import json, math, time
@@ -50,7 +50,8 @@ def make_optimizer(
 ) -> torch.optim.AdamW:
     "AdamW with one parameter group for each layer group that learns."
     groups = model.layer_groups()
-    params = [{'params': groups[g], 'lr': lr, 'max_lr': lr, 'name': g} for g, lr in zip(phase.groups, phase.lrs, strict=True)]
+    rates = zip(phase.groups, phase.lrs, strict=True)
+    params = [{'params': groups[g], 'lr': lr, 'max_lr': lr, 'name': g} for g, lr in rates]
     return torch.optim.AdamW(params, betas=betas, eps=1e-5, weight_decay=wd, fused=True)
 
 # %% ../nbs/06_training.ipynb #6f04c007
@@ -100,7 +101,7 @@ class Task(Protocol):
     "What `fit` needs to know of a stage."
     model: nn.Module
     train: object             # `LMBatches` or `DocBatches`
-    def step(self, model, batch, state) -> Step: ...     # batch: from `train`, on the device; state: from the last step, None at first
+    def step(self, model, batch, state) -> Step: ...     # a batch of `train`, on the device; the last state, or None
     def validate(self, model) -> dict[str, float]: ...   # figures for the history
 
 # %% ../nbs/06_training.ipynb #3d0bc40b
@@ -111,7 +112,7 @@ def sum_dtype(device: torch.device) -> torch.dtype:  # where it is to be used
 # %% ../nbs/06_training.ipynb #5ebfd005
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    "How a step is taken."
+    "How a step is taken: schedules, clipping, weight decay."
     schedule: Callable = constant    # (t, T, lr_max) -> rate, over the steps of each phase
     momentum: Callable = None        # (t, T) -> Adam's first beta, likewise; None: 0.8 throughout
     clip: float = 0.25               # the norm that gradients are cut to
@@ -120,11 +121,11 @@ class FitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    "How a run is watched, saved and computed. None of it changes what is learnt, but for the rounding of another precision."
+    "How a run is watched, saved and computed. None of it changes what is learnt, but for rounding."
     every: int = 500                 # steps from one checkpoint to the next; 0: none within an epoch
     workers: int = 0                 # processes that tokenise
     progress_bar: bool = True        # show one for each epoch
-    callback: Callable = None        # called after each step with the tokens or documents seen so far and the step's loss in nats, a tensor; may raise `Stop`
+    callback: Callable = None        # (tokens or documents seen, loss in nats: a tensor) each step; may raise `Stop`
     precision: str = 'auto'          # fp32, bf16, or auto: whichever is faster here. Losses, AR and TAR stay in fp32
 
     def __post_init__(self): check_precision(self.precision)
@@ -134,10 +135,11 @@ def with_changes(
     changes: dict,   # field → value; raises `TypeError` for a name that no object has
     *objects,        # frozen dataclasses
 ) -> list:           # the same, changed where there was something to change
-    "Keywords in place of fields."
+    "Put keywords in place of fields."
     names = [[f.name for f in fields(o)] for o in objects]
     for name in changes:
-        if not any(name in own for own in names): raise TypeError(f'there is no setting {name!r}, but {", ".join(sum(names, []))}.')
+        if not any(name in own for own in names):
+            raise TypeError(f'there is no setting {name!r}, but {", ".join(sum(names, []))}.')
     return [replace(o, **{k: v for k, v in changes.items() if k in own}) for o, own in zip(objects, names)]
 
 # %% ../nbs/06_training.ipynb #cdcfe511
@@ -148,10 +150,12 @@ def move(
     "A batch with its tensors on `device`, but for fields that it wants to `stay`; a GPU takes them while it computes."
     def moved(b):
         if not isinstance(b, torch.Tensor): return b
-        if device.type == 'cuda' and b.device.type == 'cpu': b = b.pin_memory()   # out of other memory it would be waited for
+        if device.type == 'cuda' and b.device.type == 'cpu':
+            b = b.pin_memory()   # out of other memory it would be waited for
         return b.to(device, non_blocking=True)
     if not hasattr(batch, '_fields'): return [moved(b) for b in batch]
-    return type(batch)(*(b if name in getattr(batch, 'stay', ()) else moved(b) for name, b in zip(batch._fields, batch)))
+    stay = getattr(batch, 'stay', ())
+    return type(batch)(*(b if name in stay else moved(b) for name, b in zip(batch._fields, batch)))
 
 # %% ../nbs/06_training.ipynb #fd8eab5b
 class RunState:
@@ -166,12 +170,15 @@ class RunState:
     ):
         from accelerate import Accelerator
         torch.manual_seed(settings.seed)
-        self.accelerator, self.task, self.settings, self.options = Accelerator(), task, settings, options
+        self.task, self.settings, self.options = task, settings, options
         self.path, self.identity = checkpoint, identity or {}
-        self.device, self.state = self.accelerator.device, None
-        self.loss = torch.zeros((), dtype=sum_dtype(self.device), device=self.device)   # summed over the epoch under way
+        self.accelerator = Accelerator()
+        self.device = self.accelerator.device
+        self.state = None
+        self.loss = torch.zeros((), dtype=sum_dtype(self.device), device=self.device)   # of the epoch under way, summed
         self.at, self.saved = resume_from(checkpoint, self.identity, task.model)
-        self.at.precision = choose_precision(options.precision, task.model, task.train.bs, self.device, self.at.precision)
+        self.at.precision = choose_precision(
+            options.precision, task.model, task.train.bs, self.device, self.at.precision)
 
     def start(self, phase: Phase):  # the one that begins
         "Freeze, make the optimizer, and put back what a checkpoint in the middle of this phase kept."
@@ -179,7 +186,8 @@ class RunState:
         self.model = self.accelerator.prepare(self.task.model).train()
         self.opt = make_optimizer(self.task.model, phase, self.settings.wd)
         if self.saved: restore(self, self.saved)
-        self.saved, self.clock = {}, time.perf_counter()
+        self.saved = {}
+        self.clock = time.perf_counter()
 
 # %% ../nbs/06_training.ipynb #6d92531f
 class Run(RunState):
@@ -201,7 +209,11 @@ class Run(RunState):
         self.opt.zero_grad()
         return step
 
-    def add_time(self): self.at.seconds, self.clock = self.at.seconds + time.perf_counter() - self.clock, time.perf_counter()
+    def add_time(self):
+        "Count the seconds since this was last called."
+        now = time.perf_counter()
+        self.at.seconds += now - self.clock
+        self.clock = now
 
     def save(self):
         "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
@@ -217,15 +229,21 @@ def train_epoch(
     "Train to the end of the epoch, from batch `run.at.batch` on."
     from tqdm.auto import tqdm
     at, data, how = run.at, run.task.train, run.options
-    total, batches = data.n_batches(at.epochs_done), data.epoch(at.epochs_done, start=at.batch)
+    total = data.n_batches(at.epochs_done)
+    batches = data.epoch(at.epochs_done, start=at.batch)
+    def set_rates(step):
+        set_schedule(run.opt, at.step, T, run.settings.schedule, run.settings.momentum, step.scale)
     run.model.train()
     for batch in tqdm(batches, initial=at.batch, total=total, leave=False, disable=not how.progress_bar, mininterval=1):
-        step = run.step(batch, run.state, lambda step: set_schedule(run.opt, at.step, T, run.settings.schedule, run.settings.momentum, step.scale))
-        run.state, run.loss = step.state, run.loss + step.loss.detach().to(run.loss) * step.n
+        step = run.step(batch, run.state, set_rates)
+        run.state = step.state
+        run.loss = run.loss + step.loss.detach().to(run.loss) * step.n
         at.end_step(step.n)
         if how.callback: how.callback(at.seen, step.loss.detach())
         run.add_time()
-        if how.every and at.step % how.every == 0 and at.batch < total: check_loss(run); run.save()
+        if how.every and at.step % how.every == 0 and at.batch < total:
+            check_loss(run)
+            run.save()
 
 # %% ../nbs/06_training.ipynb #6427fc3a
 def check_loss(run: Run) -> float:  # in nats
@@ -233,7 +251,8 @@ def check_loss(run: Run) -> float:  # in nats
     loss = run.loss.item() / max(1, run.at.n)
     sound = all(p.isfinite().all() for p in run.model.parameters())
     if math.isfinite(loss) and sound: return loss
-    raise FloatingPointError(f'the loss is {loss} by step {run.at.step}{"" if sound else ", and there are weights that are not numbers"}: '
+    spoilt = '' if sound else ', and there are weights that are not numbers'
+    raise FloatingPointError(f'the loss is {loss} by step {run.at.step}{spoilt}: '
                              'lower the learning rate, or clip harder.')
 
 # %% ../nbs/06_training.ipynb #982c3faf
@@ -243,7 +262,9 @@ def end_epoch(run: Run, phase: Phase):  # phase: the one under way
     entry = {'phase': at.phase + 1, 'epoch': at.epoch + 1, 'groups': list(phase.groups), 'train_loss': check_loss(run)}
     with run.autocast(): entry |= run.task.validate(run.model)
     run.add_time()
-    at.history.append(entry | {'minutes': round(at.seconds / 60, 2), 'seen': at.seen, 'precision': at.precision, 'peak_mb': peak_memory_mb()})
+    at.history.append(entry | {
+        'minutes': round(at.seconds / 60, 2), 'seen': at.seen,
+        'precision': at.precision, 'peak_mb': peak_memory_mb()})
     at.end_epoch(phase.epochs)
     run.loss, run.state = torch.zeros_like(run.loss), None
 
@@ -272,17 +293,21 @@ def fit(
     settings: FitSettings=FitSettings(),    # how a step is taken
     options: RunOptions=RunOptions(),       # how the run is watched, saved and computed
     checkpoint: str | Path=None,            # file to save to, and to go on from if it is there
-    identity: dict=None,                    # what must be the same for a checkpoint to be taken up; raises `ValueError` if it isn't
+    identity: dict=None,                    # what must be the same in a checkpoint; raises `ValueError` if it isn't
     **changes,                              # fields of settings or options, in place of theirs
-) -> list[dict]:                            # an entry an epoch: phase, epoch, groups, train_loss, what `task.validate` gave, minutes, seen, precision, peak_mb
-    "Carry out a plan; go on from the checkpoint if there is one. Raises `FloatingPointError` when the loss is no longer a number."
-    plan, (settings, options) = [phase for phase in plan if phase.epochs], with_changes(changes, settings, options)
+) -> list[dict]:                            # an entry an epoch, from `end_epoch`: losses, figures, minutes, memory
+    "Carry out a plan, from its checkpoint on if there is one. Raises `FloatingPointError` if the loss is no number."
+    plan = [phase for phase in plan if phase.epochs]
+    settings, options = with_changes(changes, settings, options)
     keep_memory()
     with checkpoint_lock(checkpoint):
         run = Run(task, settings, options, checkpoint, identity)
         if options.progress_bar: announce(run.at.precision, run.device)
         try:
             while run.at.phase < len(plan): train_phase(run, plan[run.at.phase])
-        except Stop: check_loss(run); run.save(); raise
+        except Stop:
+            check_loss(run)
+            run.save()
+            raise
     train_only(task.model, list(task.model.layer_groups()))
     return run.at.history

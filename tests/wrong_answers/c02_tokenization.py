@@ -46,12 +46,12 @@ WRONG = {
         CAPITALS,
         (r"re.sub(r'\S+', fold, text)", "' '.join(fold([w]) for w in text.split())", 'White space got lost'),
         (r"re.sub(r'\S+', fold, text)", "' '.join(fold([w]) if w else '' for w in text.split(' '))", 'after a new line or a tab'),
-        ("not m[0][0].isupper() or any(c.isupper() for c in m[0][1:])", "not m[0].istitle()", '`istitle`'),
-        ("or any(c.isupper() for c in m[0][1:])", "", 'second capital'),
-        ("if len(m[0]) > 1 else ''", "", 'gets no mark'),
-        ("m[0][0].isupper()", "m[0][0] in 'ABCDEFGHIJKLMNOPQRSTUVWXYZБ'", 'first letters are capitals too'),
-        ("m[0][0].isupper()", "m[0][0] in 'ABCDEFGHIJKLMNOPQRSTUVWXYZÀÉÈÜБ'", 'does not reach far'),
-        ("any(c.isupper() for c in m[0][1:])", "re.search('[A-Z]', m[0][1:])", 'beyond A to Z as well'),
+        ('not m[0][0].isupper() or any(c.isupper() for c in m[0][1:])', 'not m[0].istitle()', '`istitle`'),
+        ('or any(c.isupper() for c in m[0][1:])', '', 'second capital'),
+        ("if len(m[0]) > 1 else ''", '', 'gets no mark'),
+        ('m[0][0].isupper()', "m[0][0] in 'ABCDEFGHIJKLMNOPQRSTUVWXYZБ'", 'first letters are capitals too'),
+        ('m[0][0].isupper()', "m[0][0] in 'ABCDEFGHIJKLMNOPQRSTUVWXYZÀÉÈÜБ'", 'does not reach far'),
+        ('any(c.isupper() for c in m[0][1:])', "re.search('[A-Z]', m[0][1:])", 'beyond A to Z as well'),
     )
     + [('mark_capitals = replace_maj', 'gets no mark')],
     'check_words_for': changed(

@@ -24,10 +24,10 @@ from ..training import FitSettings, Phase, RunOptions, constant, fit, with_chang
 
 # %% ../../nbs/course/forgetting.ipynb #434c1fda
 def encoder_perplexity(
-    model: PoolingClassifier,  # whose encoder is looked at
-    lm: LanguageModel,           # the language model it came from; its encoder is replaced, and with it a decoder that is tied
-    batches: LMBatches,          # texts that neither has learnt from
-) -> float:                      # perplexity
+    model: PoolingClassifier,   # whose encoder is looked at
+    lm: LanguageModel,          # the one it came from; its encoder is replaced, and with it a decoder that is tied
+    batches: LMBatches,         # texts that neither has learnt from
+) -> float:                     # perplexity
     "How well the language model guesses words with the classifier's encoder in it."
     lm.to(next(model.parameters()).device).encoder.load_state_dict(model.encoder.state_dict())
     return evaluate_lm(lm, batches)['perplexity']
@@ -37,20 +37,25 @@ class Forgetting:
     "Measures what is learnt and what is lost: to be given to `fit` as `callback`."
     def __init__(
         self,
-        model: PoolingClassifier,  # the one that `fit` trains
-        valid: DocBatches,           # labelled
-        lm: LanguageModel,           # as in `encoder_perplexity`
-        batches: LMBatches,          # as in `encoder_perplexity`
-        every: int=10,               # steps from one measurement to the next
+        model: PoolingClassifier,   # the one that `fit` trains
+        valid: DocBatches,          # labelled
+        lm: LanguageModel,          # as in `encoder_perplexity`
+        batches: LMBatches,         # as in `encoder_perplexity`
+        every: int=10,              # steps from one measurement to the next
     ):
-        self.model, self.valid, self.lm, self.batches, self.every, self.step, self.points = model, valid, lm, batches, every, 0, []
+        self.model, self.valid = model, valid
+        self.lm, self.batches = lm, batches
+        self.every, self.step = every, 0
+        self.points = []
         self.measure()
 
     def measure(self):
         "Add a point: step, accuracy, perplexity."
         training = self.model.training
-        accuracy = evaluate_classifier(self.model, self.valid)['accuracy'] if self.step else None   # of a random head it says nothing
-        self.points.append({'step': self.step, 'accuracy': accuracy, 'perplexity': encoder_perplexity(self.model, self.lm, self.batches)})
+        accuracy = None   # of a random head it says nothing
+        if self.step: accuracy = evaluate_classifier(self.model, self.valid)['accuracy']
+        perplexity = encoder_perplexity(self.model, self.lm, self.batches)
+        self.points.append({'step': self.step, 'accuracy': accuracy, 'perplexity': perplexity})
         self.model.train(training)
 
     def __call__(self, seen: int, loss: float):
@@ -67,8 +72,11 @@ def baseline_plans(
     "The paper's plan and two shortcuts, each with as many passes."
     careful = gradual_unfreezing(names, lr, epochs, factor)
     n = sum(phase.epochs for phase in careful)
-    return {'gradual unfreezing': (careful, stlr), 'all at once, slower below': (all_at_once(names, lr, n, factor), stlr),
-            'all at once, one rate': (all_at_once(names, lr, n, factor=1), constant)}
+    return {
+        'gradual unfreezing': (careful, stlr),
+        'all at once, slower below': (all_at_once(names, lr, n, factor), stlr),
+        'all at once, one rate': (all_at_once(names, lr, n, factor=1), constant),
+    }
 
 # %% ../../nbs/course/forgetting.ipynb #7fa83985
 def phase_starts(
@@ -95,10 +103,13 @@ def watch_forgetting(
     **changes,                    # fields of settings or options, in place of theirs
 ) -> dict:                        # phases: see `phase_starts`; points: see `Forgetting`
     "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
-    (s, options), stage = with_changes(changes, settings, options), Stage.open(lm_dir, 'language model')
+    s, options = with_changes(changes, settings, options)
+    stage = Stage.open(lm_dir, 'language model')
     task = classifier_task(stage, *train_valid(train, valid, s.seed), s)
-    stream = TokenStream.of([stage.vocab.numericalize(tokens) for tokens in Tokenizer(**stage.config['tokenizer']).map(unread)])
-    watcher = Forgetting(task.model, task.valid, load_lm(stage).model, LMBatches(*stream, bs=8, backwards=stage.config['backwards']), every)
+    tokenizer = Tokenizer(**stage.config['tokenizer'])
+    stream = TokenStream.of([stage.vocab.numericalize(tokens) for tokens in tokenizer.map(unread)])
+    batches = LMBatches(*stream, bs=8, backwards=stage.config['backwards'])
+    watcher = Forgetting(task.model, task.valid, load_lm(stage).model, batches, every)
     task.valid = None   # it is the watcher who asks
     fit(task, s.plan, FitSettings(schedule=s.schedule, seed=s.seed), options, callback=watcher)
     if watcher.points[-1]['step'] < watcher.step: watcher.measure()
@@ -108,7 +119,7 @@ def watch_forgetting(
 def point_before(
     run: dict,      # what `watch_forgetting` gave
     step: int,      # from 0
-) -> dict:          # the last point measured by then; groups that learnt in the step before it (`awake`); `times` the first perplexity
+) -> dict:          # the last point by then; `awake`: groups that learnt just before; `times`: of the first perplexity
     "Where a watched run stood."
     point = [p for p in run['points'] if p['step'] <= step][-1]
     begun = [phase for phase in run['phases'] if phase['start'] < point['step']] or run['phases'][:1]

@@ -4,11 +4,16 @@
 
 # %% auto #0
 __all__ = ['DATA_SETS', 'PAPER_ABLATIONS', 'PAPER_DIRECTIONS', 'git_commit', 'hardware', 'environment', 'record', 'read_records',
-           'markdown_table', 'few_label_table', 'n_seeds', 'plot_few_labels', 'beside', 'ablation_table',
-           'direction_table']
+           'markdown_table', 'few_label_table', 'n_seeds', 'plot_few_labels', 'ablation_table', 'direction_table']
 
 # %% ../../nbs/12_results.ipynb #a1b28a61
-import datetime, json, math, os, platform, re, subprocess
+import datetime
+import json
+import math
+import os
+import platform
+import re
+import subprocess
 from collections import Counter
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +23,15 @@ from ..files import write_json
 
 # %% ../../nbs/12_results.ipynb #67074ecf
 def git_commit() -> str:
-    "The commit of the code that is running, with '+' if files other than records were changed since; 'unknown' outside a checkout."
+    "The commit of the running code, with '+' if files other than records changed since; 'unknown' outside a checkout."
     here = Path(__file__).parent if '__file__' in globals() else Path()
-    def git(*args): return subprocess.run(['git', '-C', str(here), *args], capture_output=True, text=True, check=True).stdout.strip()
-    try: return git('rev-parse', '--short', 'HEAD') + ('+' if git('status', '--porcelain', '-uno', ':/', ':(top,exclude)results') else '')
+    def git(*args):
+        command = ['git', '-C', str(here), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        commit = git('rev-parse', '--short', 'HEAD')
+        changed = git('status', '--porcelain', '-uno', ':/', ':(top,exclude)results')
+        return commit + '+' if changed else commit
     except (OSError, subprocess.CalledProcessError): return 'unknown'
 
 # %% ../../nbs/12_results.ipynb #e10cce5b
@@ -29,10 +39,12 @@ def hardware() -> str:
     "Processor, cores in use, and GPU if there is one."
     import torch
     info = Path('/proc/cpuinfo')
-    names = [l.split(':', 1)[1].strip() for l in info.read_text().splitlines() if l.startswith('model name')] if info.exists() else []
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
     cpu = names[0] if names else platform.processor() or platform.machine()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    return f'{cpu}, {cores} core{"s" * (cores != 1)}' + (f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else '')
+    gpu = f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else ''
+    return f'{cpu}, {cores} core{"s" * (cores != 1)}{gpu}'
 
 # %% ../../nbs/12_results.ipynb #5192004b
 def environment() -> dict:
@@ -40,7 +52,8 @@ def environment() -> dict:
     versions = {'python': platform.python_version()}
     for p in ('ulmfit-nb', 'torch', 'numpy', 'spacy'):
         with suppress(PackageNotFoundError): versions[p] = version(p)   # a machine that only trains has no spaCy
-    return {'date': datetime.date.today().isoformat(), 'commit': git_commit(), 'hardware': hardware(), 'versions': versions}
+    date = datetime.date.today().isoformat()
+    return {'date': date, 'commit': git_commit(), 'hardware': hardware(), 'versions': versions}
 
 # %% ../../nbs/12_results.ipynb #06443304
 def record(
@@ -64,7 +77,7 @@ def read_records(
 def markdown_table(rows: list[dict]) -> str:
     "A table in Markdown: a line for each dict, a column for each key of the first."
     if not rows: return ''
-    cell = lambda v: f'{v:,.4g}' if isinstance(v, float) else str(v)
+    def cell(v): return f'{v:,.4g}' if isinstance(v, float) else str(v)
     head = list(rows[0])
     lines = [head, ['---'] * len(head)] + [[cell(r.get(k, '')) for k in head] for r in rows]
     return '\n'.join('| ' + ' | '.join(l) + ' |' for l in lines)
@@ -72,13 +85,14 @@ def markdown_table(rows: list[dict]) -> str:
 # %% ../../nbs/12_results.ipynb #f62427af
 def few_label_table(
     study: dict,         # a record of runs/few_labels.py
-) -> list[dict]:         # a row for each number of labels: accuracy in %, mean over seeds and, in brackets, worst to best
+) -> list[dict]:         # a row for each number of labels: accuracy in %, mean over seeds (worst to best)
     "A few-label study as a table."
     cells = {}
     for p in study['points']: cells.setdefault((p['labels'], p['start']), []).append(100 * p['accuracy'])
-    text = lambda a: f'{sum(a) / len(a):.1f} ({min(a):.1f} to {max(a):.1f})' if len(a) > 1 else f'{a[0]:.1f}'
+    def text(a): return f'{sum(a) / len(a):.1f} ({min(a):.1f} to {max(a):.1f})' if len(a) > 1 else f'{a[0]:.1f}'
     starts = list(dict.fromkeys(p['start'] for p in study['points']))
-    return [{'labels': f'{n:,}'} | {s: text(cells[n, s]) for s in starts if (n, s) in cells} for n in sorted({n for n, _ in cells})]
+    sizes = sorted({n for n, _ in cells})
+    return [{'labels': f'{n:,}'} | {s: text(cells[n, s]) for s in starts if (n, s) in cells} for n in sizes]
 
 def n_seeds(
     study: dict,         # a record of runs/few_labels.py
@@ -95,15 +109,22 @@ def plot_few_labels(
     "Accuracy against the number of labels, a line for each way to start, worst to best seed as a band."
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(6, 3.5))[1]
-    styles = {'fine-tuned': ('o-', '#0072b2'), 'pretrained': ('s--', '#e69f00'), 'scratch': ('^:', '#009e73'), 'tf-idf': ('d-.', '#7f7f7f')}
-    found, sizes = {}, sorted({p['labels'] for p in study['points']})
+    styles = {
+        'fine-tuned': ('o-', '#0072b2'),
+        'pretrained': ('s--', '#e69f00'),
+        'scratch': ('^:', '#009e73'),
+        'tf-idf': ('d-.', '#7f7f7f'),
+    }
+    found = {}
     for p in study['points']: found.setdefault(p['start'], {}).setdefault(p['labels'], []).append(100 * p['accuracy'])
     for start in (s for s in styles if s in found):
-        (style, color), ns = styles[start], sorted(found[start])
+        style, color = styles[start]
+        ns = sorted(found[start])
         seeds = [found[start][n] for n in ns]
         ax.plot(ns, [sum(a) / len(a) for a in seeds], style, color=color, label=start)
         ax.fill_between(ns, [min(a) for a in seeds], [max(a) for a in seeds], color=color, alpha=0.15, lw=0)
     ax.set(xscale='log', xlabel='labelled texts', ylabel='test accuracy (%)')
+    sizes = sorted({p['labels'] for p in study['points']})
     ax.set_xticks(sizes, [f'{n:,}' for n in sizes])
     ax.minorticks_off()
     ax.legend()
@@ -112,43 +133,63 @@ def plot_few_labels(
 # %% ../../nbs/12_results.ipynb #b17a449f
 DATA_SETS = {'imdb': 'IMDb', 'trec': 'TREC-6', 'ag_news': 'AG News'}   # as runs/paper.py calls them, and the paper
 PAPER_ABLATIONS = {   # validation error in % on each of the three: Howard and Ruder 2018, tables 4 to 7
-    'no pretraining': (5.63, 10.67, 5.52), 'vanilla LM': (5.98, 7.41, 5.76),
-    'no LM fine-tuning': (6.99, 6.38, 6.09), 'LM full': (5.86, 6.54, 5.61), 'LM full + discr': (5.55, 6.36, 5.47),
-    'from scratch': (9.93, 13.36, 6.81), 'full': (6.87, 6.86, 5.81), 'full + discr': (5.57, 6.21, 5.62),
-    'last layer only': (6.49, 16.09, 8.38), 'chain-thaw': (5.39, 6.71, 5.90),
-    'freez': (6.37, 6.86, 5.81), 'freez + discr': (5.39, 5.86, 6.04), 'freez + stlr': (5.04, 6.02, 5.35), 'freez + cosine': (5.70, 6.38, 5.29),
+    'no pretraining': (5.63, 10.67, 5.52),
+    'vanilla LM': (5.98, 7.41, 5.76),
+    'no LM fine-tuning': (6.99, 6.38, 6.09),
+    'LM full': (5.86, 6.54, 5.61),
+    'LM full + discr': (5.55, 6.36, 5.47),
+    'from scratch': (9.93, 13.36, 6.81),
+    'full': (6.87, 6.86, 5.81),
+    'full + discr': (5.57, 6.21, 5.62),
+    'last layer only': (6.49, 16.09, 8.38),
+    'chain-thaw': (5.39, 6.71, 5.90),
+    'freez': (6.37, 6.86, 5.81),
+    'freez + discr': (5.39, 5.86, 6.04),
+    'freez + stlr': (5.04, 6.02, 5.35),
+    'freez + cosine': (5.70, 6.38, 5.29),
     'all of it': (5.00, 5.69, 5.38),
 }
 PAPER_DIRECTIONS = {'forwards': 5.30, 'backwards': None, 'both': 4.58}   # test error in % on IMDb, section 5
 
 # %% ../../nbs/12_results.ipynb #879e1fcf
 def beside(name: str, paper: float, ours: float | None) -> dict[str, str]:
-    "Columns for a data set: the paper's error in %, ours if there is one, and by how much ours is larger. `nan`: a run that diverged."
-    mine = ('', '') if ours is None else ('diverged', '') if math.isnan(ours) else (f'{ours:.2f}', f'{ours - paper:+.2f}')
-    return dict(zip((f'{name}, paper', f'{name}, ours', f'{name}, difference'), (f'{paper:.2f}', *mine)))
+    "A data set's columns: the paper's error in %, ours, and by how much ours is larger; `nan`: a run that diverged."
+    if ours is None: mine = '', ''
+    elif math.isnan(ours): mine = 'diverged', ''
+    else: mine = f'{ours:.2f}', f'{ours - paper:+.2f}'
+    columns = f'{name}, paper', f'{name}, ours', f'{name}, difference'
+    return dict(zip(columns, (f'{paper:.2f}', *mine)))
 
+# %% ../../nbs/12_results.ipynb #6199a8c1
 def ablation_table(
     records: dict[str, dict],   # of `runs/paper.py ablations`; others are passed over
-) -> list[dict]:                # a row for each row of the paper that has a record: validation errors in % of the paper and ours, and the difference
+) -> list[dict]:                # a row for each of the paper's on record: validation errors in %, and the difference
     "The paper's ablations, beside ours."
-    ours = {r.get('run'): 100 - 100 * r.get('validation_accuracy', math.nan) for r in records.values() if 'validation_accuracy' in r or 'diverged' in r}
+    done = [r for r in records.values() if 'validation_accuracy' in r or 'diverged' in r]
+    ours = {r.get('run'): 100 - 100 * r.get('validation_accuracy', math.nan) for r in done}
     sets = {d: name for d, name in DATA_SETS.items() if any(f'{d}: {row}' in ours for row in PAPER_ABLATIONS)}
     table = []
     for row, errors in PAPER_ABLATIONS.items():
+        if not any(f'{d}: {row}' in ours for d in sets): continue
         paper = dict(zip(DATA_SETS, errors))
-        columns = [beside(name, paper[d], ours.get(f'{d}: {row}')) for d, name in sets.items()]
-        if any(f'{d}: {row}' in ours for d in sets): table.append({'row': row} | {k: v for c in columns for k, v in c.items()})
+        table.append({'row': row})
+        for d, name in sets.items(): table[-1] |= beside(name, paper[d], ours.get(f'{d}: {row}'))
     return table
 
 # %% ../../nbs/12_results.ipynb #01963473
 def direction_table(
     records: dict[str, dict],   # of `runs/paper.py imdb`; others are passed over
-) -> list[dict]:                # forwards, backwards, both, as far as there are records: test error in %, mean and, in brackets, best to worst seed
+) -> list[dict]:                # forwards, backwards, both, where recorded: test error in %, mean (best to worst seed)
     "Test error on IMDb by the direction of reading, beside the paper's."
     errors = {}
     for r in records.values():
         name = re.fullmatch(r'imdb-(?:(backwards|both)-)?\d+', r.get('run', ''))
-        if name and 'test_accuracy' in r: errors.setdefault(name[1] or 'forwards', []).append(100 - 100 * r['test_accuracy'])
-    ours = lambda e: f'{sum(e) / len(e):.2f} ({min(e):.2f} to {max(e):.2f})' if len(e) > 1 else f'{e[0]:.2f}'
-    return [{'reads': way, 'seeds': len(errors[way]), 'error in %': ours(errors[way]), 'paper': '' if paper is None else f'{paper:.2f}'}
-            for way, paper in PAPER_DIRECTIONS.items() if way in errors]
+        if name and 'test_accuracy' in r:
+            errors.setdefault(name[1] or 'forwards', []).append(100 - 100 * r['test_accuracy'])
+    def ours(e): return f'{sum(e) / len(e):.2f} ({min(e):.2f} to {max(e):.2f})' if len(e) > 1 else f'{e[0]:.2f}'
+    table = []
+    for way, paper in PAPER_DIRECTIONS.items():
+        if way not in errors: continue
+        table.append({'reads': way, 'seeds': len(errors[way]), 'error in %': ours(errors[way]),
+                      'paper': '' if paper is None else f'{paper:.2f}'})
+    return table

@@ -17,45 +17,65 @@ def check_lstm_weights(n):
     i, h = 400, 1152
     right = 4 * h * (i + h + 2)
     need(isinstance(n, (int, float)), f'A number is asked for, not {n!r}.')
-    need(n != h * (i + h + 2), 'That is one gate. An LSTM has four (i, f, g, o), each with matrices and biases of its own.')
+    need(n != h * (i + h + 2),
+         'That is one gate. An LSTM has four (i, f, g, o), each with matrices and biases of its own.')
     need(n != 4 * h * (i + h + 1), 'Nearly: PyTorch keeps two biases a gate, one beside each of the two matrices.')
     need(n != 4 * h * (i + h), 'These are the matrices of the four gates. The biases are missing: two for each gate.')
-    need(n not in (4 * h * (i + 1), 4 * h * (i + 2), 4 * h * i), 'That is what reads the word. Each gate also reads the last state: a matrix of 1152 x 1152.')
+    need(n not in (4 * h * (i + 1), 4 * h * (i + 2), 4 * h * i),
+         'That is what reads the word. Each gate also reads the last state: a matrix of 1152 x 1152.')
     need(n != 4 * h * (h + h + 2), 'That is the second layer. The first reads words, and a word has 400 features.')
     need(not 1 < n < 100, 'Give the number itself, not millions.')
-    need(n == right, f'{n:,} it is not. Four gates; each has a matrix for the input, one for the state, and two biases.')
-    return f'Only {4 * h * i / right:.0%} of them read the word; most of the rest read what the layer itself said a step ago.'
+    need(n == right,
+         f'{n:,} it is not. Four gates; each has a matrix for the input, one for the state, and two biases.')
+    return (f'Only {4 * h * i / right:.0%} of them read the word; '
+            'most of the rest read what the layer itself said a step ago.')
 
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #59696862
 @torch.no_grad()
 def _continued(model, ids, n, twice=False, state=True, place=-1) -> list[int]:
     "The right continuation, and wrong ones."
-    ids, s = list(ids), None
+    ids = list(ids)
     o = model(torch.tensor([ids]))
     s = o.state
     for i in range(n):
-        if i or twice: o = model(torch.tensor([ids[-1:]]), s if state else None); s = o.state
+        if i or twice:
+            o = model(torch.tensor([ids[-1:]]), s if state else None)
+            s = o.state
         ids.append(o.logits[0, place].argmax().item())
     return ids
+
+# %% ../../../nbs/course/exercises/awd_lstm.ipynb #1e5facce
+CONTINUATION_HINTS = {
+    'twice': 'The last word of the prompt is read twice: '
+             'the first new word comes from the logits that reading the prompt gave.',
+    'state': 'Each word is read as if the text began with it: hand the state of the last call to the next.',
+    'place': 'The prompt has logits at every place. The next word follows its last one: logits[0, -1].',
+}
 
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #f751b37a
 @exercise
 def check_continue_text(f):
     "Write on, reading every word once, from chapter 5."
     for seed, n in (0, 1), (1, 4), (2, 9), (3, 12):
-        model, prompt = small_lm(seed), torch.randint(2, 30, (3 + seed,), generator=torch.Generator().manual_seed(seed)).tolist()
-        right, wrong = _continued(model, prompt, n), {k: _continued(model, prompt, n, **{k: v}) for k, v in (('twice', True), ('state', False), ('place', 0))}
+        model = small_lm(seed)
+        prompt = torch.randint(2, 30, (3 + seed,), generator=torch.Generator().manual_seed(seed)).tolist()
+        right = _continued(model, prompt, n)
+        mistakes = {'twice': True, 'state': False, 'place': 0}
+        wrong = {name: _continued(model, prompt, n, **{name: value}) for name, value in mistakes.items()}
         shapes = shapes_read(model)
         found = [int(i) for i in f(model, list(prompt), n)]
-        need(found[:len(prompt)] == prompt or len(found) != n, 'Give back the prompt as well: prompt and new words in one list.')
-        need(len(found) == len(prompt) + n, f'{len(prompt)} words and {n} new ones make {len(prompt) + n}; yours has {len(found)}.')
-        said = {'twice': 'The last word of the prompt is read twice: the first new word comes from the logits that reading the prompt gave.',
-                'state': 'Each word is read as if the text began with it: hand the state of the last call to the next.',
-                'place': 'The prompt has logits at every place. The next word follows its last one: logits[0, -1].'}
-        for k, hint in said.items(): need(found == right or found != wrong[k], hint)
-        need(found == right, f'After {prompt} the most likely words are {right[len(prompt):]}; yours are {found[len(prompt):]}. Is each chosen after those before it?')
+        need(found[:len(prompt)] == prompt or len(found) != n,
+             'Give back the prompt as well: prompt and new words in one list.')
+        need(len(found) == len(prompt) + n,
+             f'{len(prompt)} words and {n} new ones make {len(prompt) + n}; yours has {len(found)}.')
+        for name, hint in CONTINUATION_HINTS.items(): need(found == right or found != wrong[name], hint)
+        need(found == right,
+             f'After {prompt} the most likely words are {right[len(prompt):]}; yours are {found[len(prompt):]}. '
+             'Is each chosen after those before it?')
         read = sum(a * b for a, b in shapes)
-        need(read <= len(prompt) + n, f'The words are right, but {read} were read to say {n}: the state knows what was read, so give the model new words only.')
+        need(read <= len(prompt) + n,
+             f'The words are right, but {read} were read to say {n}: '
+             'the state knows what was read, so give the model new words only.')
     return 'Each word was read once. A text of any length costs the same for each word, and no more memory.'
 
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #9c537763
@@ -64,36 +84,46 @@ def _tied_parts(model, x, y) -> tuple:
     from ulmfit_nb.awd_lstm import linear_cross_entropy
     w, b = model.decoder.weight, model.decoder.bias
     out = model.encoder(x)[0]
-    return tuple(torch.autograd.grad(linear_cross_entropy(*args, b, y), w)[0] for args in ((out, w.detach()), (out.detach(), w)))
+    ways = (out, w.detach()), (out.detach(), w)
+    return tuple(torch.autograd.grad(linear_cross_entropy(*way, b, y), w)[0] for way in ways)
 
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #4a9ae55a
 @exercise
 def check_split_gradient(f):
     "The two halves of a tied matrix's gradient, from chapter 5."
-    same = lambda a, b: torch.allclose(a, b, rtol=1e-3, atol=1e-6)
+    def same(a, b): return torch.allclose(a, b, rtol=1e-3, atol=1e-6)
     for seed, (bs, n) in enumerate([(2, 5), (3, 7), (1, 12)]):
         model = small_lm(seed)
         x, y = torch.randint(2, 30, (2, bs, n), generator=torch.Generator().manual_seed(seed))
         reading, predicting = _tied_parts(model, x, y)
         found = f(model, x, y)
-        need(isinstance(found, (tuple, list)) and len(found) == 2, 'Return two tensors: what reading asks for, and what predicting asks for.')
+        need(isinstance(found, (tuple, list)) and len(found) == 2,
+             'Return two tensors: what reading asks for, and what predicting asks for.')
         r, p = found
-        need(r is not None and p is not None and r.shape == p.shape == reading.shape, 'Each part has the shape of the matrix, (vocab_sz, emb_sz).')
-        need(not (same(r, predicting) and same(p, reading)), 'These are the two parts, but exchanged: the reading part is zero for words that were not read.')
-        need(not same(r, reading + predicting) and not same(p, reading + predicting), 'One of them is the whole gradient. Cut the other path: what is detached passes nothing on.')
-        need(not same(r, (reading + predicting) / 2), 'Half of the sum for each? The parts differ: only the one of reading is zero for words that were not read.')
-        need(r.any() and p.any(), 'One of them is zero everywhere: something was detached on the very path that it should come by.')
+        need(r is not None and p is not None and r.shape == p.shape == reading.shape,
+             'Each part has the shape of the matrix, (vocab_sz, emb_sz).')
+        need(not (same(r, predicting) and same(p, reading)),
+             'These are the two parts, but exchanged: the reading part is zero for words that were not read.')
+        need(not same(r, reading + predicting) and not same(p, reading + predicting),
+             'One of them is the whole gradient. Cut the other path: what is detached passes nothing on.')
+        need(not same(r, (reading + predicting) / 2),
+             'Half of the sum for each? The parts differ: '
+             'only the one of reading is zero for words that were not read.')
+        need(r.any() and p.any(),
+             'One of them is zero everywhere: something was detached on the very path that it should come by.')
         need(not same(r, reading * y.numel()), f'The loss is a mean over {y.numel()} tokens; yours is a sum.')
         need(same(r, reading), 'The part of reading is not right. Which use of the matrix should it not see?')
         need(same(p, predicting), 'The part of predicting is not right. Which use of the matrix should it not see?')
-    return f'They add up to the gradient of the tied matrix. Here predicting asks for {(p.norm() / r.norm()).item():.1f} times as much as reading.'
+    return ('They add up to the gradient of the tied matrix. '
+            f'Here predicting asks for {(p.norm() / r.norm()).item():.1f} times as much as reading.')
 
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #4a9cc0c1
 @torch.no_grad()
 def _influence(encoder, ids, other, heap=False) -> torch.Tensor:
     "(n, n) What changing each word does at each place; `heap`: the changes are not taken back."
-    encoder, found, new = encoder.eval(), [], ids.clone()
+    encoder.eval()
     base = encoder(ids)[0][0]
+    found, new = [], ids.clone()
     for t in range(ids.shape[1]):
         if not heap: new = ids.clone()
         new[0, t] = other
@@ -107,16 +137,26 @@ def check_influence(f):
     for seed, n in enumerate([6, 12, 20]):
         encoder = small_lm(seed, drop=1., emb_sz=16).encoder
         ids = torch.randint(2, 30, (1, n), generator=torch.Generator().manual_seed(seed))
-        given, places, heap = ids.clone(), _influence(encoder, ids, 0), _influence(encoder, ids, 0, heap=True)
+        given = ids.clone()
+        places = _influence(encoder, ids, 0)
         right = places[:, -1]
+        heap = _influence(encoder, ids, 0, heap=True)
         found = torch.tensor([v.item() if isinstance(v, torch.Tensor) else v for v in f(encoder.train(), ids, 0)])
-        is_it = lambda wrong: found.shape == wrong.shape and torch.allclose(found, wrong, rtol=1e-3, atol=1e-6)
+        def is_it(other): return found.shape == other.shape and torch.allclose(found, other, rtol=1e-3, atol=1e-6)
         need(torch.equal(ids, given), 'The ids that were handed in have changed: work on a copy for each place.')
         need(len(found) == n, f'{n} words were read, so there are {n} numbers; yours has {len(found)}.')
-        need(is_it(right) or not encoder.training, 'The encoder came in training mode: two readings of the same words differ by their dropout masks. Call eval() first.')
-        need(not is_it(heap[:, -1]), 'The changes heap up: put each word back, or take a new copy, before the next is exchanged.')
-        need(not is_it(places.diagonal()), 'That is the change at the place of the word itself. The question is what is left of it at the last place.')
-        need(not is_it(places.norm(dim=1)), 'That is the change at all places together. Look at the last place only: features[0, -1].')
-        need(is_it(right), f'For {n} words the changes at the last place are {[round(v, 3) for v in right.tolist()]}, not {[round(v, 3) for v in found.tolist()]}. '
-             'Is it the norm of the difference?')
-    return f'Of what the last word does, a word ten places back does {(right[-11] / right[-1]).item():.1%} here. Training teaches a network what to keep for longer.'
+        need(is_it(right) or not encoder.training,
+             'The encoder came in training mode: two readings of the same words differ by their dropout masks. '
+             'Call eval() first.')
+        need(not is_it(heap[:, -1]),
+             'The changes heap up: put each word back, or take a new copy, before the next is exchanged.')
+        need(not is_it(places.diagonal()),
+             'That is the change at the place of the word itself. '
+             'The question is what is left of it at the last place.')
+        need(not is_it(places.norm(dim=1)),
+             'That is the change at all places together. Look at the last place only: features[0, -1].')
+        need(is_it(right),
+             f'For {n} words the changes at the last place are {[round(v, 3) for v in right.tolist()]}, '
+             f'not {[round(v, 3) for v in found.tolist()]}. Is it the norm of the difference?')
+    return (f'Of what the last word does, a word ten places back does {(right[-11] / right[-1]).item():.1%} here. '
+            'Training teaches a network what to keep for longer.')

@@ -44,7 +44,8 @@ def exercise(check: Callable) -> Callable:  # called with the answer; what it re
     @wraps(check)
     def run(answer) -> Verdict:
         if answer is None: return Verdict(False, 'Put your answer in place of None.')
-        if is_stub(answer): return Verdict(False, 'There is nothing in it yet: write your answer in place of the three dots.')
+        if is_stub(answer):
+            return Verdict(False, 'There is nothing in it yet: write your answer in place of the three dots.')
         try: return Verdict(True, check(answer) or '')
         except NotYet as e: return Verdict(False, str(e))
         except Exception as e: return Verdict(False, f'It stopped with {type(e).__name__}: {e}')
@@ -58,8 +59,9 @@ def small_lm(
 ):                      # in evaluation mode
     "A language model of 30 words, wild enough that what it says depends on what it has read."
     from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+    config = AWDLSTMConfig(30, **({'emb_sz': 12, 'n_hid': 16, 'n_layers': 2} | sizes))
     torch.manual_seed(seed)
-    model = LanguageModel(AWDLSTMConfig(30, **({'emb_sz': 12, 'n_hid': 16, 'n_layers': 2} | sizes)).drop(drop)).eval()
+    model = LanguageModel(config.drop(drop)).eval()
     with torch.no_grad():
         for name, p in model.named_parameters(): p.mul_(5 if 'lstm' in name else 2)
     return model
@@ -70,5 +72,8 @@ def shapes_read(
 ) -> list:    # fills up while the model reads
     "A list that gets the shape of whatever the encoder reads from now on."
     shapes = []
-    model.encoder.register_forward_pre_hook(lambda m, args, kw: shapes.append(tuple((args[0] if args else kw['ids']).shape)), with_kwargs=True)
+    def note(module, args, kwargs):
+        ids = args[0] if args else kwargs['ids']
+        shapes.append(tuple(ids.shape))
+    model.encoder.register_forward_pre_hook(note, with_kwargs=True)
     return shapes

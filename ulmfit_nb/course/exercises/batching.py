@@ -19,11 +19,15 @@ def check_place(place):
     "Where in the corpus a token of a batch stands, from chapter 3."
     need(isinstance(place, (int, np.integer)), f'A place is a whole number, and yours is {place!r}.')
     need(place != 47, '102 / 6 is 17, but a line has 16 tokens: one is kept back, so that the last target exists.')
-    need(place != 81, 'That is where it would stand if the corpus were laid out batch by batch. Each row has a line of its own.')
-    need(place != 80, 'That is where it would stand in a corpus that is read column by column. Row 2 reads a stretch without gaps.')
+    need(place != 81,
+         'That is where it would stand if the corpus were laid out batch by batch. Each row has a line of its own.')
+    need(place != 80,
+         'That is where it would stand in a corpus that is read column by column. Row 2 reads a stretch without gaps.')
     need(place != 24, 'Batches, rows and columns are counted from 0 here.')
     need(place != 46, 'That is the place of its target.')
-    need(place == 45, 'Three parts add up: where row 2 begins (two lines further on), what its batches before this one have read, and the column.')
+    need(place == 45,
+         'Three parts add up: '
+         'where row 2 begins (two lines further on), what its batches before this one have read, and the column.')
     return 'Line 2 begins at 2 · 16 = 32, three batches have read 12 tokens of it, and column 1 is one more.'
 
 # %% ../../../nbs/course/exercises/batching.ipynb #cb6f5a96
@@ -31,18 +35,30 @@ def check_place(place):
 def check_corpus_again(f):
     "The corpus, put together again from the batches of an epoch, from chapter 3."
     from ulmfit_nb.batching import LMBatches
-    for seed, (n, bs, bptt, vary) in enumerate([(31, 5, 2, False), (100, 3, 7, False), (500, 4, 20, True), (20, 1, 6, False)]):
+    cases = (31, 5, 2, False), (100, 3, 7, False), (500, 4, 20, True), (20, 1, 6, False)
+    for seed, (n, bs, bptt, vary) in enumerate(cases):
         ids = np.random.default_rng(seed).permutation(n)
         lm = LMBatches(ids, bs=bs, bptt=bptt, vary_bptt=vary)
-        found, want = torch.as_tensor(f(list(lm))), torch.from_numpy(ids[:bs * lm.row_len + 1])
+        found = torch.as_tensor(f(list(lm)))
+        want = torch.from_numpy(ids[:bs * lm.row_len + 1])
         need(found.dim() == 1, f'The corpus has one axis; yours has {found.dim()}.')
         flat = torch.cat([x.flatten() for x, _ in lm])
-        need(bs == 1 or not torch.equal(found[:len(flat)], flat), 'You read batch by batch, row after row. A row goes on in the same row of the next batch: join the batches along time first.')
+        need(bs == 1 or not torch.equal(found[:len(flat)], flat),
+             'You read batch by batch, row after row. '
+             'A row goes on in the same row of the next batch: join the batches along time first.')
         columns = torch.cat([x for x, _ in lm], 1).T.flatten()
-        need(bs == 1 or not torch.equal(found[:len(columns)], columns), 'You read column by column: a column holds tokens from different places of the corpus. Read each row to its end first.')
-        need(len(found) != len(want) - 1, 'One token is missing at the end: the last target of the last row is read by no row, and yet it belongs to the corpus.')
-        need(len(found) == len(want), f'{len(want)} tokens of the corpus are in these batches, and you have {len(found)}. Targets repeat what other columns read.')
-        need(torch.equal(found, want), f'With bs={bs}, bptt={bptt}, the right number of tokens, but not in their order: it begins {found[:8].tolist()} and should {want[:8].tolist()}.')
+        need(bs == 1 or not torch.equal(found[:len(columns)], columns),
+             'You read column by column: a column holds tokens from different places of the corpus. '
+             'Read each row to its end first.')
+        need(len(found) != len(want) - 1,
+             'One token is missing at the end: '
+             'the last target of the last row is read by no row, and yet it belongs to the corpus.')
+        need(len(found) == len(want),
+             f'{len(want)} tokens of the corpus are in these batches, and you have {len(found)}. '
+             'Targets repeat what other columns read.')
+        need(torch.equal(found, want),
+             f'With bs={bs}, bptt={bptt}, the right number of tokens, but not in their order: '
+             f'it begins {found[:8].tolist()} and should {want[:8].tolist()}.')
     return 'Nothing is lost between the corpus and its batches but the few tokens after the last line.'
 
 # %% ../../../nbs/course/exercises/batching.ipynb #950ad6df
@@ -51,17 +67,36 @@ def check_edge_share(f):
     "How many places are ever an edge between batches, from chapter 3."
     from ulmfit_nb.batching import LMBatches, offsets_from
     shares = {}
-    for row_len, bptt, vary, epochs in (2000, 20, False, 3), (2000, 20, True, 1), (1003, 35, True, 4), (2000, 20, True, 10):
+    cases = (2000, 20, False, 3), (2000, 20, True, 1), (1003, 35, True, 4), (2000, 20, True, 10)
+    for row_len, bptt, vary, epochs in cases:
         lm = LMBatches(np.zeros(4 * row_len + 1, np.int32), bs=4, bptt=bptt, vary_bptt=vary, seed=1)
         begins = [offsets_from(lm.lengths(e))[:-1].tolist() for e in range(epochs)]
-        found, want = f(lm, epochs), len({p for b in begins for p in b}) / row_len
-        need(isinstance(found, (int, float)) and 0 <= found <= 1, f'A share lies between 0 and 1; yours is {found!r}. Divide by the places that a row has, `lm.row_len`.')
-        need(math.isclose(want, found) or not math.isclose(found, sum(map(len, begins)) / row_len), 'A place that is an edge in two epochs counts once. Collect the places in a set.')
-        need(math.isclose(want, found) or not math.isclose(found, len(begins[0]) / row_len), 'The lengths of every epoch are others: `lm.lengths(e)` with the number of the epoch.')
-        need(not math.isclose(found, want + 1 / row_len), 'You count one place too many: the end of the last batch begins no other.')
-        need(math.isclose(found, want), f'With rows of {row_len} tokens, bptt={bptt}, vary_bptt={vary} and {epochs} epochs it is {want:.4f}; you found {found:.4f}.')
+        found = f(lm, epochs)
+        want = len({p for b in begins for p in b}) / row_len
+        need(isinstance(found, (int, float)) and 0 <= found <= 1,
+             f'A share lies between 0 and 1; yours is {found!r}. Divide by the places that a row has, `lm.row_len`.')
+        need(math.isclose(want, found) or not math.isclose(found, sum(map(len, begins)) / row_len),
+             'A place that is an edge in two epochs counts once. Collect the places in a set.')
+        need(math.isclose(want, found) or not math.isclose(found, len(begins[0]) / row_len),
+             'The lengths of every epoch are others: `lm.lengths(e)` with the number of the epoch.')
+        need(not math.isclose(found, want + 1 / row_len),
+             'You count one place too many: the end of the last batch begins no other.')
+        need(math.isclose(found, want),
+             f'With rows of {row_len} tokens, bptt={bptt}, vary_bptt={vary} and {epochs} epochs it is {want:.4f}; '
+             f'you found {found:.4f}.')
         shares[vary, epochs] = want
-    return f'At bptt = 20, equal cuts fall on {shares[False, 3]:.0%} of the places, always the same ones; varied cuts have met {shares[True, 10]:.0%} after ten epochs.'
+    return (f'At bptt = 20, equal cuts fall on {shares[False, 3]:.0%} of the places, always the same ones; '
+            f'varied cuts have met {shares[True, 10]:.0%} after ten epochs.')
+
+# %% ../../../nbs/course/exercises/batching.ipynb #d637f4ac
+def _full_batches(sizes, budget) -> list[list[int]]:
+    "Batches within the budget, the longest documents first, each as full as it will go."
+    batches = []
+    for i in sorted(range(len(sizes)), key=lambda i: -sizes[i]):
+        fits = batches and (len(batches[-1]) + 1) * sizes[batches[-1][0]] <= budget
+        if fits: batches[-1].append(i)
+        else: batches.append([i])
+    return batches
 
 # %% ../../../nbs/course/exercises/batching.ipynb #0e55f3ce
 @exercise
@@ -70,17 +105,24 @@ def check_budget_batches(f):
     for seed, budget in enumerate([2000, 600, 4000]):
         sizes = np.random.default_rng(seed).lognormal(4.5, 0.8, 300).astype(int)
         groups = [np.asarray(g, int).tolist() for g in f(sizes, budget)]
-        seen, order = [i for g in groups for i in g], sorted(range(300), key=lambda i: -sizes[i])
-        lost, ours = sorted(set(range(300)) - set(seen)), []
-        for i in order: ours[-1].append(i) if ours and (len(ours[-1]) + 1) * sizes[ours[-1][0]] <= budget else ours.append([i])
+        seen = [i for g in groups for i in g]
+        lost = sorted(set(range(300)) - set(seen))
+        ours = _full_batches(sizes, budget)
         need(all(groups), 'There is an empty batch: before the first document there is nothing to hand over.')
-        need(not lost or any(sizes[i] <= budget for i in lost), f'A document of {max((sizes[i] for i in lost), default=0)} tokens is longer than the budget, and lost. It gets a batch of its own.')
+        need(not lost or any(sizes[i] <= budget for i in lost),
+             f'A document of {max((sizes[i] for i in lost), default=0)} tokens is longer than the budget, and lost. '
+             'It gets a batch of its own.')
         need(not lost, f'{len(lost)} documents are in no batch. What is left after the loop is a batch as well.')
         need(len(seen) == 300, 'A document is in two batches.')
         over = [g for g in groups if len(g) > 1 and len(g) * sizes[g].max() > budget]
-        need(not over or any(sizes[g].sum() > budget for g in over), 'The tokens of a batch are within the budget, the padding is not: a batch costs its number of documents times the longest of them.')
+        need(not over or any(sizes[g].sum() > budget for g in over),
+             'The tokens of a batch are within the budget, the padding is not: '
+             'a batch costs its number of documents times the longest of them.')
         need(not over, f'A batch of {len(over[0]) if over else 0} documents goes beyond the budget.')
-        cost = lambda groups: sum(len(g) * sizes[g].max() for g in groups)
-        need(cost(groups) <= 1.1 * cost(ours), f'Much of it is padding: {1 - sizes.sum() / cost(groups):.0%}. Put documents of like length together: sort first.')
-        need(len(groups) <= 1.2 * len(ours) + 2, f'{len(groups)} batches where {len(ours)} would do: fill each up to the budget.')
+        def cost(groups): return sum(len(g) * sizes[g].max() for g in groups)
+        need(cost(groups) <= 1.1 * cost(ours),
+             f'Much of it is padding: {1 - sizes.sum() / cost(groups):.0%}. '
+             'Put documents of like length together: sort first.')
+        need(len(groups) <= 1.2 * len(ours) + 2,
+             f'{len(groups)} batches where {len(ours)} would do: fill each up to the budget.')
     return 'Every batch needs about the same memory, and short documents travel in larger groups.'

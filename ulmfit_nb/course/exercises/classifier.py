@@ -6,6 +6,8 @@
 __all__ = ['check_learning_tokens', 'check_mean_of_last', 'check_merge_smooth', 'check_views_moved']
 
 # %% ../../../nbs/course/exercises/classifier.ipynb #15d19e60
+from itertools import product
+
 import numpy as np
 import torch
 
@@ -16,15 +18,25 @@ from .base import exercise, need
 def check_learning_tokens(n):
     "How many tokens of a document get a gradient, from chapter 10."
     need(isinstance(n, (int, float)), f'A number is asked for, not {n!r}.')
-    need(n != 350, 'That is max_len. A piece is never torn: the 350th token from the end stands in the middle of a piece.')
-    need(n != 300, 'You left out the piece in which the 350th token from the end stands. It learns as a whole, it does not rest as a whole.')
+    need(n != 350,
+         'That is max_len. A piece is never torn: the 350th token from the end stands in the middle of a piece.')
+    need(n != 300,
+         'You left out the piece in which the 350th token from the end stands. '
+         'It learns as a whole, it does not rest as a whole.')
     need(n != 630, 'Those are the tokens that rest. The others are asked for.')
     need(n != 1000, 'Gradients do not reach all of it: a piece rests if it lies wholly before the last max_len tokens.')
-    need(n == 370, f'Not {n:g}. At which tokens do the pieces begin and end, and which of them end by token 1,000 - 350?')
+    need(n == 370,
+         f'Not {n:g}. At which tokens do the pieces begin and end, and which of them end by token 1,000 - 350?')
     return 'Nine pieces of 70 rest, and what is left learns. The reach is max_len and up to a piece more.'
 
 # %% ../../../nbs/course/exercises/classifier.ipynb #8a36b2cc
-def ragged(rng: torch.Generator, lengths: list[int], n: int, extra: int=0, shift: float=0.) -> tuple[torch.Tensor, torch.Tensor]:
+def ragged(
+    rng: torch.Generator,
+    lengths: list[int],   # tokens in each document
+    n: int,               # features of a token
+    extra: int=0,         # columns of padding beyond the longest document
+    shift: float=0.,      # the mean of the features
+) -> tuple[torch.Tensor, torch.Tensor]:  # (bs, columns, n) and (bs,)
     "Random features of documents of these lengths, NaN in the padding."
     out = torch.randn(len(lengths), max(lengths) + extra, n, generator=rng) + shift
     for row, size in zip(out, lengths): row[size:] = torch.nan
@@ -35,43 +47,62 @@ def ragged(rng: torch.Generator, lengths: list[int], n: int, extra: int=0, shift
 def check_mean_of_last(f):
     "The mean of the last k feature vectors, from chapter 10."
     rng = torch.Generator().manual_seed(0)
-    for lengths, n, extra in (([5, 5], 3, 0), ([9, 4, 2, 1], 2, 0), ([7, 6, 3], 4, 5), ([3, 8, 1], 1, 0)):
-        for k in (1, 3, 6):
-            out, sizes = ragged(rng, lengths, n, extra)
-            filled, before = out.nan_to_num(50.), out.clone()
-            found, columns = f(filled.clone(), sizes, k), filled[:, -k:].mean(1)
-            want = torch.stack([row[max(0, size - k):size].mean(0) for row, size in zip(out, lengths)])
-            need(isinstance(found, torch.Tensor) and found.shape == want.shape, f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(getattr(found, "shape", ()))}.')
-            need(not torch.allclose(found, columns) or torch.allclose(columns, want), 'Those are the last k columns of the batch, padding among them. A document ends at its length.')
-            found = f(out, sizes, k)
-            need(not found.isnan().any(), 'There is NaN in the result: the padding holds NaN here, and NaN times 0 is NaN. Replace it (`masked_fill`) before you sum.')
-            over_k = want * torch.tensor([[min(k, s) / k] for s in lengths])
-            need(not torch.allclose(found, over_k) or torch.allclose(over_k, want), f'You divide by k, also where a document has fewer than {k} tokens. Divide by how many there are.')
-            need(torch.allclose(found, want, atol=1e-6), f'For documents of {lengths} tokens and k = {k} this is not the mean of the last k real vectors.')
-            need(torch.equal(out.nan_to_num(7.), before.nan_to_num(7.)), 'Your function changes the features it was given; the rest of the network still needs them.')
-    return 'With k = 1 it is the last vector, with k beyond all lengths the mean: two of the three views are ends of one scale.'
+    cases = ([5, 5], 3, 0), ([9, 4, 2, 1], 2, 0), ([7, 6, 3], 4, 5), ([3, 8, 1], 1, 0)
+    for (lengths, n, extra), k in product(cases, (1, 3, 6)):
+        out, sizes = ragged(rng, lengths, n, extra)
+        before = out.clone()
+        filled = out.nan_to_num(50.)
+        columns = filled[:, -k:].mean(1)
+        found = f(filled.clone(), sizes, k)
+        want = torch.stack([row[max(0, size - k):size].mean(0) for row, size in zip(out, lengths)])
+        need(isinstance(found, torch.Tensor) and found.shape == want.shape,
+             f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(getattr(found, "shape", ()))}.')
+        need(not torch.allclose(found, columns) or torch.allclose(columns, want),
+             'Those are the last k columns of the batch, padding among them. A document ends at its length.')
+        found = f(out, sizes, k)
+        need(not found.isnan().any(),
+             'There is NaN in the result: the padding holds NaN here, and NaN times 0 is NaN. '
+             'Replace it (`masked_fill`) before you sum.')
+        over_k = want * torch.tensor([[min(k, s) / k] for s in lengths])
+        need(not torch.allclose(found, over_k) or torch.allclose(over_k, want),
+             f'You divide by k, also where a document has fewer than {k} tokens. Divide by how many there are.')
+        need(torch.allclose(found, want, atol=1e-6),
+             f'For documents of {lengths} tokens and k = {k} this is not the mean of the last k real vectors.')
+        need(torch.equal(out.nan_to_num(7.), before.nan_to_num(7.)),
+             'Your function changes the features it was given; the rest of the network still needs them.')
+    return ('With k = 1 it is the last vector, with k beyond all lengths the mean: '
+            'two of the three views are ends of one scale.')
 
 # %% ../../../nbs/course/exercises/classifier.ipynb #e56e5a1a
 @exercise
 def check_merge_smooth(f):
     "A smooth maximum, piece by piece, from chapter 10."
     rng = torch.Generator().manual_seed(0)
-    for lengths, n, width, shift in (([6, 6], 2, 3, 0.), ([9, 7, 4, 1], 3, 4, 0.), ([8, 5, 5], 1, 3, 200.), ([8, 3], 2, 2, -200.)):
+    cases = ([6, 6], 2, 3, 0.), ([9, 7, 4, 1], 3, 4, 0.), ([8, 5, 5], 1, 3, 200.), ([8, 3], 2, 2, -200.)
+    for lengths, n, width, shift in cases:
         out, sizes = ragged(rng, lengths, n, shift=shift)
         found = None
         for start in range(0, max(lengths), width):
-            piece = [row[start:min(size, start + width)].logsumexp(0) for row, size in zip(out, lengths) if size > start]
-            new = torch.stack(piece)
+            running = [row[start:size] for row, size in zip(out, lengths) if size > start]
+            new = torch.stack([row[:width].logsumexp(0) for row in running])
             found = new if found is None else f(found, new)
-            need(isinstance(found, torch.Tensor) and found.ndim == 2 and found.shape[1] == n, 'A tensor (bs, n) is asked for.')
-            need(len(found) == len(lengths), f'After a piece in which {len(new)} of {len(lengths)} documents still run, {len(found)} rows are left. '
-                                             'A document that has ended keeps what it had.')
+            need(isinstance(found, torch.Tensor) and found.ndim == 2 and found.shape[1] == n,
+                 'A tensor (bs, n) is asked for.')
+            need(len(found) == len(lengths),
+                 f'After a piece in which {len(new)} of {len(lengths)} documents still run, '
+                 f'{len(found)} rows are left. A document that has ended keeps what it had.')
         want = torch.stack([row[:size].logsumexp(0) for row, size in zip(out, lengths)])
-        need(found.isfinite().all(), f'With features about {shift:g} it overflows: exp({abs(shift):g}) is beyond what 32 bits hold. Subtract the larger of the two first, or use `torch.logaddexp`.')
-        hard = torch.stack([row[:size].split(width) and torch.stack([p.logsumexp(0) for p in row[:size].split(width)]).amax(0) for row, size in zip(out, lengths)])
-        need(not torch.allclose(found, hard, atol=1e-6), 'That is the larger of the two. The smooth maximum of everything is log(exp(old) + exp(new)).')
-        need(torch.allclose(found, want, atol=1e-4), f'For documents of {lengths} tokens, {width} at a time, it is not log(sum(exp(features))).')
-    return 'Any pooling that can be merged this way costs no memory for long documents: sums, maxima, and everything made of them.'
+        need(found.isfinite().all(),
+             f'With features about {shift:g} it overflows: exp({abs(shift):g}) is beyond what 32 bits hold. '
+             'Subtract the larger of the two first, or use `torch.logaddexp`.')
+        pieces = [row[:size].split(width) for row, size in zip(out, lengths)]
+        hard = torch.stack([torch.stack([p.logsumexp(0) for p in row]).amax(0) for row in pieces])
+        need(not torch.allclose(found, hard, atol=1e-6),
+             'That is the larger of the two. The smooth maximum of everything is log(exp(old) + exp(new)).')
+        need(torch.allclose(found, want, atol=1e-4),
+             f'For documents of {lengths} tokens, {width} at a time, it is not log(sum(exp(features))).')
+    return ('Any pooling that can be merged this way costs no memory for long documents: '
+            'sums, maxima, and everything made of them.')
 
 # %% ../../../nbs/course/exercises/classifier.ipynb #f653919b
 def _views(model, doc: list[int]) -> torch.Tensor:
@@ -84,11 +115,14 @@ def _moved(f, model, ids: list[int], place: int) -> list[float]:
     given = list(ids)
     try: found = f(model, given, place, 39)
     except ValueError as e:
-        need('more than 1 value' not in str(e), 'The model came to you in training mode, in which batch norm wants several documents and dropout changes each answer. Say `model.eval()` first.')
+        need('more than 1 value' not in str(e),
+             'The model came to you in training mode, '
+             'in which batch norm wants several documents and dropout changes each answer. Say `model.eval()` first.')
         raise
     need(given == ids, 'The list of ids comes back changed. Change a copy.')
     try: return [float(x) for x in found]
-    except (TypeError, ValueError): need(False, f'Three numbers are asked for, for last, maximum and mean; yours gave {found!r}.')
+    except (TypeError, ValueError):
+        need(False, f'Three numbers are asked for, for last, maximum and mean; yours gave {found!r}.')
 
 # %% ../../../nbs/course/exercises/classifier.ipynb #e0d52527
 @exercise
@@ -104,12 +138,19 @@ def check_views_moved(f):
             for place in (0, size // 2, size - 1):
                 found = _moved(f, model, ids, place)
                 model.eval()
-                want = (_views(model, ids) - _views(model, [39 if i == place else t for i, t in enumerate(ids)])).abs().amax(1).tolist()
-                need(len(found) == 3, f'Three numbers are asked for, for last, maximum and mean; yours are {len(found)}.')
+                changed = [39 if i == place else t for i, t in enumerate(ids)]
+                want = (_views(model, ids) - _views(model, changed)).abs().amax(1).tolist()
+                need(len(found) == 3,
+                     f'Three numbers are asked for, for last, maximum and mean; yours are {len(found)}.')
                 model.train()
                 with torch.no_grad(): again = [float(x) for x in f(model, list(ids), place, 39)]
-                need(np.allclose(found, again, atol=1e-7), 'Twice the same question, two answers: dropout is still on in a part of the model. Say `model.eval()`, to all of it.')
-                need(not np.allclose(found, [max(want)] * 3) or np.allclose(want, [max(want)] * 3), 'One number, three times. Split the pooled features in three: `pooled.view(3, -1)`.')
-                need(np.allclose(found, want, atol=1e-5), f'For the word at place {place} of {size} the largest changes are {np.round(want, 4).tolist()}, and yours {np.round(found, 4).tolist()}. '
-                                                          'It is the absolute change that counts.')
-    return 'Try it along a long review: the last vector notices the last words, the mean notices every word a little, and the maximum notices few words, but wherever they stand.'
+                need(np.allclose(found, again, atol=1e-7),
+                     'Twice the same question, two answers: dropout is still on in a part of the model. '
+                     'Say `model.eval()`, to all of it.')
+                need(not np.allclose(found, [max(want)] * 3) or np.allclose(want, [max(want)] * 3),
+                     'One number, three times. Split the pooled features in three: `pooled.view(3, -1)`.')
+                need(np.allclose(found, want, atol=1e-5),
+                     f'For the word at place {place} of {size} the largest changes are {np.round(want, 4).tolist()}, '
+                     f'and yours {np.round(found, 4).tolist()}. It is the absolute change that counts.')
+    return ('Try it along a long review: the last vector notices the last words, the mean notices every word a little, '
+            'and the maximum notices few words, but wherever they stand.')

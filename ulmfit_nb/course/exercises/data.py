@@ -16,14 +16,22 @@ def _whole_number(answer) -> int:
     try: return int(answer)
     except (TypeError, ValueError): raise NotYet(f'A whole number is due, not {answer!r}.') from None
 
+def _numbers(found) -> list:
+    "The items of a list or an array, as plain numbers."
+    return [i.item() if hasattr(i, 'item') else i for i in found]
+
 # %% ../../../nbs/course/exercises/data.ipynb #c1813e02
 @exercise
 def check_held_out(answer):
     "How many texts a stratified split takes, from chapter 1."
     answer = _whole_number(answer)
-    need(answer != 15, '15 is a tenth of all 146 texts. The split goes class by class: round each class on its own, then add up.')
-    need(answer != 14, '14 leaves the small classes out. A tenth of 3 rounds to 0, but each class gives at least one text: max(1, …).')
-    need(answer != 17, '17 takes the only text of the last class. At least one must stay to learn from: min(n - 1, …) is 0 there.')
+    need(answer != 15,
+         '15 is a tenth of all 146 texts. The split goes class by class: round each class on its own, then add up.')
+    need(answer != 14,
+         '14 leaves the small classes out. '
+         'A tenth of 3 rounds to 0, but each class gives at least one text: max(1, …).')
+    need(answer != 17,
+         '17 takes the only text of the last class. At least one must stay to learn from: min(n - 1, …) is 0 there.')
     need(answer == 16, f'{answer} it is not. Write down five numbers, one a class, and add them up: the first is 10.')
     return '10 + 4 + 1 + 1 + 0.'
 
@@ -34,18 +42,24 @@ def check_leaked(f):
     from time import process_time
     found = f(['A fine film.', 'Dull.'], ['Dull.', 'A  FINE film', 'Fine film.', 'Dull.'])
     need(isinstance(found, list), f'A list of positions is due, not {found!r}.')
-    need(not any(isinstance(i, str) for i in found), 'Give the positions of the texts, not the texts: `enumerate` counts them.')
-    need(found != [0, 3], 'The copy with other capitals and blanks slipped through. Bring both sides into one form before you compare.')
+    need(not any(isinstance(i, str) for i in found),
+         'Give the positions of the texts, not the texts: `enumerate` counts them.')
+    need(found != [0, 3],
+         'The copy with other capitals and blanks slipped through. Bring both sides into one form before you compare.')
     need(2 not in found, '"Fine film." is a part of "A fine film.", and no copy of it. Compare whole texts.')
-    need(found != [0, 1], 'If one text occurs twice in validation, both are leaks: go through all of `valid`, not through a set of it.')
+    need(found != [0, 1],
+         'If one text occurs twice in validation, both are leaks: go through all of `valid`, not through a set of it.')
     need(found == [0, 1, 3], f'For copies at 0, 1 and 3 yours gave {found}.')
     need(f(['No 1!'], ['No 2!']) == [], '"No 1!" and "No 2!" differ: digits count as well as letters.')
     need(f(['Café'], ['CAFÉ!', 'Caf']) == [0], 'É is a letter too: `str.isalnum` knows it, [a-z] does not.')
     for n in (1250, 2500, 5000, 10_000, 20_000):   # doubled, so that a slow answer is known before it takes minutes
-        texts, start = [f'text {i}' for i in range(n)], process_time()
+        texts = [f'text {i}' for i in range(n)]
+        start = process_time()
         need(f(texts, texts[::-1]) == list(range(n)), f'Among {n} copies in another order some were overlooked.')
         seconds = process_time() - start
-        need(seconds < 2, f'It took {seconds:.0f} s for {n} texts. Bring each text into its form once, and put what you have seen into a set: `in` is quick there.')
+        need(seconds < 2,
+             f'It took {seconds:.0f} s for {n} texts. '
+             'Bring each text into its form once, and put what you have seen into a set: `in` is quick there.')
     return 'Run it before every training: copies are the commonest leak of all.'
 
 # %% ../../../nbs/course/exercises/data.ipynb #0342fe60
@@ -53,20 +67,24 @@ def check_leaked(f):
 def check_folds(f):
     "Folds that keep groups together, from chapter 1."
     from ulmfit_nb.data import DataError
-    numbers = lambda found: [i.item() if hasattr(i, 'item') else i for i in found]   # from a list or an array
     rng = np.random.default_rng(0)
-    for k, sizes in ((2, [1, 9] * 4), (3, [6] * 7), (5, rng.integers(1, 30, 20).tolist()), (4, [40, 3, 2, 1, 1]), (3, [1, 1, 1])):
+    many = rng.integers(1, 30, 20).tolist()
+    for k, sizes in ((2, [1, 9] * 4), (3, [6] * 7), (5, many), (4, [40, 3, 2, 1, 1]), (3, [1, 1, 1])):
         groups = rng.permutation(np.repeat(np.arange(len(sizes)) * 7 + 3, sizes)).tolist()
-        found = numbers(f(groups, k))
+        found = _numbers(f(groups, k))
         need(len(found) == len(groups), f'One number a text is due: {len(groups)} of them, not {len(found)}.')
         need(set(found) <= set(range(k)), f'Folds are numbered from 0 to {k - 1}; yours are {sorted(set(found))}.')
-        need(len(set(zip(groups, found))) == len(sizes), 'Texts of one group fell into different folds. Decide once a group, not once a text.')
+        need(len(set(zip(groups, found))) == len(sizes),
+             'Texts of one group fell into different folds. Decide once a group, not once a text.')
         full = [found.count(i) for i in range(k)]
-        need(min(full), f'With {len(sizes)} groups and {k} folds one fold is empty: texts a fold {full}. Give the next group to the smallest fold.')
-        need(max(full) - min(full) <= max(sizes), f'Too uneven: groups of {sizes} texts in {k} folds became {full}. Count texts, not groups, '
-             'and put each group into the fold that has the fewest texts so far.')
-    need(numbers(f(list('aabb'), 2)) == numbers(f(list('aabb'), 2)), 'The same groups should give the same folds.')
-    need(len(set(numbers(f(list('aabbc'), 3)))) == 3, 'Groups may have names in place of numbers.')
+        need(min(full),
+             f'With {len(sizes)} groups and {k} folds one fold is empty: texts a fold {full}. '
+             'Give the next group to the smallest fold.')
+        need(max(full) - min(full) <= max(sizes),
+             f'Too uneven: groups of {sizes} texts in {k} folds became {full}. '
+             'Count texts, not groups, and put each group into the fold that has the fewest texts so far.')
+    need(_numbers(f(list('aabb'), 2)) == _numbers(f(list('aabb'), 2)), 'The same groups should give the same folds.')
+    need(len(set(_numbers(f(list('aabbc'), 3)))) == 3, 'Groups may have names in place of numbers.')
     try: f([1, 1, 2], 3)
     except DataError: return 'Five figures and their spread say more than one.'
     raise NotYet('Two groups in three folds: one stays empty, and nobody is told. Raise a DataError.')
@@ -76,11 +94,20 @@ def check_folds(f):
 def check_flattered(f):
     "What a leak is worth to a classifier that only remembers, from chapter 1."
     found = {n: float(f(n)) for n in (1, 2, 6)}
-    need(found[1] > 1, f'A film that was never seen gets a coin, not a zero: with one review a film, yours shows {found[1]:.3g}. (And in %, please.)')
-    need(found[1] < 99, 'With one review a film nothing can have been seen, and yours is always right. Ask whether the film is in the *training* part.')
-    need(found[1] == 50, f'With one review a film every validation text is unseen and half right: 50 %, not {found[1]:.1f} %.')
-    need(found[6] > 55, 'With six reviews a film the classifier must have seen nearly all of them. Split the reviews, not the films: no `groups` here.')
-    need(abs(found[2] - 90) < 4, f'With two reviews a film the other one is in training four times out of five: about 90 %, not {found[2]:.1f} %.')
+    need(found[1] > 1,
+         f'A film that was never seen gets a coin, not a zero: with one review a film, yours shows {found[1]:.3g}. '
+         '(And in %, please.)')
+    need(found[1] < 99,
+         'With one review a film nothing can have been seen, and yours is always right. '
+         'Ask whether the film is in the *training* part.')
+    need(found[1] == 50,
+         f'With one review a film every validation text is unseen and half right: 50 %, not {found[1]:.1f} %.')
+    need(found[6] > 55,
+         'With six reviews a film the classifier must have seen nearly all of them. '
+         'Split the reviews, not the films: no `groups` here.')
+    need(abs(found[2] - 90) < 4,
+         'With two reviews a film the other one is in training four times out of five: '
+         f'about 90 %, not {found[2]:.1f} %.')
     need(found[6] > 99, f'With six reviews a film hardly any film is new: nearly 100 %, not {found[6]:.1f} %.')
     need(f(2, 400, 1) != found[2], 'Another seed and another number of films should change the figure a little.')
     return f'A pair for each film already shows {found[2]:.0f} %, in a task where there is nothing to learn.'

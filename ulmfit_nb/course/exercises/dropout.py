@@ -20,7 +20,8 @@ def check_random_numbers(n):
     need(isinstance(n, (int, float)), f'It is a number, and yours is {n!r}.')
     need(n != size, 'An LSTM has four gates, and the state reaches each of them by weights of its own.')
     need(n != 8 * size, 'The weights from the input are never dropped, only those from state to state.')
-    need(n != 4 * size * 64, 'The mask is one for all rows of the batch: weights, unlike features, do not belong to a row.')
+    need(n != 4 * size * 64,
+         'The mask is one for all rows of the batch: weights, unlike features, do not belong to a row.')
     need(n != 4 * size * 70, 'The mask is drawn once for the sequence, and not at every step.')
     need(n not in (64 * 1152, 64 * 70 * 1152), 'That is a mask on features. Here weights are dropped.')
     need(n == 4 * size, 'Look at the table under *Idea*: what is the shape of the mask on the recurrent weights?')
@@ -35,15 +36,21 @@ def check_word_masks(f):
             torch.manual_seed(seed)
             ids = torch.randint(n_words, (bs, n))
             mask = f(ids, n_words, p)
-        need(tuple(mask.shape) == (bs, n, 1), f'The mask is to be multiplied with vectors (bs, seq_len, emb_sz): give it shape {(bs, n, 1)}, not {tuple(mask.shape)}.')
+        need(tuple(mask.shape) == (bs, n, 1),
+             'The mask is to be multiplied with vectors (bs, seq_len, emb_sz): '
+             f'give it shape {(bs, n, 1)}, not {tuple(mask.shape)}.')
         kept = mask[..., 0] > 0
-        of = lambda row, word: kept[row][ids[row] == word]
+        def of(row, word): return kept[row][ids[row] == word]
         places = [of(r, w) for r in range(bs) for w in range(n_words)]
-        need(all(k.all() or not k.any() for k in places), 'A word is dropped at one place of a row and kept at another. Draw for words, then look up the places.')
+        need(all(k.all() or not k.any() for k in places),
+             'A word is dropped at one place of a row and kept at another. Draw for words, then look up the places.')
         there = [[bool(of(r, w).all()) for r in range(bs) if len(of(r, w))] for w in range(n_words)]
-        need(any(len(set(rows)) > 1 for rows in there), 'Every row drops the same words. Each row should draw for itself: a mask with an axis for rows and an axis for words.')
+        need(any(len(set(rows)) > 1 for rows in there),
+             'Every row drops the same words. '
+             'Each row should draw for itself: a mask with an axis for rows and an axis for words.')
         need(kept.any(), 'Everything is dropped.')
-        need(torch.allclose(mask[kept[..., None]], torch.tensor(1 / (1 - p)), rtol=1e-3), 'What is kept must be divided by 1 - p, so that the mean stays what it was.')
+        need(torch.allclose(mask[kept[..., None]], torch.tensor(1 / (1 - p)), rtol=1e-3),
+             'What is kept must be divided by 1 - p, so that the mean stays what it was.')
         share = 1 - sum(map(sum, there)) / sum(map(len, there))
         need(abs(share - p) < 0.2, f'{share:.0%} of the words are dropped, where p is {p:.0%}.')
     return 'One mask of (bs, n_words), looked up at the ids.'
@@ -57,32 +64,65 @@ class Counting(torch.nn.Module):
 
     def forward(self, x):
         self.modes.append(self.training)
-        return x * (2. * (sum(self.modes) % 2 == 0)) if self.training else x * torch.tensor([1., 0.5, 1.5])
+        if self.training: return x * (2. * (sum(self.modes) % 2 == 0))
+        return x * torch.tensor([1., 0.5, 1.5])
+
+# %% ../../../nbs/course/exercises/dropout.ipynb #2670288b
+def _gaps(f) -> tuple[list[float], list[float]]:
+    "What the answer finds for RNNDropout and for WeightDropout, from 50 passes and from 800."
+    from ulmfit_nb.dropout import RNNDropout, WeightDropout
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        lstm = torch.nn.LSTM(8, 32, batch_first=True)
+        x = torch.randn(4, 10, 8)
+        state = (torch.zeros(1, 4, 32),) * 2
+        torch.nn.init.uniform_(lstm.weight_hh_l0, -1.5, 1.5)
+        plain = [f(RNNDropout(0.5), lambda l: l(x), n) for n in (50, 800)]
+        dropped = [f(WeightDropout(lstm, 0.5), lambda l: l(x, state)[0].detach(), n) for n in (50, 800)]
+    return plain, dropped
 
 # %% ../../../nbs/course/exercises/dropout.ipynb #5f1282c5
 @exercise
 def check_mean_gap(f):
     "Is evaluation the mean of training? From chapter 4."
-    from ulmfit_nb.dropout import RNNDropout, WeightDropout
     for n, training in (2, False), (10, True), (10, False):
         layer = Counting().train(training)
         found = float(f(layer, lambda l: l(torch.ones(3)), n))
         trained = sum(layer.modes)
         need(trained, 'No pass was made in training mode: call `layer.train()` first.')
-        need(trained < len(layer.modes), 'No pass was made in evaluation mode, and that is what the mean should be compared with.')
+        need(trained < len(layer.modes),
+             'No pass was made in evaluation mode, and that is what the mean should be compared with.')
         need(trained == n, f'With n = {n}, you made {trained} passes in training mode.')
-        need(not math.isclose(found, 1), 'You took the mean of the differences. Passes scatter around their mean: first the mean of the passes, then its difference from evaluation.')
-        need(abs(found) > 1e-6, 'Positive and negative differences cancelled out: take absolute values before the mean over the numbers.')
-        need(math.isclose(found, 1 / 3, rel_tol=1e-5), f'The passes have mean 1, evaluation gives 1, 0.5 and 1.5: a gap of 0.3333, not {found:.4f}.')
-        need(layer.training == training, 'Leave the layer in the mode in which you found it: another mode in the next line of a program is hard to find.')
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        lstm, x, state = torch.nn.LSTM(8, 32, batch_first=True), torch.randn(4, 10, 8), (torch.zeros(1, 4, 32),) * 2
-        torch.nn.init.uniform_(lstm.weight_hh_l0, -1.5, 1.5)
-        plain = [f(RNNDropout(0.5), lambda l: l(x), n) for n in (50, 800)]
-        dropped = [f(WeightDropout(lstm, 0.5), lambda l: l(x, state)[0].detach(), n) for n in (50, 800)]
-    return (f'From 50 passes to 800 the gap of RNNDropout falls from {plain[0]:.3f} to {plain[1]:.3f}: it is chance, and goes on falling. '
-            f'That of WeightDropout goes from {dropped[0]:.3f} to {dropped[1]:.3f}: behind a sigmoid, the mean of many networks is not the network with mean weights.')
+        need(not math.isclose(found, 1),
+             'You took the mean of the differences. '
+             'Passes scatter around their mean: first the mean of the passes, then its difference from evaluation.')
+        need(abs(found) > 1e-6,
+             'Positive and negative differences cancelled out: take absolute values before the mean over the numbers.')
+        need(math.isclose(found, 1 / 3, rel_tol=1e-5),
+             f'The passes have mean 1, evaluation gives 1, 0.5 and 1.5: a gap of 0.3333, not {found:.4f}.')
+        need(layer.training == training,
+             'Leave the layer in the mode in which you found it: '
+             'another mode in the next line of a program is hard to find.')
+    plain, dropped = _gaps(f)
+    return (f'From 50 passes to 800 the gap of RNNDropout falls from {plain[0]:.3f} to {plain[1]:.3f}: '
+            'it is chance, and goes on falling. '
+            f'That of WeightDropout goes from {dropped[0]:.3f} to {dropped[1]:.3f}: '
+            'behind a sigmoid, the mean of many networks is not the network with mean weights.')
+
+# %% ../../../nbs/course/exercises/dropout.ipynb #8fb6511f
+def _need_columns(gone: torch.Tensor):
+    "A mask on the recurrent weights drops whole columns, the same for each of the four gates."
+    rows = (gone == gone[:, :1]).all()
+    columns = (gone == gone[:1]).all()
+    need(not rows or columns,
+         'You drop rows, that is what a gate receives. '
+         'The state stands on the right of U: to a feature of the state belongs a column.')
+    gates = gone.view(4, gone.shape[1], gone.shape[1])
+    need(columns or not (gates == gates[:, :1]).all(),
+         'Each gate has a mask of its own. A feature of the state that is dropped reaches none of the four.')
+    need(columns,
+         'You drop single weights, as the chapter does. '
+         'A dropped feature takes all its weights along: a whole column of U.')
 
 # %% ../../../nbs/course/exercises/dropout.ipynb #2337945b
 @exercise
@@ -96,19 +136,21 @@ def check_state_dropout(f):
             before = [w.detach().clone() for w in lstm.parameters()]
             found = list(f(lstm, p))
         need(len(found) == 4, f'Four weights are due, in the order of `lstm.parameters()`; you gave {len(found)}.')
-        need(all(torch.equal(a, b) for a, b in zip(before, lstm.parameters())), 'The weights of the LSTM itself have changed. Multiply into a new tensor, not in place.')
-        need(all(torch.equal(found[i], before[i]) for i in (0, 2, 3)), 'Only the second of the four, from state to state, is to be changed.')
+        need(all(torch.equal(a, b) for a, b in zip(before, lstm.parameters())),
+             'The weights of the LSTM itself have changed. Multiply into a new tensor, not in place.')
+        need(all(torch.equal(found[i], before[i]) for i in (0, 2, 3)),
+             'Only the second of the four, from state to state, is to be changed.')
         mask = (found[1] / before[1]).detach()
         need((mask < 0.5).any(), 'Nothing was dropped.')
         gone = mask < 0.5
-        by_rows, columns = (gone == gone[:, :1]).all(), (gone == gone[:1]).all()
-        need(not by_rows or columns, 'You drop rows, that is what a gate receives. The state stands on the right of U: to a feature of the state belongs a column.')
-        gates = gone.view(4, n, n)
-        need(columns or not (gates == gates[:, :1]).all(), 'Each gate has a mask of its own. A feature of the state that is dropped reaches none of the four.')
-        need(columns, 'You drop single weights, as the chapter does. A dropped feature takes all its weights along: a whole column of U.')
-        need(torch.allclose(mask[~gone], torch.tensor(1 / (1 - p)), rtol=1e-2), 'What is kept must be divided by 1 - p.')
-        need(abs(gone[0].float().mean() - p) < 0.25, f'{gone[0].float().mean():.0%} of the features are dropped, where p is {p:.0%}.')
-        need(found[1].requires_grad, 'The gradient does not find its way back to the raw weight: no `detach`, `data` or `no_grad`.')
+        _need_columns(gone)
+        need(torch.allclose(mask[~gone], torch.tensor(1 / (1 - p)), rtol=1e-2),
+             'What is kept must be divided by 1 - p.')
+        need(abs(gone[0].float().mean() - p) < 0.25,
+             f'{gone[0].float().mean():.0%} of the features are dropped, where p is {p:.0%}.')
+        need(found[1].requires_grad,
+             'The gradient does not find its way back to the raw weight: no `detach`, `data` or `no_grad`.')
         masks.append(gone[0])
     need(not torch.equal(masks[0], masks[2]), 'The mask is the same in each call.')
-    return 'U(m * h) = (U with its columns times m) h: dropping features of the state is dropping columns of the matrix, and it took one 1 in the shape.'
+    return ('U(m * h) = (U with its columns times m) h: '
+            'dropping features of the state is dropping columns of the matrix, and it took one 1 in the shape.')

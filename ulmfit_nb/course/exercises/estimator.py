@@ -15,13 +15,20 @@ from .base import exercise, need
 def check_least_found(share):
     "How little of a rare class an accuracy guarantees, from chapter 14."
     need(isinstance(share, (int, float)) and not isinstance(share, bool), f'A share is asked for, not {share!r}.')
-    need(share != 0, 'With none of the urgent ones found it would be right for 93 %. One more in a hundred is right, so some must have been found.')
-    need(abs(share - 0.94) > 1e-6, 'That is the share of all tickets. It says little of the 70 urgent ones: suppose all 60 errors are among these.')
+    need(share != 0,
+         'With none of the urgent ones found it would be right for 93 %. '
+         'One more in a hundred is right, so some must have been found.')
+    need(abs(share - 0.94) > 1e-6,
+         'That is the share of all tickets. '
+         'It says little of the 70 urgent ones: suppose all 60 errors are among these.')
     need(abs(share - 60 / 70) > 0.002, 'That share may be *missed*. What is left is found.')
     need(abs(share - 0.01) > 1e-6 and abs(share - 10) > 1e-6, 'Ten urgent tickets are found: of how many?')
-    need(abs(share - 1) > 1e-6, 'That is the best case. If all errors are among the urgent ones, how many of these are left?')
-    need(abs(share - 1 / 7) < 0.002, f'Not {share:g}. 6 % of 1,000 are wrong; let all of them be urgent ones, and count those that are found.')
-    return 'One in seven, at 94 % accuracy. Where classes are uneven, look at each of them: `classification_report` does.'
+    need(abs(share - 1) > 1e-6,
+         'That is the best case. If all errors are among the urgent ones, how many of these are left?')
+    need(abs(share - 1 / 7) < 0.002,
+         f'Not {share:g}. 6 % of 1,000 are wrong; let all of them be urgent ones, and count those that are found.')
+    return ('One in seven, at 94 % accuracy. '
+            'Where classes are uneven, look at each of them: `classification_report` does.')
 
 # %% ../../../nbs/course/exercises/estimator.ipynb #0a2327d8
 @exercise
@@ -29,26 +36,41 @@ def check_threshold_for(f):
     "Where to draw the line so that enough of a class is found, from chapter 14."
     rng = np.random.default_rng(0)
     for n, share in ((7, 0.9), (10, 0.9), (40, 0.7), (200, 0.95), (3, 0.5), (25, 1.0)):
-        p, urgent = rng.beta(2, 3, 4 * n).round(3), np.arange(4 * n) % 4 == 0
+        urgent = np.arange(4 * n) % 4 == 0
+        p = rng.beta(2, 3, 4 * n).round(3)
         p = np.where(urgent, np.minimum(1, p + 0.3), p).round(3)
-        mine, found = p[urgent], f(p.copy(), urgent.copy(), share)
+        found = f(p.copy(), urgent.copy(), share)
+        mine = p[urgent]
         want = next(t for t in sorted(mine, reverse=True) if (mine >= t).mean() >= share - 1e-12)
         need(isinstance(found, (int, float, np.floating)), f'A threshold is asked for, a number, not {found!r}.')
-        got, same = float((mine >= found).mean()), lambda t: abs(found - t) < 1e-9 < abs(want - t)
-        need(not same(np.quantile(p, 1 - share)), 'That is a quantile of all probabilities. Only the texts that *are* urgent decide which share of these is found.')
-        need(not same(mine.min()), f'That finds all of them, and a share of {share:g} is enough: a higher line raises fewer false alarms.')
-        need(got >= share - 1e-12, f'With {n} urgent texts your line finds {got:.1%} of them, and {share:.0%} were asked for. A quantile between two texts may leave out one too many: the line has to be one of their probabilities.')
-        need(abs(found - want) < 1e-9, f'With {n} urgent texts, {found:.3f} finds {got:.1%} of them. A higher line would do: {want:.3f} finds {(mine >= want).mean():.1%}.')
-    return 'Choose it on validation texts. On those it was chosen on it looks better than it is, by the argument of chapter 12.'
+        got = float((mine >= found).mean())
+        def same(t): return abs(found - t) < 1e-9 < abs(want - t)
+        need(not same(np.quantile(p, 1 - share)),
+             'That is a quantile of all probabilities. '
+             'Only the texts that *are* urgent decide which share of these is found.')
+        need(not same(mine.min()),
+             f'That finds all of them, and a share of {share:g} is enough: a higher line raises fewer false alarms.')
+        need(got >= share - 1e-12,
+             f'With {n} urgent texts your line finds {got:.1%} of them, and {share:.0%} were asked for. '
+             'A quantile between two texts may leave out one too many: the line has to be one of their probabilities.')
+        need(abs(found - want) < 1e-9,
+             f'With {n} urgent texts, {found:.3f} finds {got:.1%} of them. '
+             f'A higher line would do: {want:.3f} finds {(mine >= want).mean():.1%}.')
+    return ('Choose it on validation texts. '
+            'On those it was chosen on it looks better than it is, by the argument of chapter 12.')
 
 # %% ../../../nbs/course/exercises/estimator.ipynb #17761260
 class _Parrot:
     "A model of texts that knows by heart what it was fitted on, and names class 0 for the rest."
     def fit(self, texts, labels):
-        self.seen, self.texts = dict(zip(texts, labels)), list(texts)
-        need(len(self.texts) == len(list(labels)), 'There are not as many labels as texts in the training set: a leaked text brings its label along.')
+        self.texts = list(texts)
+        self.seen = dict(zip(texts, labels))
+        need(len(self.texts) == len(list(labels)),
+             'There are not as many labels as texts in the training set: a leaked text brings its label along.')
         return self
+
     def predict(self, texts): return np.array([self.seen.get(t, 0) for t in texts])
+
     def score(self, texts, labels): return float((self.predict(texts) == np.asarray(labels)).mean())
 
 # %% ../../../nbs/course/exercises/estimator.ipynb #511b91f5
@@ -72,16 +94,21 @@ def check_leaked_score(f):
     test = TextData([f'test {i}' for i in range(20)], [1] * 15 + [0] * 5, ['no', 'yes'])
     for k in (0, 5, 12, 20):
         model = _Parrot()
-        found, kept = f(model, train, test, k), (len(train), len(test))
+        found = f(model, train, test, k)
         need(isinstance(found, (int, float, np.floating)), f'A score is asked for, a number, not {found!r}.')
         texts = getattr(model, 'texts', [])
-        need(kept == (30, 20), 'It changes the data it was given. Make new lists.')
-        need(set(train.texts) <= set(texts), 'The training texts should still be there, with the leaked ones beside them.')
+        need((len(train), len(test)) == (30, 20), 'It changes the data it was given. Make new lists.')
+        need(set(train.texts) <= set(texts),
+             'The training texts should still be there, with the leaked ones beside them.')
         need(len(texts) == 30 + k, f'With k = {k} the model should be fitted on {30 + k} texts, not on {len(texts)}.')
         need(set(texts) == {*train.texts, *test.texts[:k]}, f'The first {k} *test* texts are to leak.')
-        need(all(model.seen[t] == y for t, y in zip(test.texts[:k], test.labels)), 'The leaked texts have lost their labels: text and label go together.')
+        need(all(model.seen[t] == y for t, y in zip(test.texts[:k], test.labels)),
+             'The leaked texts have lost their labels: text and label go together.')
         rest = np.mean([model.predict([t])[0] == y for t, y in zip(test.texts[k:], test.labels[k:])]) if k < 20 else 0
         want = model.score(test.texts, test.labels)
-        need(abs(found - want) < 1e-9 or k == 0 or abs(found - rest) > 1e-9, 'That is the score on the texts that have not leaked. Whoever does not know of the leak measures on all of them.')
-        need(abs(found - want) < 1e-9, f'With k = {k} the score on all test texts is {want:.2f}, and yours {found:.2f}.')
+        need(abs(found - want) < 1e-9 or k == 0 or abs(found - rest) > 1e-9,
+             'That is the score on the texts that have not leaked. '
+             'Whoever does not know of the leak measures on all of them.')
+        need(abs(found - want) < 1e-9,
+             f'With k = {k} the score on all test texts is {want:.2f}, and yours {found:.2f}.')
     return _leaks(f, load_data('reviews'), load_data('reviews', 'validation'))

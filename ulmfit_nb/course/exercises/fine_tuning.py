@@ -6,7 +6,8 @@
 __all__ = ['check_copied', 'check_match_relatives', 'check_moved_well', 'check_forgetting']
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #174f4b7a
-import math, sys
+import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -19,34 +20,48 @@ from .base import NotYet, exercise, need
 def check_copied(n):
     "How many numbers are copied to a new vocabulary, from chapter 9."
     need(isinstance(n, (int, float)), f'A number is asked for, not {n!r}.')
-    need(n != 6000 * 200, 'That is the embedding. The decoder has a bias for each word as well, and it moves with the row.')
+    need(n != 6000 * 200,
+         'That is the embedding. The decoder has a bias for each word as well, and it moves with the row.')
     need(n != 6000 * 401, 'You counted the decoder and the embedding. They are tied: one matrix, moved once.')
     need(n != 6000 * 400, 'Embedding and decoder are tied, so they are one matrix; and the biases are missing.')
     need(n != 8000 * 201, 'Of the 8,000 words, 2,000 are new. They get the mean of all rows, which is nobody\'s copy.')
-    need(n != 20_000 * 201, 'That is the whole old table; most of its words are not in the new vocabulary, and their rows stay behind.')
+    need(n != 20_000 * 201,
+         'That is the whole old table; most of its words are not in the new vocabulary, and their rows stay behind.')
     need(n == 6000 * 201, f'Not {n:,}. How many words have a row to copy, and how many numbers belong to a word?')
-    return 'Everything else about words starts from a mean. The LSTM layers, where most of what was learnt of the language lies, are copied whole.'
+    return ('Everything else about words starts from a mean. '
+            'The LSTM layers, where most of what was learnt of the language lies, are copied whole.')
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #9e6d116e
 def try_move(f, rows: torch.Tensor, old, new, relatives: dict):
     "One case of `check_match_relatives`."
-    before, where = rows.clone(), lambda w: old.words.index(w)
+    before = rows.clone()
     try: moved = f(rows, old, new, relatives)
-    except (KeyError, IndexError, ValueError) as e: raise NotYet(f'It stopped with {type(e).__name__}: {e}. A relative need not be among the old words either; then '
-                                                                 'the new word gets the mean.') from None
+    except (KeyError, IndexError, ValueError) as e:
+        raise NotYet(f'It stopped with {type(e).__name__}: {e}. '
+                     'A relative need not be among the old words either; then the new word gets the mean.') from None
     need(isinstance(moved, torch.Tensor), f'Rows are asked for, a tensor; yours is a {type(moved).__name__}.')
     need(torch.equal(rows, before), 'Your function changes the old rows. Copy before you write.')
-    need(moved.shape == (len(new), *rows.shape[1:]), f'{len(new)} words need rows of shape {(len(new), *rows.shape[1:])}; yours are {tuple(moved.shape)}.')
-    for row, w in zip(moved, new.words):
-        other = relatives.get(w)
-        is_row_of = lambda word: word in old and torch.allclose(row, rows[where(word)])
-        if w in old:
-            need(not (other and other != w and is_row_of(other)), f'{w!r} has a row of its own, and got that of {other!r}. A relative is for words that have none.')
-            need(is_row_of(w), f'{w!r} is in both vocabularies and should keep its row.')
-        elif other in old: need(is_row_of(other), f'{w!r} is new and its relative {other!r} is not: it should have the row of {other!r}.')
-        else:
-            need(not is_row_of('xxunk'), f'{w!r} got the row of xxunk, which is what `numericalize` makes of an unknown relative. It should have the mean.')
-            need(torch.allclose(row, rows.mean(0), atol=1e-6), f'{w!r} has neither a row nor a relative that has one: it should have the mean of all old rows.')
+    need(moved.shape == (len(new), *rows.shape[1:]),
+         f'{len(new)} words need rows of shape {(len(new), *rows.shape[1:])}; yours are {tuple(moved.shape)}.')
+    for row, word in zip(moved, new.words): _need_row(row, word, rows, old, relatives.get(word))
+
+# %% ../../../nbs/course/exercises/fine_tuning.ipynb #df7029c0
+def _need_row(row: torch.Tensor, w: str, rows: torch.Tensor, old, other: str | None):
+    "A word has its own row, or that of its relative `other`, or else the mean."
+    def is_row_of(word): return word in old and torch.allclose(row, rows[old.words.index(word)])
+    if w in old:
+        need(not (other and other != w and is_row_of(other)),
+             f'{w!r} has a row of its own, and got that of {other!r}. A relative is for words that have none.')
+        need(is_row_of(w), f'{w!r} is in both vocabularies and should keep its row.')
+    elif other in old:
+        need(is_row_of(other),
+             f'{w!r} is new and its relative {other!r} is not: it should have the row of {other!r}.')
+    else:
+        need(not is_row_of('xxunk'),
+             f'{w!r} got the row of xxunk, which is what `numericalize` makes of an unknown relative. '
+             'It should have the mean.')
+        need(torch.allclose(row, rows.mean(0), atol=1e-6),
+             f'{w!r} has neither a row nor a relative that has one: it should have the mean of all old rows.')
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #4f67e14f
 @exercise
@@ -54,11 +69,13 @@ def check_match_relatives(f):
     "Rows for new words from their relatives, from chapter 9."
     from ulmfit_nb.tokenization import Vocab
     rng = torch.Generator().manual_seed(0)
-    old, new = Vocab(['xxunk', 'xxpad', 'film', 'color', 'go', 'xxfake']), Vocab(['xxunk', 'xxpad', 'colour', 'films', 'zebra', 'go', 'ox', 'film', 'xxfake', 'xxfake'])
+    old = Vocab(['xxunk', 'xxpad', 'film', 'color', 'go', 'xxfake'])
+    new = Vocab(['xxunk', 'xxpad', 'colour', 'films', 'zebra', 'go', 'ox', 'film', 'xxfake', 'xxfake'])
     relatives = {'films': 'film', 'colour': 'color', 'film': 'go', 'ox': 'cow'}
     for size in ((6, 4), (6,), (6, 2, 3)): try_move(f, torch.randn(size, generator=rng), old, new, relatives)
     try_move(f, torch.randn(6, 3, generator=rng), old, new, {})
-    return 'Biases too. With the English vocabulary that ships you could make such a dict from endings: -s, -ed, -ing, -our.'
+    return ('Biases too. With the English vocabulary that ships you could make such a dict from endings: '
+            '-s, -ed, -ing, -our.')
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #4be51923
 def lm_with_biases(n_words: int, seed: int, tied: bool=True):
@@ -71,16 +88,26 @@ def lm_with_biases(n_words: int, seed: int, tied: bool=True):
         model.decoder.bias.normal_(0, 2)
     return model.eval()
 
+# %% ../../../nbs/course/exercises/fine_tuning.ipynb #4bfb48cc
+MOVING_MISTAKES = (
+    'every row by its id',
+    'the biases by id',
+    'fresh LSTM weights',
+    'zeros for new words',
+    'a wrong row for the last word that both know',
+    'a wrong bias for the last word that both know',
+)
+
 def spoilt_moves(model, old, new) -> dict:   # what is wrong with it → the model
     "A language model moved to a vocabulary of the same size, with a mistake each."
     from ulmfit_nb.fine_tuning import change_vocab
-    moves = {m: change_vocab(model, old, new) for m in ('every row by its id', 'the biases by id', 'fresh LSTM weights', 'zeros for new words',
-                                                        'a wrong row for the last word that both know', 'a wrong bias for the last word that both know')}
+    moves = {mistake: change_vocab(model, old, new) for mistake in MOVING_MISTAKES}
     by_id, biases, fresh, zeros, row, bias = (dict(m.state_dict()) for m in moves.values())
     last = [i for i, w in enumerate(new.words) if w in old][-1]
     unknown = [i for i, w in enumerate(new.words) if w not in old]
     with torch.no_grad():
-        for k in ('encoder.embedding.emb.weight', 'decoder.weight', 'decoder.bias'): by_id[k].copy_(model.state_dict()[k])
+        for k in ('encoder.embedding.emb.weight', 'decoder.weight', 'decoder.bias'):
+            by_id[k].copy_(model.state_dict()[k])
         biases['decoder.bias'].copy_(model.decoder.bias)
         for k, v in fresh.items(): v.copy_(torch.randn_like(v) * 0.5 if 'lstms' in k else v)
         zeros['decoder.weight'][unknown] = zeros['decoder.bias'][unknown] = 0.
@@ -93,8 +120,11 @@ def with_calls(
     answer: Callable,   # a function of no arguments
 ) -> tuple:             # what it returns, and the names of the Python functions that were called meanwhile
     "Call it, and see what it calls."
-    called, before = set(), sys.getprofile()
-    sys.setprofile(lambda frame, event, arg: called.add(frame.f_code.co_name) if event == 'call' else None)
+    called = set()
+    def note(frame, event, arg):
+        if event == 'call': called.add(frame.f_code.co_name)
+    before = sys.getprofile()
+    sys.setprofile(note)
     try: return answer(), called
     finally: sys.setprofile(before)
 
@@ -105,44 +135,72 @@ def check_moved_well(f):
     from ulmfit_nb.fine_tuning import change_vocab
     from ulmfit_nb.tokenization import Vocab
     old = Vocab(['xxunk', 'xxpad', 'a', 'b', 'c', 'd', 'e', 'xxfake'])
-    same, other = Vocab(['xxunk', 'xxpad', 'd', 'new', 'a', 'e', 'fresh', 'b']), Vocab(['xxunk', 'xxpad', 'b', 'new', 'a', 'xxfake', 'xxfake'])
+    same = Vocab(['xxunk', 'xxpad', 'd', 'new', 'a', 'e', 'fresh', 'b'])
+    cases = ((Vocab(['xxunk', 'xxpad', 'b', 'new', 'a', 'xxfake', 'xxfake']), 'to a vocabulary of another size'),
+             (same, 'to one of the same size'),
+             (old, 'to the same vocabulary'))
     for tied in (True, False):
         model = lm_with_biases(len(old), 0, tied)
-        for vocab, case in ((other, 'to a vocabulary of another size'), (same, 'to one of the same size'), (old, 'to the same vocabulary')):
+        for vocab, case in cases:
             moved = change_vocab(model, old, vocab)
             said, called = with_calls(lambda: f(model, old, moved, vocab))
-            need('change_vocab' not in called, 'You call `change_vocab`. If that has a mistake, what you compare with has '
-                 'the same one: judge by what the two models say.')
+            need('change_vocab' not in called,
+                 'You call `change_vocab`. If that has a mistake, what you compare with has the same one: '
+                 'judge by what the two models say.')
             need(said is not None, 'It gives back nothing. True or False is asked for.')
-            need(said, f'Your test rejects a move without a mistake ({case}). Are both models in evaluation mode, so that no dropout comes between? '
+            need(said,
+                 f'Your test rejects a move without a mistake ({case}). '
+                 'Are both models in evaluation mode, so that no dropout comes between? '
                  'Are equal figures compared with a tolerance? Fillers are words of neither vocabulary.')
         for mistake, moved in spoilt_moves(model, old, same).items():
-            need(not f(model, old, moved, same), f'Your test lets a move go through that has a mistake: {mistake}{"" if tied else " (in a model that is not tied)"}.')
-    return 'Six mistakes, tied and untied, and none of them got through. Tests are tested like this: put a mistake there and see whether it is found.'
+            need(not f(model, old, moved, same),
+                 'Your test lets a move go through that has a mistake: '
+                 f'{mistake}{"" if tied else " (in a model that is not tied)"}.')
+    return ('Six mistakes, tied and untied, and none of them got through. '
+            'Tests are tested like this: put a mistake there and see whether it is found.')
+
+# %% ../../../nbs/course/exercises/fine_tuning.ipynb #d908113a
+def _perplexity(model, vocab, docs: list[list[str]]) -> float:
+    "Of a language model over documents, with its own words."
+    from ulmfit_nb.batching import LMBatches, TokenStream
+    from ulmfit_nb.language_model import evaluate_lm
+    stream = TokenStream.of([vocab.numericalize(doc) for doc in docs])
+    return evaluate_lm(model, LMBatches(*stream, bs=1, bptt=35))['perplexity']
+
+def _forgetful(seed: int) -> tuple:
+    "Two language models, each with its words, the second in place of a fine-tuned one; and documents."
+    from ulmfit_nb.tokenization import Vocab
+    words = [chr(97 + i) for i in range(20)]
+    old = Vocab(['xxunk', 'xxpad', *words[:14]])
+    new = Vocab(['xxunk', 'xxpad', *words[:5:-1]])
+    rng = np.random.default_rng(seed)
+    docs = [rng.choice(words, 60).tolist() for _ in range(4)]
+    return (lm_with_biases(len(old), seed), old), (lm_with_biases(len(new), seed + 10), new), docs
 
 # %% ../../../nbs/course/exercises/fine_tuning.ipynb #7d1e0ae9
 @exercise
 def check_forgetting(f):
     "How much of the general text fine-tuning has cost, from chapter 9."
-    from ulmfit_nb.batching import LMBatches, TokenStream
     from ulmfit_nb.fine_tuning import change_vocab
-    from ulmfit_nb.language_model import evaluate_lm
-    from ulmfit_nb.tokenization import Vocab
-    def perplexity(model, vocab):
-        return evaluate_lm(model, LMBatches(*TokenStream.of([vocab.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity']
-    words = [chr(97 + i) for i in range(20)]
-    old, new = Vocab(['xxunk', 'xxpad', *words[:14]]), Vocab(['xxunk', 'xxpad', *words[:5:-1]])
     for seed in (1, 2):
-        rng, model, tuned = np.random.default_rng(seed), lm_with_biases(len(old), seed), lm_with_biases(len(new), seed + 10)
-        docs = [rng.choice(words, 60).tolist() for _ in range(4)]
-        moved, after, own = perplexity(change_vocab(model, old, new), new), perplexity(tuned, new), perplexity(model, old)
-        got, near = f((model, old), (tuned, new), docs), lambda a: math.isclose(got, a, rel_tol=0.02)
+        (model, old), (tuned, new), docs = _forgetful(seed)
+        moved = _perplexity(change_vocab(model, old, new), new, docs)
+        after = _perplexity(tuned, new, docs)
+        own = _perplexity(model, old, docs)
+        got = f((model, old), (tuned, new), docs)
+        def near(a): return math.isclose(got, a, rel_tol=0.02)
         need(isinstance(got, (int, float)), f'One number is asked for, not {got!r}.')
-        need(not near(after / own), 'You let each model be judged over its own words. Then they do not guess the same things, and the smaller vocabulary wins. Move the old model '
-             'to the new vocabulary first.')
+        need(not near(after / own),
+             'You let each model be judged over its own words. '
+             'Then they do not guess the same things, and the smaller vocabulary wins. '
+             'Move the old model to the new vocabulary first.')
         need(not near(moved / after), 'It is upside down: the perplexity after fine-tuning belongs on top.')
-        need(not near(math.log(after) / math.log(moved)), 'That is the ratio of the losses. Perplexity is the exponential of the loss.')
-        need(not near(after - moved) and not near(math.log(after / moved)), 'That is a difference. The ratio is asked for.')
-        need(near(after / moved), f'On random models and documents the perplexity goes from {moved:.2f} to {after:.2f}, a ratio of {after / moved:.3f}, and you have {got:.3f}. '
+        need(not near(math.log(after) / math.log(moved)),
+             'That is the ratio of the losses. Perplexity is the exponential of the loss.')
+        need(not near(after - moved) and not near(math.log(after / moved)),
+             'That is a difference. The ratio is asked for.')
+        need(near(after / moved),
+             f'On random models and documents the perplexity goes from {moved:.2f} to {after:.2f}, '
+             f'a ratio of {after / moved:.3f}, and you have {got:.3f}. '
              'Is each document numericalised with the words of the model that reads it?')
     return 'Now run it on the essays and on the reviews, as the task says.'

@@ -24,20 +24,32 @@ def _opinionated(seed: int, n_class: int=2):
     with torch.no_grad():
         for p in model.parameters(): p.mul_(2.5)
         ids = torch.arange(len(vocab))[None]
-        model.head.layers[0].running_mean.copy_(model.eval()(ids, torch.tensor([len(vocab)])).pooled[0])   # what an average text looks like
+        average = model.eval()(ids, torch.tensor([len(vocab)])).pooled[0]   # what an average text looks like
+        model.head.layers[0].running_mean.copy_(average)
     return Classifier(model, vocab, ['good', 'bad', 'neither'][:n_class])
 
-_REVIEWS = ['a good film is a good film', 'not a bad cast and not a dull film', 'good good bad film', 'the cast is warm and funny and the film is warm',
-            'dull and bad and bad', 'a film', 'bad cast good film bad cast', 'is it good is it bad is it a film']
+_REVIEWS = [
+    'a good film is a good film',
+    'not a bad cast and not a dull film',
+    'good good bad film',
+    'the cast is warm and funny and the film is warm',
+    'dull and bad and bad',
+    'a film',
+    'bad cast good film bad cast',
+    'is it good is it bad is it a film',
+]
 
 # %% ../../../nbs/course/exercises/interpretation.ipynb #bfc84ea0
 @exercise
 def check_whole_perplexity(x):
     "The perplexity of a text from those of its parts, from chapter 13."
     need(isinstance(x, (int, float)) and not isinstance(x, bool), f'A number is asked for, not {x!r}.')
-    need(abs(x - 125) > 0.5, 'That is the mean of the two. Perplexities are exponentials: what can be averaged is their logarithms.')
-    need(abs(x - 87.5) > 0.5, 'You weighted the perplexities by their tokens. What adds up is the surprisals: take logarithms first.')
-    need(abs(x - 100) > 0.5, 'You took logarithms, but gave both parts the same weight. The first has three times as many tokens.')
+    need(abs(x - 125) > 0.5,
+         'That is the mean of the two. Perplexities are exponentials: what can be averaged is their logarithms.')
+    need(abs(x - 87.5) > 0.5,
+         'You weighted the perplexities by their tokens. What adds up is the surprisals: take logarithms first.')
+    need(abs(x - 100) > 0.5,
+         'You took logarithms, but gave both parts the same weight. The first has three times as many tokens.')
     need(abs(x - 4.2586) > 0.01, 'That is the mean surprisal, in nats. The perplexity is its exponential.')
     need(abs(x - 70.71) < 0.3, f'Not {x:g}. The surprisals of the parts sum to 30 · log 50 and 10 · log 200.')
     return 'One startling sentence weighs less than one would think: perplexity is a geometric mean.'
@@ -48,7 +60,7 @@ def _left_out(c, text: str, mode: str='') -> np.ndarray:
     from ulmfit_nb.interpretation import margin, read_text
     with torch.no_grad():
         tokens, features = read_text(c, text)
-        n, k = len(tokens), None
+        n = len(tokens)
         def pool(rows, last): return torch.cat([last, rows.amax(0), rows.mean(0)])
         def without(t):
             rows = features.clone()
@@ -67,16 +79,25 @@ def check_left_out_of_pooling(f):
     from ulmfit_nb.interpretation import occlusion
     for seed, text in enumerate(_REVIEWS):
         c = _opinionated(seed, 2 + seed % 2)
-        found, want = np.asarray(f(c, text)), _left_out(c, text)
-        need(found.shape == want.shape, f'A number for each of the {len(want)} tokens is asked for, `xxbos` among them; yours are {found.shape}.')
-        same = lambda other: np.allclose(found, other, atol=1e-4) and not np.allclose(want, other, atol=1e-4)
-        need(not same(occlusion(c, text).drop), 'That is `occlusion`: the encoder does not see the word. Here it reads the whole text, and only the pooling goes without.')
-        need(not same(_left_out(c, text, 'zero')), 'You set its features to 0. But 0 can win a maximum, and it counts in a mean: leave the row out.')
-        need(not same(_left_out(c, text, 'last')), 'Right but for the last token: without its features, the last vector is that of the token before.')
+        found = np.asarray(f(c, text))
+        want = _left_out(c, text)
+        need(found.shape == want.shape,
+             f'A number for each of the {len(want)} tokens is asked for, `xxbos` among them; yours are {found.shape}.')
+        def same(other): return np.allclose(found, other, atol=1e-4) and not np.allclose(want, other, atol=1e-4)
+        need(not same(occlusion(c, text).drop),
+             'That is `occlusion`: the encoder does not see the word. '
+             'Here it reads the whole text, and only the pooling goes without.')
+        need(not same(_left_out(c, text, 'zero')),
+             'You set its features to 0. But 0 can win a maximum, and it counts in a mean: leave the row out.')
+        need(not same(_left_out(c, text, 'last')),
+             'Right but for the last token: without its features, the last vector is that of the token before.')
         need(not same(-want), 'The sign is the other way round: by how much the margin *falls*.')
-        need(not same(_left_out(c, text, 'logit')), 'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
-        need(np.allclose(found, want, atol=1e-4), f'For {text!r} it is {np.round(want, 3).tolist()}, and yours {np.round(found, 3).tolist()}.')
-    return 'Hold it against `occlusion`: where that is larger, the word had told its neighbours, and their features tell the head.'
+        need(not same(_left_out(c, text, 'logit')),
+             'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
+        need(np.allclose(found, want, atol=1e-4),
+             f'For {text!r} it is {np.round(want, 3).tolist()}, and yours {np.round(found, 3).tolist()}.')
+    return ('Hold it against `occlusion`: '
+            'where that is larger, the word had told its neighbours, and their features tell the head.')
 
 # %% ../../../nbs/course/exercises/interpretation.ipynb #b8410013
 def _beyond(c, text: str, i: int, j: int, mode: str='') -> float:
@@ -85,7 +106,8 @@ def _beyond(c, text: str, i: int, j: int, mode: str='') -> float:
     from ulmfit_nb.classifier import predict_logits
     from ulmfit_nb.interpretation import margin
     ids = c.vocab.numericalize(c.tokenizer(text))
-    both = np.delete(np.delete(ids, i), min(j, len(ids) - 2)) if mode == 'shifted' else np.delete(ids, [i, j])
+    both = np.delete(ids, [i, j])
+    if mode == 'shifted': both = np.delete(np.delete(ids, i), min(j, len(ids) - 2))
     logits = predict_logits(c.model, DocBatches([ids, np.delete(ids, i), np.delete(ids, j), both], bs=4))
     k = int(logits[0].argmax())
     of = logits[:, k] if mode == 'logit' else margin(logits, k)
@@ -98,19 +120,28 @@ def _beyond(c, text: str, i: int, j: int, mode: str='') -> float:
 def check_beyond_the_sum(f):
     "What two words bring together and neither alone, from chapter 13."
     for seed, pair in ((20, 0), (20, 1), (1, 0), (15, 2), (19, 1), (25, 2), (34, 0)):
-        c, text = _opinionated(seed, 2 + seed % 2), _REVIEWS[seed % len(_REVIEWS)]
+        c = _opinionated(seed, 2 + seed % 2)
+        text = _REVIEWS[seed % len(_REVIEWS)]
         n = len(c.tokenizer(text))
         i, j = ((1, 2), (n - 1, 1), (n // 2, n - 1))[pair]
-        found, want = f(c, text, i, j), _beyond(c, text, i, j)
+        found = f(c, text, i, j)
+        want = _beyond(c, text, i, j)
         need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
-        same = lambda other: abs(found - other) < 1e-4 < abs(want - other)
-        need(not same(_beyond(c, text, i, j, 'both')), 'That is what both take along. Subtract what each takes along alone.')
-        need(not same(-want), 'The sign is the other way round: positive where the two together take *more* than the sum.')
-        need(not same(_beyond(c, text, i, j, 'shifted')), 'When the first word has gone, the second has moved up by one place. Take both out at once.')
-        need(not same(_beyond(c, text, i, j, 'verdicts')), "A shortened text may get another verdict. Ask all four for the same class, that of the whole text.")
-        need(not same(_beyond(c, text, i, j, 'logit')), 'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
-        need(abs(found - want) < 1e-4, f'For {text!r} without {i}, {j} and both it is {want:.3f}, and yours {found:.3f}.')
-    return 'Ask it about the two names of a review with two notes: what leaving out one at a time could not see stands here.'
+        def same(other): return abs(found - other) < 1e-4 < abs(want - other)
+        need(not same(_beyond(c, text, i, j, 'both')),
+             'That is what both take along. Subtract what each takes along alone.')
+        need(not same(-want),
+             'The sign is the other way round: positive where the two together take *more* than the sum.')
+        need(not same(_beyond(c, text, i, j, 'shifted')),
+             'When the first word has gone, the second has moved up by one place. Take both out at once.')
+        need(not same(_beyond(c, text, i, j, 'verdicts')),
+             "A shortened text may get another verdict. Ask all four for the same class, that of the whole text.")
+        need(not same(_beyond(c, text, i, j, 'logit')),
+             'Those are differences of a logit. The verdict is a margin: `margin(logits, k)`.')
+        need(abs(found - want) < 1e-4,
+             f'For {text!r} without {i}, {j} and both it is {want:.3f}, and yours {found:.3f}.')
+    return ('Ask it about the two names of a review with two notes: '
+            'what leaving out one at a time could not see stands here.')
 
 # %% ../../../nbs/course/exercises/interpretation.ipynb #670ca624
 @exercise
@@ -120,14 +151,20 @@ def check_same_first(f):
     for seed in range(8):
         c = _opinionated(seed)
         both = [[occlusion(c, t, replace=r) for r in (None, 'xxunk')] for t in _REVIEWS]
-        share = lambda top: float(np.mean([top(a) == top(b) for a, b in both]))
-        want, found = share(lambda o: int(o.drop.argmax())), f(c, list(_REVIEWS))
+        def share(top): return float(np.mean([top(a) == top(b) for a, b in both]))
+        want = share(lambda o: int(o.drop.argmax()))
+        found = f(c, list(_REVIEWS))
         need(isinstance(found, (int, float, np.floating)), f'A share is asked for, a number, not {found!r}.')
-        same = lambda other: abs(found - other) < 1e-6 < abs(want - other)
+        def same(other): return abs(found - other) < 1e-6 < abs(want - other)
         need(not same(want * len(both)), 'That is a count. Divide by the number of texts.')
-        need(not same(share(lambda o: o.tokens[int(o.drop.argmax())])), 'You compare words. A word may stand there twice: compare places.')
-        need(not same(share(lambda o: int(np.abs(o.drop).argmax()))), 'You count words that speak *against* the verdict as well. The largest fall is asked for, not the largest change.')
-        need(not same(share(lambda o: int(o.drop.argmin()))), 'Those are the words that speak most against the verdict: argmin instead of argmax.')
+        need(not same(share(lambda o: o.tokens[int(o.drop.argmax())])),
+             'You compare words. A word may stand there twice: compare places.')
+        need(not same(share(lambda o: int(np.abs(o.drop).argmax()))),
+             'You count words that speak *against* the verdict as well. '
+             'The largest fall is asked for, not the largest change.')
+        need(not same(share(lambda o: int(o.drop.argmin()))),
+             'Those are the words that speak most against the verdict: argmin instead of argmax.')
         need(not same(1.), 'It finds the same word each time. Do both calls get the same `replace`?')
-        need(abs(found - want) < 1e-6, f'Of these {len(both)} texts it is {want * len(both):.0f}, and yours says {found * len(both):.3g}.')
+        need(abs(found - want) < 1e-6,
+             f'Of these {len(both)} texts it is {want * len(both):.0f}, and yours says {found * len(both):.3g}.')
     return 'Where the two disagree, neither is wrong: a gap closed and a word nobody knows are two different questions.'

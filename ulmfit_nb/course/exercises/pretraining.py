@@ -19,28 +19,61 @@ def check_half_a_nat(share):
     "What half a nat less does to perplexity, from chapter 8."
     need(isinstance(share, (int, float, np.number)), f'A share is asked for, a number, not {share!r}.')
     need(share < 2, f'{share:g} is no share: that lies between 0 and 1. Divide a figure in per cent by 100.')
-    close = lambda x: math.isclose(float(share), x, abs_tol=0.006)
-    need(not close(4 / 4.5), 'That is the share of the losses. Perplexity is the exponential of the loss: take it of both first.')
-    need(not close(math.exp(0.5)), 'So many times was the old perplexity the new one. Turn it round: the loss has fallen, and so has the perplexity.')
+    def close(x): return math.isclose(float(share), x, abs_tol=0.006)
+    need(not close(4 / 4.5),
+         'That is the share of the losses. Perplexity is the exponential of the loss: take it of both first.')
+    need(not close(math.exp(0.5)),
+         'So many times was the old perplexity the new one. '
+         'Turn it round: the loss has fallen, and so has the perplexity.')
     need(not close(0.5), 'Half a nat is the difference of the losses, not the share of the perplexities.')
     need(not close(2 ** -0.5), 'That would be so if the loss were in bits. It is in nats: the base is e.')
-    need(close(math.exp(-0.5)), f'Not {share}: write both perplexities as exponentials, and divide the new one by the old one.')
+    need(close(math.exp(-0.5)),
+         f'Not {share}: write both perplexities as exponentials, and divide the new one by the old one.')
     return 'Half a nat takes two fifths off the perplexity, wherever it started.'
 
+# %% ../../../nbs/course/exercises/pretraining.ipynb #194f0bac
 @exercise
 def check_bits_per_character(f):
     "A measure for any vocabulary, from chapter 8."
     rng = np.random.default_rng(0)
-    for loss, tokens, chars in zip(rng.uniform(2, 6, 5), rng.integers(100, 500, 5).tolist(), rng.integers(1000, 3000, 5).tolist()):
-        got, right = f(loss, tokens, chars), loss * tokens / math.log(2) / chars
-        near = lambda x: math.isclose(got, x, rel_tol=1e-6)
-        need(not near(right * math.log(2)), 'That is in nats. A bit is the surprise at a fair coin, ln 2 nats: how many bits are in a nat?')
-        need(not near(right * math.log(2) ** 2), 'You have made the figure smaller, as if a bit were more than a nat. It is less: divide by ln 2.')
-        need(not near(loss / math.log(2)), 'Those are bits for a token. Longer tokens are harder to guess, and there are fewer of them: count characters.')
-        need(not near(right * (chars / tokens) ** 2), 'Tokens and characters have changed places: the whole text costs the loss once for each token.')
-        need(not near(math.exp(loss) * tokens / chars), 'Perplexity is not wanted here: the loss itself is what adds up over a text.')
-        need(near(right), f'A loss of {loss:.3f} nats over {tokens} tokens and {chars} characters is {right:.4f} bits for a character, not {got:.4f}.')
+    losses = rng.uniform(2, 6, 5)
+    sizes = rng.integers(100, 500, 5).tolist(), rng.integers(1000, 3000, 5).tolist()
+    for loss, tokens, chars in zip(losses, *sizes):
+        got = f(loss, tokens, chars)
+        right = loss * tokens / math.log(2) / chars
+        def near(x): return math.isclose(got, x, rel_tol=1e-6)
+        need(not near(right * math.log(2)),
+             'That is in nats. A bit is the surprise at a fair coin, ln 2 nats: how many bits are in a nat?')
+        need(not near(right * math.log(2) ** 2),
+             'You have made the figure smaller, as if a bit were more than a nat. It is less: divide by ln 2.')
+        need(not near(loss / math.log(2)),
+             'Those are bits for a token. '
+             'Longer tokens are harder to guess, and there are fewer of them: count characters.')
+        need(not near(right * (chars / tokens) ** 2),
+             'Tokens and characters have changed places: the whole text costs the loss once for each token.')
+        need(not near(math.exp(loss) * tokens / chars),
+             'Perplexity is not wanted here: the loss itself is what adds up over a text.')
+        need(near(right),
+             f'A loss of {loss:.3f} nats over {tokens} tokens and {chars} characters '
+             f'is {right:.4f} bits for a character, not {got:.4f}.')
     return 'Whatever the vocabulary, the characters of the text are the same.'
+
+# %% ../../../nbs/course/exercises/pretraining.ipynb #008e7380
+def _need_nucleus(kept: torch.Tensor, probs: torch.Tensor, p: float):
+    "Kept are the likeliest words, as few as have the probability p between them."
+    sizes, order = probs.sort(descending=True)
+    enough = int((sizes.cumsum(0) - sizes < p).sum())
+    mine = int(kept.sum())
+    need(bool(kept[order[:mine]].all()),
+         'The words you keep are not the likeliest. '
+         'After sorting, put each probability back into its own place: `out[order[keep]]`.')
+    need(mine != enough - 1,
+         f'You keep {mine} words with {sizes[:mine].sum():.3f} of the probability, and p is {p}. '
+         'The word with which the sum reaches p stays, too.')
+    need(mine >= enough,
+         f'You keep {mine} words, and together they have less than p = {p}. '
+         'It is the sum of probabilities that p bounds, not each of them.')
+    need(mine == enough, f'You keep {mine} words where {enough} have p = {p} between them.')
 
 # %% ../../../nbs/course/exercises/pretraining.ipynb #7b07c61f
 @exercise
@@ -48,20 +81,21 @@ def check_top_p(f):
     "Nucleus sampling, from chapter 8."
     for seed, (n, p) in enumerate([(30, 0.9), (200, 0.3), (5, 0.5), (30, 0.05), (8, 0.99)]):
         logits = 2 * torch.randn(n, generator=torch.Generator().manual_seed(seed))
-        before, got, probs = logits.clone(), f(logits, p), logits.softmax(0)
+        before = logits.clone()
+        got = f(logits, p)
         need(torch.equal(logits, before), 'Your function changes the logits that it is given. Work on a copy.')
-        need(isinstance(got, torch.Tensor) and got.shape == (n,), f'{n} logits go in, {n} probabilities should come out, zeros included.')
-        need(bool((got > 0).any()), f'Nothing is left with p = {p}. One word, the likeliest, stays even if it alone has more than p.')
-        sizes, order = probs.sort(descending=True)
-        need_n, kept = int((sizes.cumsum(0) - sizes < p).sum()), got > 0
-        mine = int(kept.sum())
-        need(bool(kept[order[:mine]].all()), 'The words you keep are not the likeliest. After sorting, put each probability back into its own place: `out[order[keep]]`.')
-        need(mine != need_n - 1, f'You keep {mine} words with {sizes[:mine].sum():.3f} of the probability, and p is {p}. The word with which the sum reaches p stays, too.')
-        need(mine >= need_n, f'You keep {mine} words, and together they have less than p = {p}. It is the sum of probabilities that p bounds, not each of them.')
-        need(mine == need_n, f'You keep {mine} words where {need_n} have p = {p} between them.')
-        need(torch.allclose(got.sum(), torch.tensor(1.), atol=1e-4), f'What is left sums to {got.sum():.3f}. It is to be drawn from: divide by its sum.')
+        need(isinstance(got, torch.Tensor) and got.shape == (n,),
+             f'{n} logits go in, {n} probabilities should come out, zeros included.')
+        need(bool((got > 0).any()),
+             f'Nothing is left with p = {p}. One word, the likeliest, stays even if it alone has more than p.')
+        kept = got > 0
+        probs = logits.softmax(0)
+        _need_nucleus(kept, probs, p)
+        need(torch.allclose(got.sum(), torch.tensor(1.), atol=1e-4),
+             f'What is left sums to {got.sum():.3f}. It is to be drawn from: divide by its sum.')
         right = torch.where(kept, probs, 0.)
-        need(torch.allclose(got, right / right.sum(), atol=1e-5), 'The right words are kept, but their probabilities have changed in proportion to each other.')
+        need(torch.allclose(got, right / right.sum(), atol=1e-5),
+             'The right words are kept, but their probabilities have changed in proportion to each other.')
     return 'One word where the model is sure, many where it is not.'
 
 # %% ../../../nbs/course/exercises/pretraining.ipynb #730b9914
@@ -71,34 +105,51 @@ def check_perplexity_with_context(f):
     from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
     torch.manual_seed(0)
     model = LanguageModel(AWDLSTMConfig(30, 8, 12, 2).drop(2.))
-    with torch.no_grad(): [w.mul_(4) for w in model.parameters()]   # a model that minds very much what it has read
+    with torch.no_grad():
+        for w in model.parameters(): w.mul_(4)   # a model that minds very much what it has read
     for k, n in ((1, 40), (3, 40), (8, 60)):
         ids = torch.randint(2, 30, (n,))
-        got, ways = f(model.train(), ids, k), _contexts(model.eval(), ids, k)
+        got = f(model.train(), ids, k)
+        ways = _contexts(model.eval(), ids, k)
         need(isinstance(got, (float, int, torch.Tensor)), f'A perplexity is a number, not a {type(got).__name__}.')
-        near = lambda x: math.isclose(float(got), x, rel_tol=1e-3)
+        def near(x): return math.isclose(float(got), x, rel_tol=1e-3)
         for wrong, hint in CONTEXT_HINTS.items(): need(not near(ways[wrong]) or near(ways['right']), hint)
-        need(near(ways['right']), f'With k = {k} on {n} ids you get {float(got):.4g}, where predicting {n - k} words from {k} each gives {ways["right"]:.4g}. Is dropout off?')
+        need(near(ways['right']),
+             f'With k = {k} on {n} ids you get {float(got):.4g}, '
+             f'where predicting {n - k} words from {k} each gives {ways["right"]:.4g}. Is dropout off?')
     return 'Now find out on the model of the chapter how many words it makes use of.'
 
 # %% ../../../nbs/course/exercises/pretraining.ipynb #a77a6066
 CONTEXT_HINTS = {
     'loss': 'That is the loss in nats. Perplexity is its exponential.',
     'mean': 'You take the exponential of each loss and then the mean. First the mean, then the exponential.',
-    'short': 'Your rows are one word short: the model sees k - 1 words. k + 1 ids make a row, k to read and one to predict.',
-    'leak': 'The word to predict is among those you let the model read: a row has k + 1 ids, and the last must not go in.',
-    'all': 'You count the predictions at every place of a row; but there the model has seen fewer than k words. Take the last place alone.',
-    'state': 'The model remembers what came before the row: a state goes from one call to the next, and then k is no limit.'}
+    'short': 'Your rows are one word short: the model sees k - 1 words. '
+             'k + 1 ids make a row, k to read and one to predict.',
+    'leak': 'The word to predict is among those you let the model read: '
+            'a row has k + 1 ids, and the last must not go in.',
+    'all': 'You count the predictions at every place of a row; but there the model has seen fewer than k words. '
+           'Take the last place alone.',
+    'state': 'The model remembers what came before the row: '
+             'a state goes from one call to the next, and then k is no limit.',
+}
 
+# %% ../../../nbs/course/exercises/pretraining.ipynb #af01c976
 @torch.no_grad()
 def _contexts(model, ids, k) -> dict[str, float]:
     "The right figure, and those that the usual mistakes give."
-    rows, loss = ids.unfold(0, k + 1, 1), torch.nn.functional.cross_entropy
+    loss = torch.nn.functional.cross_entropy
+    rows = ids.unfold(0, k + 1, 1)
     logits = model(rows[:, :-1]).logits
     each = loss(logits[:, -1], rows[:, -1], reduction='none')
     leak = model(rows[:, 1:]).logits[:, -1]
     short = model(rows[:, 1:-1]).logits[:, -1] if k > 1 else logits[:, -1]
     whole = model(ids[None, :-1]).logits[0]
-    ways = {'right': each.mean(), 'mean': each.exp().mean().log(), 'short': loss(short, rows[:, -1]), 'leak': loss(leak, rows[:, -1]),
-            'all': loss(logits.flatten(0, 1), rows[:, 1:].flatten()), 'state': loss(whole, ids[1:])}
+    ways = {
+        'right': each.mean(),
+        'mean': each.exp().mean().log(),
+        'short': loss(short, rows[:, -1]),
+        'leak': loss(leak, rows[:, -1]),
+        'all': loss(logits.flatten(0, 1), rows[:, 1:].flatten()),
+        'state': loss(whole, ids[1:]),
+    }
     return {name: way.exp().item() for name, way in ways.items()} | {'loss': each.mean().item()}

@@ -17,8 +17,12 @@ from .base import exercise, need
 def check_test_texts(n):
     "How many test texts make the standard error half a point, from chapter 12."
     need(isinstance(n, (int, float)) and not isinstance(n, bool), f'A number is asked for, not {n!r}.')
-    need(n != 900, 'With 900 texts the standard error is one whole point. Half of that takes four times as many, since n stands under a root.')
-    need(n != 1800, 'Twice as many texts as for one point. The error goes with one over the root of n: half the error takes four times as many.')
+    need(n != 900,
+         'With 900 texts the standard error is one whole point. '
+         'Half of that takes four times as many, since n stands under a root.')
+    need(n != 1800,
+         'Twice as many texts as for one point. '
+         'The error goes with one over the root of n: half the error takes four times as many.')
     need(n != 10_000, 'That is for p = 0.5, where counts scatter most. Here nine of ten are right.')
     need(abs(n - 14_400) > 2, 'That makes *two* standard errors half a point. One is asked for.')
     need(n > 1, f'{n:g} texts? Half a point is 0.005, as a share; a percentage is no share.')
@@ -32,7 +36,24 @@ def _rights(only_a: int, only_b: int, both: int, neither: int, seed: int=0) -> t
     order = np.random.default_rng(seed).permutation(len(pairs))
     return [pairs[i][0] for i in order], [pairs[i][1] for i in order]
 
-def _two_sided(k: int, n: int) -> float: return min(1., 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+def _two_sided(k: int, n: int) -> float:
+    "How probable a split of n coins is that is at least as uneven as k against the rest."
+    return min(1., 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n)
+
+# %% ../../../nbs/course/exercises/results.ipynb #756c0ec6
+def _need_eight_to_two(p: float):
+    "The two-sided p of 8 texts against 2, among 100."
+    need(abs(p - _two_sided(2, 10) / 2) > 1e-6,
+         'That is one direction. A split as uneven the other way round would have been as remarkable: count both.')
+    need(abs(p - 2 * math.comb(10, 2) / 2**10) > 1e-6,
+         'That is the probability of exactly this split. More uneven ones count too: add them up.')
+    need(abs(p - math.erfc(abs(8 - 2) / math.sqrt(2 * 10))) > 1e-6,
+         'That is the normal approximation. With ten disagreements it is off by half; count exactly.')
+    need(abs(p - _two_sided(2, 100)) > 1e-6 and p > 1e-4,
+         'You toss a coin for every text. '
+         'Where both are right, or both wrong, there is nothing to decide: leave those texts out.')
+    need(abs(p - _two_sided(2, 10)) < 1e-6,
+         f'Of 100 texts, 8 are right for a alone and 2 for b alone: {_two_sided(2, 10):.4f}, and yours is {p:.4f}.')
 
 # %% ../../../nbs/course/exercises/results.ipynb #d5f2717d
 @exercise
@@ -40,50 +61,78 @@ def check_sign_test(f):
     "A paired comparison of two classifiers, from chapter 12."
     p = f(*_rights(8, 2, 85, 5))
     need(isinstance(p, (int, float)) and not isinstance(p, bool), f'A probability is asked for, not {p!r}.')
-    need(abs(p - _two_sided(2, 10) / 2) > 1e-6, 'That is one direction. A split as uneven the other way round would have been as remarkable: count both.')
-    need(abs(p - 2 * math.comb(10, 2) / 2**10) > 1e-6, 'That is the probability of exactly this split. More uneven ones count too: add them up.')
-    need(abs(p - math.erfc(abs(8 - 2) / math.sqrt(2 * 10))) > 1e-6, 'That is the normal approximation. With ten disagreements it is off by half; count exactly.')
-    need(abs(p - _two_sided(2, 100)) > 1e-6 and p > 1e-4, 'You toss a coin for every text. Where both are right, or both wrong, there is nothing to decide: leave those texts out.')
-    need(abs(p - _two_sided(2, 10)) < 1e-6, f'Of 100 texts, 8 are right for a alone and 2 for b alone: {_two_sided(2, 10):.4f}, and yours is {p:.4f}.')
-    need(abs(f(*_rights(2, 8, 30, 0)) - p) < 1e-6, 'It depends on which of the two comes first. Take the smaller of the two counts for the tail.')
+    _need_eight_to_two(p)
+    need(abs(f(*_rights(2, 8, 30, 0)) - p) < 1e-6,
+         'It depends on which of the two comes first. Take the smaller of the two counts for the tail.')
     even = f(*_rights(5, 5, 4, 4))
-    need(even <= 1, f'With 5 against 5 yours gives {even:.3f}, and no probability is above 1: the middle was counted twice.')
+    need(even <= 1,
+         f'With 5 against 5 yours gives {even:.3f}, and no probability is above 1: the middle was counted twice.')
     need(abs(even - 1) < 1e-9, f'With 5 against 5 nothing could be less uneven, so it is 1, not {even:.3f}.')
     try: none = f([True, False], [True, False])
     except ZeroDivisionError: none = None
     need(none == 1, 'Where the two never disagree it should give 1: nothing speaks against their being equal.')
     many = f(*_rights(720, 600, 23_000, 680))
-    need(many > 0, 'For 720 against 600 it gives 0: `0.5**1320` is less than a float can hold. Add up whole numbers and divide by `2**n` last.')
-    need(abs(many / _two_sided(600, 1320) - 1) < 1e-3, f'For 720 against 600 it is {_two_sided(600, 1320):.2g}, and yours is {many:.2g}.')
+    need(many > 0,
+         'For 720 against 600 it gives 0: `0.5**1320` is less than a float can hold. '
+         'Add up whole numbers and divide by `2**n` last.')
+    need(abs(many / _two_sided(600, 1320) - 1) < 1e-3,
+         f'For 720 against 600 it is {_two_sided(600, 1320):.2g}, and yours is {many:.2g}.')
     return f'720 against 600 among 25,000 texts is half a point, and no luck: {many:.1g}.'
+
+# %% ../../../nbs/course/exercises/results.ipynb #21010db6
+PAIRS = (   # accuracies of two recipes, a seed each
+    ([92, 90], [91, 92, 89, 89]),
+    ([90, 92], [91, 91.5]),
+    ([80, 95, 96], [90, 90, 90]),
+    ([90, 91], [91, 92, 93]),
+    ([88.], [88.]),
+    ([93, 70, 94, 93], [90, 91]),
+)
 
 # %% ../../../nbs/course/exercises/results.ipynb #71df632a
 @exercise
 def check_chance_to_win(f):
     "How often one recipe beats another, seed against seed, from chapter 12."
-    for a, b in (([92, 90], [91, 92, 89, 89]), ([90, 92], [91, 91.5]), ([80, 95, 96], [90, 90, 90]), ([90, 91], [91, 92, 93]), ([88.], [88.]), ([93, 70, 94, 93], [90, 91])):
-        wins = [(x > y) + 0.5 * (x == y) for x in a for y in b]
-        want, strict, found = sum(wins) / len(wins), sum(x > y for x in a for y in b) / len(wins), f(list(a), list(b))
+    for a, b in PAIRS:
+        found = f(list(a), list(b))
         need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
-        by_mean, shortest = float(np.mean(a) > np.mean(b)), min(len(a), len(b))
-        by_seed = sum((x > y) + 0.5 * (x == y) for x, y in zip(a, b)) / shortest
-        need(abs(found - want) < 1e-9 or found != by_mean, f'For {a} and {b} you give {found:g}, by comparing the means. That is what this number is to replace.')
-        need(abs(found - want) < 1e-9 or abs(found - by_seed) > 1e-9, 'You compare seed by seed. The two have nothing in common but the number: let every run of a meet every run of b.')
-        need(abs(found - want) < 1e-9 or abs(found - strict) > 1e-9, f'For {a} and {b} a tie counts for nothing in yours. It should be half a win for each.')
+        wins = [(x > y) + 0.5 * (x == y) for x in a for y in b]
+        want = sum(wins) / len(wins)
+        strict = sum(x > y for x in a for y in b) / len(wins)
+        by_mean = float(np.mean(a) > np.mean(b))
+        by_seed = sum((x > y) + 0.5 * (x == y) for x, y in zip(a, b)) / min(len(a), len(b))
+        need(abs(found - want) < 1e-9 or found != by_mean,
+             f'For {a} and {b} you give {found:g}, by comparing the means. That is what this number is to replace.')
+        need(abs(found - want) < 1e-9 or abs(found - by_seed) > 1e-9,
+             'You compare seed by seed. '
+             'The two have nothing in common but the number: let every run of a meet every run of b.')
+        need(abs(found - want) < 1e-9 or abs(found - strict) > 1e-9,
+             f'For {a} and {b} a tie counts for nothing in yours. It should be half a win for each.')
         need(abs(found - want) < 1e-9, f'For {a} and {b} it is {want:.3f}, and yours {found:.3f}.')
-    return 'Four runs of 93, 70, 94 and 93 have a worse mean than 90 and 91, and win three times of four: one failed run had hidden it.'
+    return ('Four runs of 93, 70, 94 and 93 have a worse mean than 90 and 91, and win three times of four: '
+            'one failed run had hidden it.')
 
 # %% ../../../nbs/course/exercises/results.ipynb #bad74be7
 @exercise
 def check_luck(f):
     "How large a difference between two means of seeds is luck, from chapter 12."
     for k, sd in ((1, 1.), (2, 1.), (5, 0.5), (10, 2.)):
-        found, want = f(k, sd), 1.95996 * sd * math.sqrt(2 / k)
+        found = f(k, sd)
+        want = 1.95996 * sd * math.sqrt(2 / k)
         need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
-        near = lambda x: abs(found / x - 1) < 0.04
-        need(not near(want / math.sqrt(2)), 'That is how far *one* mean strays from the truth. The other strays as well, and the difference more than either.')
-        need(not near(want * 1.64485 / 1.95996), 'That is exceeded in one of twenty papers in favour of the first recipe. In either direction, so take the absolute difference.')
-        need(not near(want / 1.95996), 'That is the standard deviation of the difference, which luck exceeds in a third of the papers. Ask for the 95 % quantile.')
-        need(k == 1 or not near(want * math.sqrt(k)), 'It does not depend on k: that is the difference of two single runs. Take the mean over the seeds first.')
-        need(near(want), f'For {k} seeds and sd = {sd:g} luck exceeds about {want:.2f} in one of twenty papers; yours gives {found:.2f}.')
+        def near(x): return abs(found / x - 1) < 0.04
+        need(not near(want / math.sqrt(2)),
+             'That is how far *one* mean strays from the truth. '
+             'The other strays as well, and the difference more than either.')
+        need(not near(want * 1.64485 / 1.95996),
+             'That is exceeded in one of twenty papers in favour of the first recipe. '
+             'In either direction, so take the absolute difference.')
+        need(not near(want / 1.95996),
+             'That is the standard deviation of the difference, which luck exceeds in a third of the papers. '
+             'Ask for the 95 % quantile.')
+        need(k == 1 or not near(want * math.sqrt(k)),
+             'It does not depend on k: that is the difference of two single runs. Take the mean over the seeds first.')
+        need(near(want),
+             f'For {k} seeds and sd = {sd:g} luck exceeds about {want:.2f} in one of twenty papers; '
+             f'yours gives {found:.2f}.')
     return 'With one seed each, a difference of 2.8 standard deviations is still within luck; with ten it takes 0.9.'

@@ -19,11 +19,18 @@ def check_epochs_awake(n):
     "For how many epochs a group learns under a plan, from chapter 7."
     need(isinstance(n, (int, float)), f'A number of epochs is asked for, not {n!r}.')
     need(n != 8, 'That is the length of the whole plan. In its first phase the head learns alone.')
-    need(n != 4, 'That is the last phase only, which is all that lstm 1 gets. lstm 3 is thawed before: with steps=2 it is the second group from the top.')
+    need(n != 4,
+         'That is the last phase only, which is all that lstm 1 gets. '
+         'lstm 3 is thawed before: with steps=2 it is the second group from the top.')
     need(n != 5, 'You counted one epoch for the phase before the last; each=2 makes it two.')
-    need(n != 10, 'That would be so if every group were thawed by itself. With steps=2 only two groups are, and then all the rest at once.')
-    need(n == 6, f'Not {n}. Write the phases down, one below the other: which groups learn, and for how long? The first is the head for two epochs.')
-    return 'Two epochs of two groups, then four of all five. `rate_grid` would have told as much: count the entries above 0 in its row.'
+    need(n != 10,
+         'That would be so if every group were thawed by itself. '
+         'With steps=2 only two groups are, and then all the rest at once.')
+    need(n == 6,
+         f'Not {n}. Write the phases down, one below the other: which groups learn, and for how long? '
+         'The first is the head for two epochs.')
+    return ('Two epochs of two groups, then four of all five. '
+            '`rate_grid` would have told as much: count the entries above 0 in its row.')
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #f5b5c500
 def without_division_by_zero(
@@ -35,31 +42,43 @@ def without_division_by_zero(
     except ZeroDivisionError: raise NotYet(hint) from None
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #b8578d04
-ROUNDED_TO_NOTHING = ('With T = {} it divides by zero: `int(T * up)` or `int(T * down)` is 0 there. Leave the products unrounded, or let a rise take '
-           'at least one step.')
+ROUNDED_TO_NOTHING = ('With T = {} it divides by zero: `int(T * up)` or `int(T * down)` is 0 there. '
+                      'Leave the products unrounded, or let a rise take at least one step.')
+
+def _need_short_runs(f):
+    "The shortest runs as well rise from 0, and never leave the range from 0 to lr_max."
+    for T in range(1, 40):
+        short = without_division_by_zero(lambda: [f(t, T, 0.01) for t in range(T)], ROUNDED_TO_NOTHING.format(T))
+        need(min(short) >= 0,
+             f'With T = {T} the rate goes below zero at step {short.index(min(short))}. '
+             'A rounded rise and an unrounded fall, or the reverse, do not fit together.')
+        need(max(short) <= 0.01 + 1e-12, f'With T = {T} the rate exceeds lr_max at step {short.index(max(short))}.')
+    for T in range(9, 0, -1):
+        first = f(0, T, 0.01)
+        need(abs(first) < 1e-12,
+             f'With T = {T} there is no rise: step 0 has the rate {first:.4g}, and a rise begins at 0. '
+             'Is `T * up` rounded to 0 there? Leave it unrounded, or let a rise take at least one step.')
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #0c81924c
 @exercise
 def check_trapezoid(f):
     "A schedule with a plateau, from chapter 7."
     rates = [f(t, 100, 0.01) for t in range(101)]
-    need(all(isinstance(r, (int, float)) for r in rates), f'A schedule gives one number for each step; yours gave {rates[0]!r}.')
+    need(all(isinstance(r, (int, float)) for r in rates),
+         f'A schedule gives one number for each step; yours gave {rates[0]!r}.')
     need(max(rates) <= 0.01 + 1e-12, f'The rate must not exceed lr_max: yours reaches {max(rates):.4g} of 0.01.')
-    need(math.isclose(rates[5], 0.005, rel_tol=1e-6), f'Half-way up the rise (step 5 of 10) the rate is half of lr_max, 0.005, not {rates[5]:.4g}. The rise ends at T * up.')
-    need(math.isclose(rates[40], 0.01), f'Between rise and fall the rate stays at lr_max; at step 40 yours is {rates[40]:.4g}.')
-    need(math.isclose(rates[90], 0.005, rel_tol=1e-6), f'Half-way down (step 90 of 100, the fall begins at 80) the rate is 0.005, not {rates[90]:.4g}.')
+    need(math.isclose(rates[5], 0.005, rel_tol=1e-6),
+         f'Half-way up the rise (step 5 of 10) the rate is half of lr_max, 0.005, not {rates[5]:.4g}. '
+         'The rise ends at T * up.')
+    need(math.isclose(rates[40], 0.01),
+         f'Between rise and fall the rate stays at lr_max; at step 40 yours is {rates[40]:.4g}.')
+    need(math.isclose(rates[90], 0.005, rel_tol=1e-6),
+         f'Half-way down (step 90 of 100, the fall begins at 80) the rate is 0.005, not {rates[90]:.4g}.')
     other = [f(t, 200, 0.004, 0.25, 0.5) for t in (25, 75, 150)]
-    need(np.allclose(other, [0.002, 0.004, 0.002]), f'With T=200, lr_max=0.004, up=0.25 and down=0.5, steps 25, 75 and 150 should have 0.002, 0.004 and 0.002, '
+    need(np.allclose(other, [0.002, 0.004, 0.002]),
+         'With T=200, lr_max=0.004, up=0.25 and down=0.5, steps 25, 75 and 150 should have 0.002, 0.004 and 0.002, '
          f'not {other}: is one of the arguments written out as a number?')
-    for T in range(1, 40):
-        short = without_division_by_zero(lambda: [f(t, T, 0.01) for t in range(T)], ROUNDED_TO_NOTHING.format(T))
-        need(min(short) >= 0, f'With T = {T} the rate goes below zero at step {short.index(min(short))}. '
-             'A rounded rise and an unrounded fall, or the reverse, do not fit together.')
-        need(max(short) <= 0.01 + 1e-12, f'With T = {T} the rate exceeds lr_max at step {short.index(max(short))}.')
-    for T in range(9, 0, -1):
-        first = f(0, T, 0.01)
-        need(abs(first) < 1e-12, f'With T = {T} there is no rise: step 0 has the rate {first:.4g}, and a rise begins at 0. '
-             'Is `T * up` rounded to 0 there? Leave it unrounded, or let a rise take at least one step.')
+    _need_short_runs(f)
     return 'Never above lr_max, never below zero, whatever the length of the run.'
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #64c81ea8
@@ -68,17 +87,47 @@ def check_common_factor(f):
     "The factor between neighbours from the rates at both ends, from chapter 7."
     got = f(1e-4, 1e-2, 3)
     need(isinstance(got, (int, float)), f'One number is asked for, not {got!r}.')
-    need(not math.isclose(got, 0.1), 'That is how much slower the lower neighbour learns; the factor says how much faster the upper one does, and is above 1.')
-    need(not math.isclose(got, 100 ** (1 / 3)), 'That is the n-th root. Between three groups there are only two steps, as between three posts there are two gaps.')
-    need(not math.isclose(got, 50), 'You divided by the number of steps. Each step multiplies, so two steps of 10 make 100: take a root, not a share.')
-    need(math.isclose(got, 10), f'From 0.0001 to 0.01 over three groups: 0.0001, 0.001, 0.01. Each is ten times its neighbour, and you have {got:.4g}.')
-    alone = without_division_by_zero(lambda: f(0.01, 0.01, 1), 'A single group has no neighbour, and the root divides by n - 1 = 0. Answer 1 in that case.')
+    need(not math.isclose(got, 0.1),
+         'That is how much slower the lower neighbour learns; '
+         'the factor says how much faster the upper one does, and is above 1.')
+    need(not math.isclose(got, 100 ** (1 / 3)),
+         'That is the n-th root. Between three groups there are only two steps, '
+         'as between three posts there are two gaps.')
+    need(not math.isclose(got, 50),
+         'You divided by the number of steps. '
+         'Each step multiplies, so two steps of 10 make 100: take a root, not a share.')
+    need(math.isclose(got, 10),
+         'From 0.0001 to 0.01 over three groups: 0.0001, 0.001, 0.01. '
+         f'Each is ten times its neighbour, and you have {got:.4g}.')
+    hint = 'A single group has no neighbour, and the root divides by n - 1 = 0. Answer 1 in that case.'
+    alone = without_division_by_zero(lambda: f(0.01, 0.01, 1), hint)
     need(alone == 1, f'A single group has no neighbour; any factor would do, so let it be 1, not {alone}.')
     rng = np.random.default_rng(0)
-    for n, lo, ratio in zip((2, 4, 5, 12), rng.uniform(1e-5, 1e-3, 4).tolist(), rng.uniform(1, 200, 4).tolist()):
+    bottoms = rng.uniform(1e-5, 1e-3, 4).tolist()
+    ratios = rng.uniform(1, 200, 4).tolist()
+    for n, lo, ratio in zip((2, 4, 5, 12), bottoms, ratios):
         got = f(lo, lo * ratio, n)
-        need(math.isclose(got ** (n - 1), ratio), f'{n} groups, the top {ratio:.4g} times faster than the bottom: the factor is {ratio ** (1 / (n - 1)):.4g}, not {got:.4g}.')
+        need(math.isclose(got ** (n - 1), ratio),
+             f'{n} groups, the top {ratio:.4g} times faster than the bottom: '
+             f'the factor is {ratio ** (1 / (n - 1)):.4g}, not {got:.4g}.')
     return 'So `slice(lo, hi)` and `lr, factor` say the same, once the number of groups is known.'
+
+# %% ../../../nbs/course/exercises/schedules.ipynb #aca56ab2
+def _need_tables_back(f):
+    "Random tables, whose columns may repeat, come back from their plans."
+    from ulmfit_nb.schedules import rate_grid
+    rng = np.random.default_rng(0)
+    for n, epochs in ((1, 6), (3, 9), (5, 20)):
+        names = [f'group {i}' for i in range(n)]
+        columns = rng.choice([0., 0.1], (epochs, n)).repeat(rng.integers(1, 4, epochs), 0)
+        columns = columns[columns.any(1)].tolist()
+        table = [list(row) for row in zip(*columns)]
+        changes = sum(a != b for a, b in zip(columns, columns[1:]))
+        got = f(table, names)
+        need(rate_grid(got, names) == table,
+             f'A table of {n} groups and {len(table[0])} epochs does not come back from your plan as it was.')
+        need(len(got) == changes + 1,
+             f'A table whose columns change {changes} times is a plan of {changes + 1} phases; yours has {len(got)}.')
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #177c63fe
 @exercise
@@ -88,25 +137,28 @@ def check_phases_of(f):
     names = ['embedding', 'lstm', 'head']
     grid = [[0., 0., 0.1, 0.1], [0., 0.2, 0.2, 0.2], [0.3, 0.3, 0.3, 0.3]]
     plan = f(grid, names)
-    need(isinstance(plan, list) and all(hasattr(p, 'groups') for p in plan), 'A plan is a list of `Phase`: Phase(groups, lrs, epochs).')
-    need(not any(r == 0 for p in plan for r in p.lrs), 'A group whose rate is 0 is frozen: leave it out of the phase. At rate 0 it would still get gradients, and they would count when '
-         'gradients are cut.')
-    need(len(plan) != 4, 'You made a phase of each column. The last two are equal, and belong to one phase of two epochs: a triangle is drawn over a phase, so two phases would have two.')
-    need(rate_grid(plan, names) == grid, f'Made into a table again, your plan gives {rate_grid(plan, names)} instead of {grid}.')
+    need(isinstance(plan, list) and all(hasattr(p, 'groups') for p in plan),
+         'A plan is a list of `Phase`: Phase(groups, lrs, epochs).')
+    need(not any(r == 0 for p in plan for r in p.lrs),
+         'A group whose rate is 0 is frozen: leave it out of the phase. '
+         'At rate 0 it would still get gradients, and they would count when gradients are cut.')
+    need(len(plan) != 4,
+         'You made a phase of each column. The last two are equal, and belong to one phase of two epochs: '
+         'a triangle is drawn over a phase, so two phases would have two.')
+    need(rate_grid(plan, names) == grid,
+         f'Made into a table again, your plan gives {rate_grid(plan, names)} instead of {grid}.')
     need(len(plan) == 3, f'The table has three kinds of columns, and your plan has {len(plan)} phases.')
-    need(len(f([[0.1, 0.2]], ['head'])) == 2, 'The same groups at other rates are another phase: compare the rates as well.')
-    need(len(f([[0.1, 0.], [0., 0.1]], ['lstm', 'head'])) == 2, 'Other groups at the same rates are another phase: compare the names as well.')
+    need(len(f([[0.1, 0.2]], ['head'])) == 2,
+         'The same groups at other rates are another phase: compare the rates as well.')
+    need(len(f([[0.1, 0.], [0., 0.1]], ['lstm', 'head'])) == 2,
+         'Other groups at the same rates are another phase: compare the names as well.')
     back = f([[0., 0.1, 0.], [0.2, 0.2, 0.2]], ['lstm', 'head'])
-    need([p.groups for p in back] == [['head'], ['lstm', 'head'], ['head']], 'Only equal columns that stand side by side are one phase. In a table of head, both, head you have '
-         f'{[p.groups for p in back]}.')
-    rng = np.random.default_rng(0)
-    for n, epochs in ((1, 6), (3, 9), (5, 20)):
-        some, columns = [f'group {i}' for i in range(n)], rng.choice([0., 0.1], (epochs, n)).repeat(rng.integers(1, 4, epochs), 0)
-        table = columns[columns.any(1)].T.tolist()
-        got, changes = f(table, some), sum(a != b for a, b in zip(list(zip(*table)), list(zip(*table))[1:]))
-        need(rate_grid(got, some) == table, f'A table of {n} groups and {len(table[0])} epochs does not come back from your plan as it was.')
-        need(len(got) == changes + 1, f'A table whose columns change {changes} times is a plan of {changes + 1} phases; yours has {len(got)}.')
-    return '`phases_of(rate_grid(plan, names), names) == plan`, for every plan of this chapter. A plan can be painted, then carried out.'
+    need([p.groups for p in back] == [['head'], ['lstm', 'head'], ['head']],
+         'Only equal columns that stand side by side are one phase. '
+         f'In a table of head, both, head you have {[p.groups for p in back]}.')
+    _need_tables_back(f)
+    return ('`phases_of(rate_grid(plan, names), names) == plan`, for every plan of this chapter. '
+            'A plan can be painted, then carried out.')
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #09dbf73f
 @exercise
@@ -114,16 +166,26 @@ def check_fair_peak(f):
     "The peak that makes up for a schedule's slope, from chapter 7."
     rng = np.random.default_rng(0)
     jagged = rng.uniform(0.1, 1, 300).tolist()
-    shapes = {'a jagged schedule': lambda t, T, lr_max=0.01: lr_max * jagged[t], 'linear_decay': lambda t, T, lr_max=0.01: lr_max * (1 - t / T),
-              'constant': lambda t, T, lr_max=0.01: lr_max}
+    shapes = {
+        'a jagged schedule': lambda t, T, lr_max=0.01: lr_max * jagged[t],
+        'linear_decay': lambda t, T, lr_max=0.01: lr_max * (1 - t / T),
+        'constant': lambda t, T, lr_max=0.01: lr_max,
+    }
     for (name, s), T, lr in zip(shapes.items(), (84, 50, 7), (0.01, 0.02, 0.3)):
         flat = name == 'constant'
         mean = sum(s(t, T, lr_max=1.) for t in range(T)) / T
         long = sum(s(t, T, lr_max=1.) for t in range(T + 1)) / (T + 1)
         got = f(s, T, lr)
         need(isinstance(got, (int, float)), f'The peak is one number, not {got!r}.')
-        need(flat or not math.isclose(got, lr * mean), 'That is the mean rate of a run whose peak is lr. Asked for is the reverse: the peak of a run whose mean is lr.')
-        need(flat or not math.isclose(got, 2 * lr), f'Twice lr is near for a triangle, and only there. Add up the rates of the steps ({name} over {T} steps has the mean {mean:.4f}).')
-        need(flat or not math.isclose(got, lr / long), 'You counted a step too many: a run of T steps has the steps 0 to T - 1.')
-        need(math.isclose(got, lr / mean, rel_tol=1e-9), f'{name} over {T} steps has a mean of {mean:.4f} times its peak, so a mean of {lr} needs a peak of {lr / mean:.5f}, not {got:.5f}.')
+        need(flat or not math.isclose(got, lr * mean),
+             'That is the mean rate of a run whose peak is lr. '
+             'Asked for is the reverse: the peak of a run whose mean is lr.')
+        need(flat or not math.isclose(got, 2 * lr),
+             'Twice lr is near for a triangle, and only there. '
+             f'Add up the rates of the steps ({name} over {T} steps has the mean {mean:.4f}).')
+        need(flat or not math.isclose(got, lr / long),
+             'You counted a step too many: a run of T steps has the steps 0 to T - 1.')
+        need(math.isclose(got, lr / mean, rel_tol=1e-9),
+             f'{name} over {T} steps has a mean of {mean:.4f} times its peak, '
+             f'so a mean of {lr} needs a peak of {lr / mean:.5f}, not {got:.5f}.')
     return 'Now use it: the lines under the task compare schedules at equal area.'

@@ -16,11 +16,16 @@ def check_read_aloud(answer):
     "Tokens worked out by hand, from chapter 2."
     from ulmfit_nb.tokenization import Tokenizer
     need(isinstance(answer, str), f'A string is due, the tokens with blanks between them, not {type(answer).__name__}.')
-    given, right = answer.split(), Tokenizer()('NO NO NO, a Film by X!!!!')
+    given = answer.split()
+    right = Tokenizer()('NO NO NO, a Film by X!!!!')
     need(given[:1] == ['xxbos'], 'How does every text begin? The last rule puts a mark in front.')
-    need(not {('xxmaj', 'x'), ('xxup', 'x')} & set(zip(given, given[1:])), 'X is a single capital: it becomes small and gets no mark, or every I would have one.')
-    need('xxup xxwrep' not in answer, 'The repeat is found first, so its mark stands in front: xxwrep, the count, and then the word with a mark of its own.')
-    need(answer.count('xxup') < 2 and answer.count(' no') < 2, 'Three times the same word is one entry: xxwrep, the count, and the word once.')
+    need(not {('xxmaj', 'x'), ('xxup', 'x')} & set(zip(given, given[1:])),
+         'X is a single capital: it becomes small and gets no mark, or every I would have one.')
+    need('xxup xxwrep' not in answer,
+         'The repeat is found first, so its mark stands in front: '
+         'xxwrep, the count, and then the word with a mark of its own.')
+    need(answer.count('xxup') < 2 and answer.count(' no') < 2,
+         'Three times the same word is one entry: xxwrep, the count, and the word once.')
     need('xxrep' in given, 'Four times the same sign is xxrep, the count and the sign.')
     need('film' not in given or 'xxmaj' in given, 'The capital of Film is lost: a mark keeps it.')
     need('no,' not in given, 'The comma is a token of its own.')
@@ -36,17 +41,28 @@ def check_mark_capitals(f):
     from ulmfit_nb.sources import load_data
     from ulmfit_nb.tokenization import replace_maj
     need(f('The End') == 'xxmaj the xxmaj end', f'"The End" should become "xxmaj the xxmaj end", not {f("The End")!r}.')
-    need(f('a  b\n\n\tc ') == 'a  b\n\n\tc ', 'White space got lost: several blanks and new lines mean something. Cutting and joining with blanks forgets them.')
-    need(f('One\nThe\tEnd') == 'xxmaj one\nxxmaj the\txxmaj end', 'A word may begin after a new line or a tab as well as '
-         f'after a blank: ask for white space of any kind. "One\\nThe\\tEnd" became {f("One" + chr(10) + "The" + chr(9) + "End")!r}.')
-    need(f("Don't") == "xxmaj don't", f'"Don\'t" begins with a capital and has no other; yours gave {f("Don" + chr(39) + "t")!r}. `istitle` and `capitalize` see it otherwise.')
+    need(f('a  b\n\n\tc ') == 'a  b\n\n\tc ',
+         'White space got lost: several blanks and new lines mean something. '
+         'Cutting and joining with blanks forgets them.')
+    need(f('One\nThe\tEnd') == 'xxmaj one\nxxmaj the\txxmaj end',
+         'A word may begin after a new line or a tab as well as after a blank: ask for white space of any kind. '
+         f'"One\\nThe\\tEnd" became {f("One" + chr(10) + "The" + chr(9) + "End")!r}.')
+    need(f("Don't") == "xxmaj don't",
+         f'"Don\'t" begins with a capital and has no other; yours gave {f("Don" + chr(39) + "t")!r}. '
+         '`istitle` and `capitalize` see it otherwise.')
     need(f('MacBook AWFUL X-Men') == 'MacBook AWFUL X-Men', 'A word with a second capital is left to the other rules.')
     need(f('I A Б') == 'i a б', 'A single letter becomes small and gets no mark.')
-    need(f('Élan Über') == 'xxmaj élan xxmaj über', f'"Élan Über" became {f("Élan Über")!r}: its first letters are capitals too.')
-    need(f('Москва Ελλάδα') == 'xxmaj москва xxmaj ελλάδα', 'A list of accented letters does not reach far: Москва and Ελλάδα have capitals of their own. Ask `str.isupper`.')
-    need(f('ÉTÉ ÖÜ') == 'ÉTÉ ÖÜ', 'ÖÜ is all capitals, and left to the other rules: the second letter may be beyond A to Z as well.')
-    need(f('"The (End) 3D 1St') == replace_maj('"The (End) 3D 1St'), 'What begins with a sign or a digit is no capitalised word to rule 7.')
-    need(all(f(t) == replace_maj(t) for t in load_data('reviews').texts[:40] if t.isascii()), 'On plain English it should do exactly what replace_maj does.')
+    need(f('Élan Über') == 'xxmaj élan xxmaj über',
+         f'"Élan Über" became {f("Élan Über")!r}: its first letters are capitals too.')
+    need(f('Москва Ελλάδα') == 'xxmaj москва xxmaj ελλάδα',
+         'A list of accented letters does not reach far: Москва and Ελλάδα have capitals of their own. '
+         'Ask `str.isupper`.')
+    need(f('ÉTÉ ÖÜ') == 'ÉTÉ ÖÜ',
+         'ÖÜ is all capitals, and left to the other rules: the second letter may be beyond A to Z as well.')
+    need(f('"The (End) 3D 1St') == replace_maj('"The (End) 3D 1St'),
+         'What begins with a sign or a digit is no capitalised word to rule 7.')
+    need(all(f(t) == replace_maj(t) for t in load_data('reviews').texts[:40] if t.isascii()),
+         'On plain English it should do exactly what replace_maj does.')
     return 'Élan has its mark.'
 
 # %% ../../../nbs/course/exercises/tokenization.ipynb #4ed08a7b
@@ -55,10 +71,15 @@ def check_words_for(f):
     "The smallest vocabulary that covers enough, from chapter 2."
     from collections import Counter
     count = Counter({'rare': 1, 'the': 6, 'film': 3})
-    need(f(count, 0.5) != 3, 'For half of the tokens one word is enough, "the". The most frequent come first: `most_common` sorts them.')
-    need(f(count, 0.5) == 1, f'"the" alone makes up 6 of 10 tokens, so one word covers half; yours needs {f(count, 0.5)}. The share is of all tokens, not of the different words.')
+    need(f(count, 0.5) != 3,
+         'For half of the tokens one word is enough, "the". The most frequent come first: `most_common` sorts them.')
+    need(f(count, 0.5) == 1,
+         f'"the" alone makes up 6 of 10 tokens, so one word covers half; yours needs {f(count, 0.5)}. '
+         'The share is of all tokens, not of the different words.')
     need(f(count, 0.6) == 1, 'At least 0.6: six of ten are enough, so stop at `>=` and not at `>`.')
-    need(f(count, 0.61) == 2, f'For 0.61 the second word is needed; yours says {f(count, 0.61)}. Count the word that brings the sum over the share.')
+    need(f(count, 0.61) == 2,
+         f'For 0.61 the second word is needed; yours says {f(count, 0.61)}. '
+         'Count the word that brings the sum over the share.')
     need(f(count, 1) == 3, f'To cover everything takes all three words; yours says {f(count, 1)}.')
     need(f(count, 0) in (0, 1), f'To cover nothing takes no word, or the first one at most; yours says {f(count, 0)}.')
     rng = np.random.default_rng(0)
@@ -66,32 +87,54 @@ def check_words_for(f):
         count = Counter({str(i): int(k) for i, k in enumerate(rng.zipf(1.3, n).clip(max=5000))})
         sums = np.cumsum(sorted(count.values(), reverse=True))
         for share in (0.25, 0.9, 0.99, 1):
-            need(f(count, share) == 1 + int((sums < share * sums[-1]).sum()), f'With {n} different words and a share of {share}, yours gave {f(count, share)}.')
+            need(f(count, share) == 1 + int((sums < share * sums[-1]).sum()),
+                 f'With {n} different words and a share of {share}, yours gave {f(count, share)}.')
     return 'A few words do most of the work: that is why a vocabulary of 60,000 is enough.'
+
+# %% ../../../nbs/course/exercises/tokenization.ipynb #879cf869
+def _share_unknown(texts, unseen, build, measure, min_freq=2, kind=list) -> float:
+    "How many of 100 tokens in unseen texts the vocabulary has not; `build` are its rules, `measure` those of reading."
+    from ulmfit_nb.tokenization import Tokenizer, Vocab
+    vocab = Vocab.build(map(Tokenizer(build), texts), min_freq)
+    reader = Tokenizer(measure)
+    tokens = kind(t for text in unseen for t in reader(text))
+    return 100 * sum(t not in vocab for t in tokens) / len(tokens)
+
+def _near(a: float, b: float) -> bool: return abs(a - b) < 0.006   # an answer may be rounded to two decimals
+
+def _need_like_with_like(found: float, texts, unseen, rules):
+    "Vocabulary and unseen texts by the same rules, and every token counted."
+    need(not _near(found, _share_unknown(texts, unseen, None, rules)),
+         'The vocabulary was built with all eight rules. Both sides need the same tokenizer.')
+    need(not _near(found, _share_unknown(texts, unseen, rules, None)),
+         'The unseen texts were read with all eight rules. Both sides need the same tokenizer.')
+    need(not _near(found, _share_unknown(texts, texts, rules, rules)),
+         'That was measured on the texts that made the vocabulary, and they flatter it. Measure on the unseen ones.')
+    need(not _near(found, _share_unknown(texts, unseen, rules, rules, min_freq=3)),
+         'The vocabulary should keep words that occur twice: min_freq=2.')
+    need(not _near(found, _share_unknown(texts, unseen, rules, rules, kind=set)),
+         'Those are different words. Count every token, as often as it occurs.')
 
 # %% ../../../nbs/course/exercises/tokenization.ipynb #0cd9be88
 @exercise
 def check_unknown_with(f):
     "What folding capitals is worth in known words, from chapter 2."
     from ulmfit_nb.sources import load_data
-    from ulmfit_nb.tokenization import RULES, Tokenizer, Vocab, lowercase
-    texts, unseen = load_data('reviews').texts[:70], load_data('reviews', 'validation').texts[:30]
-    near = lambda a, b: abs(a - b) < 0.006   # an answer may be rounded to two decimals
-    def share(build, measure, tokens_of=unseen, min_freq=2, kind=list):
-        vocab, reader = Vocab.build(map(Tokenizer(build), texts), min_freq), Tokenizer(measure)
-        tokens = kind(t for text in tokens_of for t in reader(text))
-        return 100 * sum(t not in vocab for t in tokens) / len(tokens)
+    from ulmfit_nb.tokenization import RULES, lowercase
+    texts = load_data('reviews').texts[:70]
+    unseen = load_data('reviews', 'validation').texts[:30]
     rules = RULES[:5]
-    found, right, full = float(f(rules, texts, unseen)), share(rules, rules), share(None, None)
+    found = float(f(rules, texts, unseen))
+    right = _share_unknown(texts, unseen, rules, rules)
+    full = _share_unknown(texts, unseen, None, None)
     need(not 0 < found <= 1, f'{found:.3g} is a fraction, and the share is asked for in %: a hundred times as much.')
     need(found <= 100, f'{found:.3g} %? No share is above 100 %: once times a hundred is enough.')
-    need(not near(found, 100 - right), 'Those are the known tokens. Count those that the vocabulary has not.')
-    need(not near(found, full), 'All eight rules were at work. Give the rules to the Tokenizer.')
-    need(not near(found, share(None, rules)), 'The vocabulary was built with all eight rules. Both sides need the same tokenizer.')
-    need(not near(found, share(rules, None)), 'The unseen texts were read with all eight rules. Both sides need the same tokenizer.')
-    need(not near(found, share(rules, rules, texts)), 'That was measured on the texts that made the vocabulary, and they flatter it. Measure on the unseen ones.')
-    need(not near(found, share(rules, rules, min_freq=3)), 'The vocabulary should keep words that occur twice: min_freq=2.')
-    need(not near(found, share(rules, rules, kind=set)), 'Those are different words. Count every token, as often as it occurs.')
-    need(near(found, right), f'Without the rules for capitals it should be {right:.2f} %, and yours gave {found:.2f} %.')
-    need(near(f(RULES, texts, unseen), full), 'It is right for RULES[:5], but not for all of RULES.')
-    return f'On a few texts: capitals kept {right:.1f} % unknown, small letters only {share([*rules, lowercase], [*rules, lowercase]):.1f} %, all rules {full:.1f} %.'
+    need(not _near(found, 100 - right), 'Those are the known tokens. Count those that the vocabulary has not.')
+    need(not _near(found, full), 'All eight rules were at work. Give the rules to the Tokenizer.')
+    _need_like_with_like(found, texts, unseen, rules)
+    need(_near(found, right),
+         f'Without the rules for capitals it should be {right:.2f} %, and yours gave {found:.2f} %.')
+    need(_near(f(RULES, texts, unseen), full), 'It is right for RULES[:5], but not for all of RULES.')
+    small = [*rules, lowercase]
+    return (f'On a few texts: capitals kept {right:.1f} % unknown, '
+            f'small letters only {_share_unknown(texts, unseen, small, small):.1f} %, all rules {full:.1f} %.')

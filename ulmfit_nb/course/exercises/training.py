@@ -7,6 +7,7 @@ __all__ = ['check_perplexity', 'check_accumulate', 'check_averager', 'check_comp
 
 # %% ../../../nbs/course/exercises/training.ipynb #2c45c7bd
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,13 +20,16 @@ def check_perplexity(p):
     "The perplexity of a stream in two parts, from chapter 6."
     n, loss = np.array([1000, 10]), np.array([4., 7.])
     mean = (n * loss).sum() / n.sum()
-    near = lambda wrong: isinstance(p, (int, float)) and math.isclose(p, wrong, abs_tol=0.15)
+    def near(x): return isinstance(p, (int, float)) and math.isclose(p, x, abs_tol=0.15)
     need(isinstance(p, (int, float)), f'A number is asked for, not {p!r}.')
-    need(not near(math.exp(loss.mean())), 'That is the mean of two batch means: ten tokens count as much as a thousand. Each token counts the same.')
-    need(not near((n * np.exp(loss)).sum() / n.sum()) and not near(np.exp(loss).mean()), 'Perplexities are not averaged: average the losses, and take the exponential last.')
+    need(not near(math.exp(loss.mean())),
+         'That is the mean of two batch means: ten tokens count as much as a thousand. Each token counts the same.')
+    need(not near((n * np.exp(loss)).sum() / n.sum()) and not near(np.exp(loss).mean()),
+         'Perplexities are not averaged: average the losses, and take the exponential last.')
     need(not near(mean), 'That is the loss, in nats. Perplexity is its exponential.')
     need(not near(2 ** mean), 'The loss is in nats, so its exponential has base e; base 2 belongs to bits.')
-    need(near(math.exp(mean)), f'{p} it is not. Sum the losses of all 1,010 tokens, divide by 1,010, take the exponential.')
+    need(near(math.exp(mean)),
+         f'{p} it is not. Sum the losses of all 1,010 tokens, divide by 1,010, take the exponential.')
     return f'The ten hard tokens made it a little larger than exp(4), which is {math.exp(4):.1f}.'
 
 # %% ../../../nbs/course/exercises/training.ipynb #64ac5185
@@ -36,13 +40,33 @@ def _gradients(model, run) -> dict:
     return {k: p.grad for k, p in model.named_parameters()}
 
 def _same_tensors(a: dict, b: dict, times: float = 1.) -> bool:
-    return a.keys() == b.keys() and all(a[k] is not None and torch.allclose(a[k], times * b[k], rtol=1e-3, atol=1e-7) for k in b)
+    "Whether one has the tensors of the other, multiplied by a factor."
+    def same(k): return a[k] is not None and torch.allclose(a[k], times * b[k], rtol=1e-3, atol=1e-7)
+    return a.keys() == b.keys() and all(same(k) for k in b)
 
+# %% ../../../nbs/course/exercises/training.ipynb #d7b0d12a
 def _in_pieces(model, x, y, pieces, weigh, zero=False, dim=0):
     "The right gradients, and wrong ones."
     for a, b in zip(x.chunk(pieces, dim), y.chunk(pieces, dim)):
         if zero: model.zero_grad()
         (model(a, targets=b).loss * weigh(a)).backward()
+
+def _wrong_gradients(model, x, y, pieces) -> list[tuple[dict, str]]:
+    "Gradients that the usual mistakes give, each with what to say."
+    rows = len(x)
+    def made(weigh, **kw): return _gradients(model, lambda: _in_pieces(model, x, y, pieces, weigh, **kw))
+    return [
+        (made(lambda a: 1.),
+         'The pieces are summed, and so the gradient is too large: '
+         'the loss of the batch is a mean over all of its tokens.'),
+        (made(lambda a: 1 / pieces),
+         f'Dividing by {pieces} is right for pieces of one size. '
+         f'{rows} rows in {pieces} pieces: the last is smaller, and should count for less.'),
+        (made(lambda a: len(a) / rows, zero=True),
+         'Only the last piece is left in grad: zero_grad wipes out what the pieces before it added.'),
+        (made(lambda a: a.numel() / x.numel(), dim=1),
+         'The batch is cut in time, and each piece begins without a state. Cut rows: they know nothing of each other.'),
+    ]
 
 # %% ../../../nbs/course/exercises/training.ipynb #b8f9718c
 @exercise
@@ -51,77 +75,126 @@ def check_accumulate(f):
     for seed, (bs, pieces) in enumerate([(6, 3), (7, 3), (5, 2)]):
         model = small_lm(seed)
         x, y = torch.randint(2, 30, (2, bs, 5), generator=torch.Generator().manual_seed(seed))
-        made = lambda weigh, **kw: _gradients(model, lambda: _in_pieces(model, x, y, pieces, weigh, **kw))
         right = _gradients(model, lambda: model(x, targets=y).loss.backward())
-        wrong = {'The pieces are summed, and so the gradient is too large: the loss of the batch is a mean over all of its tokens.': made(lambda a: 1.),
-                 f'Dividing by {pieces} is right for pieces of one size. {bs} rows in {pieces} pieces: the last is smaller, and should count for less.': made(lambda a: 1 / pieces),
-                 'Only the last piece is left in grad: zero_grad wipes out what the pieces before it added.': made(lambda a: len(a) / bs, zero=True),
-                 'The batch is cut in time, and each piece begins without a state. Cut rows: they know nothing of each other.': made(lambda a: a.numel() / x.numel(), dim=1)}
+        wrong = _wrong_gradients(model, x, y, pieces)
         shapes = shapes_read(model)
         found = _gradients(model, lambda: f(model, x, y, pieces))
-        need(all(g is not None for g in found.values()), 'Some parameters have no gradient: call backward() on every piece.')
-        for hint, grads in wrong.items(): need(_same_tensors(found, right) or not _same_tensors(found, grads), hint)
-        need(not any(_same_tensors(found, right, 1 / k) for k in range(2, bs + 1)), 'The gradient is too small by a whole factor: is there one division too many?')
-        need(_same_tensors(found, right), 'The gradients are not those of the whole batch. What does each piece count for?')
-        need(max(s[0] for s in shapes) <= -(-bs // pieces), f'The gradient is right, but {max(s[0] for s in shapes)} rows were read at once, where {-(-bs // pieces)} would do.')
+        need(all(g is not None for g in found.values()),
+             'Some parameters have no gradient: call backward() on every piece.')
+        for grads, hint in wrong: need(_same_tensors(found, right) or not _same_tensors(found, grads), hint)
+        need(not any(_same_tensors(found, right, 1 / k) for k in range(2, bs + 1)),
+             'The gradient is too small by a whole factor: is there one division too many?')
+        need(_same_tensors(found, right),
+             'The gradients are not those of the whole batch. What does each piece count for?')
+        need(max(s[0] for s in shapes) <= -(-bs // pieces),
+             f'The gradient is right, but {max(s[0] for s in shapes)} rows were read at once, '
+             f'where {-(-bs // pieces)} would do.')
     return 'The memory of a piece, the gradient of the batch. (With dropout on, each piece draws its own masks.)'
+
+# %% ../../../nbs/course/exercises/training.ipynb #d314a1bf
+def _weights(model) -> dict:
+    "A copy of a model's weights, by name."
+    from ulmfit_nb.checkpoint import model_tensors
+    return {k: v.detach().clone() for k, v in model_tensors(model).items()}
+
+def _averaged(cls, seed: int, steps: int) -> tuple[dict, dict, list[dict]]:
+    "What the answer averages over random steps, the weights at the start, and those after each step."
+    model = small_lm(seed)
+    average = cls(model)
+    start, values = _weights(model), []
+    for i in range(steps):
+        with torch.no_grad():
+            for p in model.parameters(): p.add_(torch.rand_like(p))
+        values.append(_weights(model))
+        average(100 * (i + 1), 5.)
+        need(_same_tensors(_weights(model), values[-1]),
+             'The model itself was changed: what `model_tensors` gives are its own weights, not copies.')
+    return average.average(), start, values
 
 # %% ../../../nbs/course/exercises/training.ipynb #1e8aeb60
 @exercise
 def check_averager(cls):
     "The mean of a model's weights over its steps, from chapter 6."
-    from ulmfit_nb.checkpoint import model_tensors
     for seed, calls in (0, 2), (1, 5):
-        model, values = small_lm(seed), []
-        average = cls(model)
-        start = {k: v.detach().clone() for k, v in model_tensors(model).items()}
-        for i in range(calls):
-            with torch.no_grad():
-                for p in model.parameters(): p.add_(torch.rand_like(p))
-            values.append({k: v.detach().clone() for k, v in model_tensors(model).items()})
-            average(100 * (i + 1), 5.)
-            need(_same_tensors(model_tensors(model), values[-1]), 'The model itself was changed: what `model_tensors` gives are its own weights, not copies.')
-        mean = lambda vs: {k: sum(v[k] for v in vs) / len(vs) for k in start}
+        found, start, values = _averaged(cls, seed, calls)
+        def mean(vs): return {k: sum(v[k] for v in vs) / len(vs) for k in start}
         halves, moving = values[0], start
         for v in values[1:]: halves = {k: (halves[k] + v[k]) / 2 for k in v}
         for v in values: moving = {k: (moving[k] + v[k]) / 2 for k in v}
-        found = average.average()
         need(isinstance(found, dict), 'average() gives a dictionary, name to tensor, as `model_tensors` does.')
-        need(found.keys() == start.keys(), f'The names should be those of `model_tensors`, a tied matrix once; {sorted(found.keys() ^ start.keys())[:2]} differ.')
-        need(not any(v.requires_grad for v in found.values()), 'The average carries a history: detach what you add up, or memory grows with every step.')
-        need(calls < 2 or not _same_tensors(found, values[-1]), 'The average is the last weights. `model_tensors` gives the parameters themselves, and they move on: copy the numbers.')
-        need(not _same_tensors(found, mean([start, *values])), 'The weights at the start are in the mean as well. Only those after a step count.')
-        need(not _same_tensors(found, mean(values), len(values)), 'That is the sum. Divide by how often you were called.')
-        need(calls < 3 or not any(_same_tensors(found, w) for w in (halves, moving)), 'Each new value counts as much as all earlier ones together. In a mean, the n-th counts 1 / n.')
+        need(found.keys() == start.keys(),
+             'The names should be those of `model_tensors`, a tied matrix once; '
+             f'{sorted(found.keys() ^ start.keys())[:2]} differ.')
+        need(not any(v.requires_grad for v in found.values()),
+             'The average carries a history: detach what you add up, or memory grows with every step.')
+        need(calls < 2 or not _same_tensors(found, values[-1]),
+             'The average is the last weights. '
+             '`model_tensors` gives the parameters themselves, and they move on: copy the numbers.')
+        need(not _same_tensors(found, mean([start, *values])),
+             'The weights at the start are in the mean as well. Only those after a step count.')
+        need(not _same_tensors(found, mean(values), len(values)),
+             'That is the sum. Divide by how often you were called.')
+        need(calls < 3 or not any(_same_tensors(found, w) for w in (halves, moving)),
+             'Each new value counts as much as all earlier ones together. In a mean, the n-th counts 1 / n.')
         need(_same_tensors(found, mean(values)), f'That is not the mean of the weights after {calls} steps.')
-    return 'Give it to `fit` as `callback`, and put the mean into the model with `load_weights`. This is the A that ULMFiT left out of AWD-LSTM.'
+    return ('Give it to `fit` as `callback`, and put the mean into the model with `load_weights`. '
+            'This is the A that ULMFiT left out of AWD-LSTM.')
+
+# %% ../../../nbs/course/exercises/training.ipynb #b0e84924
+def _two_runs(k: int, n: int) -> tuple[list, list, dict, dict]:
+    "Seeds, two functions of a seed, what each gives for any seed, and which seeds each was asked so far."
+    rng = np.random.default_rng(k)
+    seeds = [int(s) for s in rng.permutation(100)[:n]]
+    luck = rng.normal(0, 10, 100)
+    results, asked = {}, {}
+    for name, shift in (('a', 0.), ('b', 3.)):
+        results[name] = {s: 100 + luck[s] + shift + rng.normal(0, 1) for s in range(100)}
+        asked[name] = []
+    def run(name, seed):
+        asked[name].append(seed)
+        return results[name].get(seed, 0.)
+    return seeds, [partial(run, name) for name in results], results, asked
+
+def _wrong_errors(a: np.ndarray, b: np.ndarray) -> dict[float, str]:
+    "What the usual mistakes take for the standard error of the mean difference, each with what to say."
+    d, n = b - a, len(a)
+    spread = 'That is how far single differences spread. The mean of n of them is surer: divide by the root of n.'
+    return {
+        d.std(ddof=1): spread,
+        d.std(): spread,
+        d.std() / n ** 0.5: 'Nearly: from n differences the spread is estimated with n - 1 (ddof=1), '
+                            'for their own mean has been taken off.',
+        d.std(ddof=1) / n: 'Divided by n: it is the root of n.',
+        (a.var(ddof=1) / n + b.var(ddof=1) / n) ** 0.5:
+            'That takes the two as unrelated, and counts the luck of the seed twice. '
+            'Take the differences first, seed by seed, then their spread.',
+    }
 
 # %% ../../../nbs/course/exercises/training.ipynb #b633faf2
 @exercise
 def check_compare(f):
     "Is it noise, from chapter 6."
     for k, n in enumerate((3, 5, 9)):
-        rng, asked = np.random.default_rng(k), {'a': [], 'b': []}
-        seeds = [int(s) for s in rng.permutation(100)[:n]]
-        luck = dict(enumerate(rng.normal(0, 10, 100)))
-        result = {name: {s: 100 + luck[s] + shift + rng.normal(0, 1) for s in range(100)} for name, shift in (('a', 0.), ('b', 3.))}
-        runs = [lambda seed, name=name: (asked[name].append(seed), result[name].get(seed, 0.))[1] for name in 'ab']
+        seeds, runs, results, asked = _two_runs(k, n)
         found = f(*runs, list(seeds))
-        a, b = (np.array([result[name][s] for s in seeds]) for name in 'ab')
-        d, root = b - a, n ** 0.5
+        a, b = (np.array([results[name][s] for s in seeds]) for name in 'ab')
+        d = b - a
         need(asked['a'] or asked['b'], 'Neither run was called: each is a function of a seed.')
-        need(sorted(asked['a']) == sorted(asked['b']), 'The two runs got different seeds. With the same ones they share their luck, and it cancels in the difference.')
-        need(set(asked['a']) == set(seeds), f'Run each with every one of the seeds {seeds}; yours ran with {sorted(set(asked["a"]))}.')
-        need(len(asked['a']) == n, f'{n} seeds, and each run was carried out {len(asked["a"])} times: a run may take hours, so keep its result.')
-        need(isinstance(found, (tuple, list)) and len(found) == 2, 'Return two numbers: the mean difference, and its standard error.')
+        need(sorted(asked['a']) == sorted(asked['b']),
+             'The two runs got different seeds. '
+             'With the same ones they share their luck, and it cancels in the difference.')
+        need(set(asked['a']) == set(seeds),
+             f'Run each with every one of the seeds {seeds}; yours ran with {sorted(set(asked["a"]))}.')
+        need(len(asked['a']) == n,
+             f'{n} seeds, and each run was carried out {len(asked["a"])} times: '
+             'a run may take hours, so keep its result.')
+        need(isinstance(found, (tuple, list)) and len(found) == 2,
+             'Return two numbers: the mean difference, and its standard error.')
         m, e = (float(v) for v in found)
         need(not math.isclose(m, -d.mean()), 'The sign: what is asked for is the second minus the first.')
         need(math.isclose(m, d.mean(), rel_tol=1e-6), f'The mean difference is {d.mean():.3f}, not {m:.3f}.')
-        wrong = {d.std(ddof=1): 'That is how far single differences spread. The mean of n of them is surer: divide by the root of n.',
-                 d.std(): 'That is how far single differences spread. The mean of n of them is surer: divide by the root of n.',
-                 d.std() / root: 'Nearly: from n differences the spread is estimated with n - 1 (ddof=1), for their own mean has been taken off.',
-                 d.std(ddof=1) / n: 'Divided by n: it is the root of n.',
-                 (a.var(ddof=1) / n + b.var(ddof=1) / n) ** 0.5: 'That takes the two as unrelated, and counts the luck of the seed twice. Take the differences first, seed by seed, then their spread.'}
-        for value, hint in wrong.items(): need(not math.isclose(e, value, rel_tol=1e-6), hint)
-        need(math.isclose(e, d.std(ddof=1) / root, rel_tol=1e-6), f'The standard error is {d.std(ddof=1) / root:.3f}, not {e:.3f}.')
-    return f'The last pair of runs: {m:.2f} ± {e:.2f}, though single results spread by {a.std(ddof=1):.0f}. A difference of less than two standard errors may well be noise.'
+        for value, hint in _wrong_errors(a, b).items(): need(not math.isclose(e, value, rel_tol=1e-6), hint)
+        right = d.std(ddof=1) / n ** 0.5
+        need(math.isclose(e, right, rel_tol=1e-6), f'The standard error is {right:.3f}, not {e:.3f}.')
+    return (f'The last pair of runs: {m:.2f} ± {e:.2f}, though single results spread by {a.std(ddof=1):.0f}. '
+            'A difference of less than two standard errors may well be noise.')

@@ -20,9 +20,10 @@ class ForgettingView(Widget, js=('svg.js', 'forgetting.js')):
     at = traitlets.Int(0, min=0).tag(sync=True)                 # the measurement that is looked at
 
 # %% ../../../nbs/course/widgets/forgetting.ipynb #e06e856c
-FORGETTING_CAPTION = """**What to look for.** Choose a plan and move the step (Tab, then the arrow keys). The upper curve is what the classifier has learnt, the lower one what is left of the language: the perplexity, on a
-logarithmic scale, of the language model with the classifier's encoder in it. Where the lower curve is flat, nothing is forgotten. *At which step does each plan begin to forget, and where does most of
-the damage happen?*"""
+FORGETTING_CAPTION = """**What to look for.** Choose a plan and move the step (Tab, then the arrow keys). The upper
+curve is what the classifier has learnt, the lower one what is left of the language: the perplexity, on a logarithmic
+scale, of the language model with the classifier's encoder in it. Where the lower curve is flat, nothing is forgotten.
+*At which step does each plan begin to forget, and where does most of the damage happen?*"""
 
 # %% ../../../nbs/course/widgets/forgetting.ipynb #9422275d
 def forgetting_source(
@@ -31,9 +32,11 @@ def forgetting_source(
     "Say where the points come from, and what they are worth."
     if not record.get('command'): origin = 'Measured in this notebook, a moment ago'
     else: origin = f'Recorded on {record["date"]} by `{record["command"]}`'
-    origin += f': {record["labels"]:,} labels, accuracy on {record["valid"]:,} other texts, perplexity on {record["tokens"]:,} tokens.'
+    origin += (f': {record["labels"]:,} labels, accuracy on {record["valid"]:,} other texts, '
+               f'perplexity on {record["tokens"]:,} tokens.')
     if record['data'] != 'reviews': return f'{origin} One seed.'
-    return f'{origin} **A tiny run** on the few reviews that ship, one seed: it shows how forgetting goes, and not what it costs.'
+    return (f'{origin} **A tiny run** on the few reviews that ship, one seed: '
+            'it shows how forgetting goes, and not what it costs.')
 
 # %% ../../../nbs/course/widgets/forgetting.ipynb #a6c87790
 def forgetting_view(
@@ -45,8 +48,10 @@ def forgetting_view(
     steps = [point['step'] for point in max((run['points'] for run in runs), key=len)]
     view = ForgettingView(runs=runs, valid=record['valid'], at=len(steps) - 1)
     style = {'style': {'description_width': '5em'}}
-    plans = ipw.RadioButtons(options=[run['name'] for run in runs], description='plan', layout={'width': 'max-content'}, **style)
-    step = ipw.SelectionSlider(options=steps, index=view.at, description='step', layout={'width': '98%', 'max_width': '600px'}, **style)
+    plans = ipw.RadioButtons(options=[run['name'] for run in runs], description='plan',
+                             layout={'width': 'max-content'}, **style)
+    step = ipw.SelectionSlider(options=steps, index=view.at, description='step',
+                               layout={'width': '98%', 'max_width': '600px'}, **style)
     for control, name in ((plans, 'shown'), (step, 'at')): ipw.jslink((control, 'index'), (view, name))
     box = ipw.VBox([plans, step, view, caption(FORGETTING_CAPTION), caption(forgetting_source(record))])
     box.view = view

@@ -9,8 +9,8 @@ __all__ = ['Generation', 'generation']
 import ipywidgets as ipw
 import traitlets
 
-from .base import Widget, caption
 from ...generation import generate, next_logits, read_prompt
+from .base import Widget, caption
 
 # %% ../../../nbs/course/widgets/generation.ipynb #b232a2cb
 class Generation(Widget, js=('svg.js', 'generation.js')):
@@ -41,8 +41,9 @@ class Generation(Widget, js=('svg.js', 'generation.js')):
             self.answered = self.asked
 
 # %% ../../../nbs/course/widgets/generation.ipynb #1fea4cc2
-GENERATION_CAPTION = """**What to look for.** Lower the temperature: one bar takes all. Raise it: the bars level out, and the share of the words
-without a bar grows. Then move `top_k`. *Which texts come out at either end, and when does `top_k` matter?*"""
+GENERATION_CAPTION = """**What to look for.** Lower the temperature: one bar takes all. Raise it: the bars level out,
+and the share of the words without a bar grows. Then move `top_k`. *Which texts come out at either end, and when does
+`top_k` matter?*"""
 
 # %% ../../../nbs/course/widgets/generation.ipynb #8c52d081
 def generation(

@@ -28,9 +28,9 @@ SCHEDULE_CAPTION = """**What to look for.** Raise `cut_frac`: the peak moves rig
 for a triangle has the same area wherever its tip is. Lower `ratio`: both ends rise. Then bring `T` below 60, where the
 steps become dots. *From how many steps on does a tenth of them make a rise of more than one step?*"""
 
-LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a layer near the words learns for fewer epochs
-*and* more slowly. Set `factor` to 1: all rows get one colour, and only the staircase is left. *At 2.6, the paper's
-value, how many times slower than the head is the embedding?*"""
+LAYERS_CAPTION = """**What to look for.** Count the coloured cells of a row: a layer near the words learns for fewer
+epochs *and* more slowly. Set `factor` to 1: all rows get one colour, and only the staircase is left. *At 2.6, the
+paper's value, how many times slower than the head is the embedding?*"""
 
 # %% ../../../nbs/course/widgets/learning_rate.ipynb #667adf32
 def lr_explorer() -> ipw.VBox:  # its `schedule` and `layers` are the two pictures, an `LRExplorer` each

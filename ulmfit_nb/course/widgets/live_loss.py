@@ -6,7 +6,8 @@
 __all__ = ['Curve', 'LiveLoss', 'live_loss']
 
 # %% ../../../nbs/course/widgets/live_loss.ipynb #86774f5c
-import math, time
+import math
+import time
 from functools import partial
 
 import traitlets
@@ -20,20 +21,27 @@ class Curve:
         self.smooth, self.most = smooth, most
         self.start()
 
-    def start(self): self.kept, self.last, self.every, self.n, self.mean = [], None, 1, 0, 0.
+    def start(self):
+        self.kept, self.last, self.every = [], None, 1
+        self.n, self.mean = 0, 0.
 
     def add(self, seen: int, loss: float):   # a number, or a tensor of one
         "Note a step. Fewer tokens than before: a new run, and the curve begins anew."
         if self.last and seen <= self.last[0]: self.start()
         loss = float(loss)
         if not math.isfinite(loss): return
-        self.n, self.mean = self.n + 1, self.smooth * self.mean + (1 - self.smooth) * loss
+        self.n += 1
+        self.mean = self.smooth * self.mean + (1 - self.smooth) * loss
         self.last = (seen, self.mean / (1 - self.smooth ** self.n))
         if self.n % self.every == 0: self.kept.append(self.last)
         if len(self.kept) == self.most: self.kept, self.every = self.kept[1::2], 2 * self.every
 
     def points(self) -> list[tuple[int, float]]:  # (seen, loss), the last step always among them
         return self.kept + [self.last] * (self.last is not None and self.last not in self.kept[-1:])
+
+    def line(self, name: str) -> dict:  # as the browser gets it
+        points = self.points()
+        return {'name': name, 'seen': [seen for seen, _ in points], 'loss': [round(loss, 4) for _, loss in points]}
 
 # %% ../../../nbs/course/widgets/live_loss.ipynb #1d621966
 class AfterCell:
@@ -57,9 +65,11 @@ class LiveLoss(Widget, js=('svg.js', 'live_loss.js')):
     curves = traitlets.List().tag(sync=True)              # of each: name, seen, loss
     unit = traitlets.Unicode('tokens').tag(sync=True)     # what is counted; perplexity is shown for tokens only
 
-    def __init__(self, names: list[str], unit='tokens', pause=0.2, **settings):  # seconds between messages; settings of `Curve`
+    def __init__(self, names: list[str], unit='tokens', pause=0.2, **settings):  # pause in seconds; settings of `Curve`
         super().__init__(unit=unit)
-        self.runs, self.pause, self.sent, self.later = {name: Curve(**settings) for name in names}, pause, -math.inf, AfterCell(self.show)
+        self.runs = {name: Curve(**settings) for name in names}
+        self.pause, self.sent = pause, -math.inf
+        self.later = AfterCell(self.show)
         self.show()
 
     def __getitem__(self, name: str):  # the `callback` of one curve; raises `KeyError` for a name that isn't there
@@ -67,8 +77,10 @@ class LiveLoss(Widget, js=('svg.js', 'live_loss.js')):
         return partial(self.note, self.runs[name])
 
     def __call__(self, seen: int, loss: float):
-        if len(self.runs) > 1: raise TypeError(f'this picture has several curves: watch one of them, as picture[{next(iter(self.runs))!r}].')
-        self.note(next(iter(self.runs.values())), seen, loss)
+        name = next(iter(self.runs))
+        if len(self.runs) > 1:
+            raise TypeError(f'this picture has several curves: watch one of them, as picture[{name!r}].')
+        self.note(self.runs[name], seen, loss)
 
     def note(self, run: Curve, seen: int, loss: float):
         run.add(seen, loss)
@@ -77,15 +89,14 @@ class LiveLoss(Widget, js=('svg.js', 'live_loss.js')):
 
     def show(self):
         "Send what there is."
-        lines = [(name, run.points()) for name, run in self.runs.items()]
-        self.curves = [{'name': name, 'seen': [p[0] for p in at], 'loss': [round(p[1], 4) for p in at]} for name, at in lines]
+        self.curves = [run.line(name) for name, run in self.runs.items()]
         self.sent = time.monotonic()
 
 # %% ../../../nbs/course/widgets/live_loss.ipynb #8478fb9c
 def live_loss(
-    *names: str,       # of the curves, six at most; none: a single curve
+    *names: str,       # of the curves; none: a single curve. Raises `ValueError` for more than six
     unit='tokens',     # what is counted: a classifier's `callback` is told documents
-) -> LiveLoss:         # to hand to `fit`, `pretrain` … as `callback`: itself, or with names `picture[name]`; raises `ValueError` for more than six
+) -> LiveLoss:         # to hand to `fit`, `pretrain` … as `callback`: itself, or with names `picture[name]`
     "A picture of the loss that grows while training runs."
     if len(names) > 6: raise ValueError(f'{len(names)} curves in one picture cannot be told apart: give six at most.')
     return LiveLoss(names or ('loss',), unit)

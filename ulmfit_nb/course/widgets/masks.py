@@ -10,23 +10,23 @@ import ipywidgets as ipw
 import torch
 import traitlets
 
-from ...awd_lstm import AWDLSTM, AWDLSTMConfig, LM_DROPOUTS
-from .base import Widget, caption, slider
+from ...awd_lstm import AWDLSTM, LM_DROPOUTS, AWDLSTMConfig
 from ...sources import load_data
 from ...tokenization import Tokenizer
+from .base import Widget, caption, slider
 
 # %% ../../../nbs/course/widgets/masks.ipynb #3e780ebb
 class DropoutMasks(Widget, js=('svg.js', 'masks.js')):
     "Five dropout masks, and ordinary dropout to compare with."
-    drop_mult = traitlets.Float(1., min=0).tag(sync=True)        # what all five probabilities are multiplied by
-    draw = traitlets.Int(13, min=0).tag(sync=True)               # seed of the masks
-    probabilities = traitlets.Dict().tag(sync=True)              # the five, by name, as in `AWDLSTMConfig`
-    words = traitlets.List(traitlets.Unicode()).tag(sync=True)   # the vocabulary of the text
-    ids = traitlets.List(traitlets.Int()).tag(sync=True)         # the text
-    inputs = traitlets.List().tag(sync=True)                     # (features, steps) the vectors of the first words
-    hidden = traitlets.List().tag(sync=True)                     # (features, steps) what the first LSTM makes of them
-    output = traitlets.List().tag(sync=True)                     # (features, steps) what the second makes of that
-    weights = traitlets.List().tag(sync=True)                    # (4 * features, features) the first LSTM's recurrent weights
+    drop_mult = traitlets.Float(1., min=0).tag(sync=True)       # what all five probabilities are multiplied by
+    draw = traitlets.Int(13, min=0).tag(sync=True)              # seed of the masks
+    probabilities = traitlets.Dict().tag(sync=True)             # the five, by name, as in `AWDLSTMConfig`
+    words = traitlets.List(traitlets.Unicode()).tag(sync=True)  # the vocabulary of the text
+    ids = traitlets.List(traitlets.Int()).tag(sync=True)        # the text
+    inputs = traitlets.List().tag(sync=True)                    # (features, steps) the vectors of the first words
+    hidden = traitlets.List().tag(sync=True)                    # (features, steps) what the first LSTM makes of them
+    output = traitlets.List().tag(sync=True)                    # (features, steps) what the second makes of that
+    weights = traitlets.List().tag(sync=True)                   # (4 * features, features) of the first LSTM, recurrent
 
 # %% ../../../nbs/course/widgets/masks.ipynb #451d2e54
 def activations(
@@ -41,25 +41,30 @@ def activations(
         encoder = AWDLSTM(AWDLSTMConfig(n_words, emb_sz=features, n_hid=features, n_layers=2)).eval()
         seen = [encoder.embedding(torch.tensor(ids[:steps])[None])]
         for lstm in encoder.lstms: seen.append(lstm(seen[-1], (torch.zeros(1, 1, features),) * 2)[0])
-        found = {name: x[0].T for name, x in zip(('inputs', 'hidden', 'output'), seen)} | {'weights': encoder.weights()[0][1]}
+        found = {name: x[0].T for name, x in zip(('inputs', 'hidden', 'output'), seen)}
+        found['weights'] = encoder.weights()[0][1]
     return {name: [[round(v, 3) for v in row] for row in x.tolist()] for name, x in found.items()}
 
 # %% ../../../nbs/course/widgets/masks.ipynb #c8245e5a
-MASKS_CAPTION = """**What to look for.** A dot is a number that was dropped, a green bar a feature that gets through at every token; what stays turns stronger, for it is divided by 1 - p. In the text,
-look for a word that occurs several times: it is there everywhere or struck out everywhere. (Each picture shows its own dropout alone.) Move `drop_mult` from 0 upwards: all five grow together. *From
-what `drop_mult` on does ordinary dropout leave no feature whole, and how many does locked dropout leave there?*"""
+MASKS_CAPTION = """**What to look for.** A dot is a number that was dropped, a green bar a feature that gets through at
+every token; what stays turns stronger, for it is divided by 1 - p. In the text, look for a word that occurs several
+times: it is there everywhere or struck out everywhere. (Each picture shows its own dropout alone.) Move `drop_mult`
+from 0 upwards: all five grow together. *From what `drop_mult` on does ordinary dropout leave no feature whole, and how
+many does locked dropout leave there?*"""
 
 # %% ../../../nbs/course/widgets/masks.ipynb #58b8ab4e
 def mask_explorer(
     text: str=None,      # what is read, 24 tokens or more; None: a review that ships
-) -> ipw.VBox:           # its `masks` is the picture, a `DropoutMasks`; raises `ValueError` for a text that is too short
+) -> ipw.VBox:           # its `masks` is the picture, a `DropoutMasks`; raises `ValueError` for too short a text
     "Dropout masks: ordinary and locked, whole words, recurrent weights, and `drop_mult` over all five."
     tokens = Tokenizer()(load_data('reviews', 'train').texts[3] if text is None else text)
     if len(tokens) < 24: raise ValueError(f'the text has {len(tokens)} tokens, and the picture needs 24 or more')
     words = list(dict.fromkeys(tokens))
     ids = [words.index(t) for t in tokens]
     masks = DropoutMasks(probabilities=dict(LM_DROPOUTS), words=words, ids=ids, **activations(ids, len(words)))
-    box = ipw.VBox([slider(masks, 'drop_mult', 'drop_mult (of all five)', 0., 3., ipw.FloatSlider, step=0.05),
-                    slider(masks, 'draw', 'draw (another picks anew)', 0, 30), masks, caption(MASKS_CAPTION)])
+    box = ipw.VBox([
+        slider(masks, 'drop_mult', 'drop_mult (of all five)', 0., 3., ipw.FloatSlider, step=0.05),
+        slider(masks, 'draw', 'draw (another picks anew)', 0, 30),
+        masks, caption(MASKS_CAPTION)])
     box.masks = masks
     return box

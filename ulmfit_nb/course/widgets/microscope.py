@@ -12,8 +12,8 @@ from difflib import SequenceMatcher
 import ipywidgets as ipw
 import traitlets
 
-from .base import Widget, caption
 from ...tokenization import SPECIAL, Tokenizer
+from .base import Widget, caption
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #d874d9c2
 def differences(
@@ -41,16 +41,19 @@ def microscope_steps(
     text: str,
     vocab,                # a `Vocab`
     tokenizer=None,       # None: a `Tokenizer` with the eight rules
-) -> list[dict]:          # the text itself, the text after each rule, the text decoded again: name, what, before, after, tokens, …
+) -> list[dict]:          # the text, then after each rule, then decoded again: name, what, before, after, tokens, …
     "All that the microscope shows of a text."
     tokenizer = tokenizer or Tokenizer()
-    cut, now = Tokenizer([], tokenizer.lang), text
-    stages = [('your text', 'The text as it was written, and what spaCy would cut it into if there were no rules.', '', text, cut(text))]
+    cut = Tokenizer([], tokenizer.lang)
+    now = text
+    what = 'The text as it was written, and what spaCy would cut it into if there were no rules.'
+    stages = [('your text', what, '', text, cut(text))]
     for rule in tokenizer.rules:
         before, now = now, rule(now)
         stages.append((rule.__name__, rule.__doc__ or '', before, now, cut(now)))
     back = vocab.decode(vocab.numericalize(cut(now)))
-    stages.append(('decoding', 'The ids, turned into text again: what is marked in the upper line did not come back.', text, back, cut(now)))
+    what = 'The ids, turned into text again: what is marked in the upper line did not come back.'
+    stages.append(('decoding', what, text, back, cut(now)))
     return [_step(i, *stage, vocab) for i, stage in enumerate(stages)]
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #52bfd793
@@ -59,8 +62,11 @@ def _step(i: int, name: str, what: str, before: str, after: str, tokens: list[st
     was, now = differences(before, after) if i else ([], [[after, False]])
     chips = as_chips(tokens, vocab)
     unknown = sum(kind == 'unknown' for *_, kind in chips)
-    return {'name': name, 'what': what, 'before': was, 'after': now, 'changed': not i or before != after, 'tokens': chips,
-            'count': f'{len(chips)} tokens, {unknown} of them unknown'}
+    return {
+        'name': name, 'what': what,
+        'before': was, 'after': now, 'changed': not i or before != after,
+        'tokens': chips, 'count': f'{len(chips)} tokens, {unknown} of them unknown',
+    }
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #5f2ec43f
 LONGEST = 1000   # characters that are looked at
@@ -73,11 +79,13 @@ class Microscope(Widget, js=('microscope.js',)):
     step = traitlets.Int(0, min=0).tag(sync=True)            # which of them is shown
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #6ab31f07
-MICROSCOPE_CAPTION = """**What to look for.** Choose one step after the other (Tab, then the arrow keys; a pale one changes nothing here). Orange is what a
-step takes away, blue what it puts in its place, a dashed frame an unknown word. *Which rule makes two tokens of* `GREAT`*? And under* `decoding`*: what does not come back?*"""
+MICROSCOPE_CAPTION = """**What to look for.** Choose one step after the other (Tab, then the arrow keys; a pale one
+changes nothing here). Orange is what a step takes away, blue what it puts in its place, a dashed frame an unknown
+word. *Which rule makes two tokens of* `GREAT`*? And under* `decoding`*: what does not come back?*"""
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #c5381471
-EXAMPLE = 'A GREAT film!!! My iPhone-loving sister said   no no no &amp; left,<br />so I watched it with Zebulon: soooo funny and/or sad.'
+EXAMPLE = ('A GREAT film!!! My iPhone-loving sister said   no no no &amp; left,<br />'
+           'so I watched it with Zebulon: soooo funny and/or sad.')
 
 def microscope(
     vocab,               # a `Vocab`: the words that are known
@@ -86,7 +94,8 @@ def microscope(
 ) -> ipw.VBox:           # its `area` is where one types, its `picture` the `Microscope`
     "The token microscope: a text of one's own after each rule, its tokens and their ids."
     area = ipw.Textarea(text, description='your text', rows=3, layout={'width': '98%', 'max_width': '740px'})
-    picture, tokenizer = Microscope(typed=text), tokenizer or Tokenizer()
+    picture = Microscope(typed=text)
+    tokenizer = tokenizer or Tokenizer()
     def look(_=None):
         steps = microscope_steps(area.value[:LONGEST], vocab, tokenizer)
         if len(area.value) > LONGEST: steps[0]['what'] += f' Only the first {LONGEST} characters are looked at.'

@@ -9,8 +9,8 @@ __all__ = ['PoolingView', 'pooling_view']
 import ipywidgets as ipw
 import traitlets
 
-from .base import Widget, caption
 from ...interpretation import contributions, pooling_winners
+from .base import Widget, caption
 
 # %% ../../../nbs/course/widgets/pooling.ipynb #82b9b339
 class PoolingView(Widget, js=('words.js', 'svg.js', 'pooling.js')):
@@ -25,20 +25,22 @@ class PoolingView(Widget, js=('words.js', 'svg.js', 'pooling.js')):
     at = traitlets.Int(0, min=0).tag(sync=True)                    # the word that is looked at
 
 # %% ../../../nbs/course/widgets/pooling.ipynb #3938236b
-POOLING_CAPTION = """**What to look for.** The bars add up: from the average training text, by way of the last vector, the maximum and the mean, to this text. Choose a part with the
-radio buttons (Tab, then the arrow keys) to see which words it came by; point at a word, or walk to it with the arrow keys, for its figures. *A word's features also tell of the words before it:
-the colours say where something was read off, not which word was the cause.*"""
+POOLING_CAPTION = """**What to look for.** The bars add up: from the average training text, by way of the last vector,
+the maximum and the mean, to this text. Choose a part with the radio buttons (Tab, then the arrow keys) to see which
+words it came by; point at a word, or walk to it with the arrow keys, for its figures. *A word's features also tell of
+the words before it: the colours say where something was read off, not which word was the cause.*"""
 
 # %% ../../../nbs/course/widgets/pooling.ipynb #7ea7f880
 def pooling_view(
     classifier,             # a `Classifier`
     text: str,              # a review
-    cls: str=None,          # the class in question; None: the one the classifier names. Raises `ValueError` for an unknown one
+    cls: str=None,          # the class in question; None: the one the classifier names; `ValueError` for an unknown one
 ) -> ipw.VBox:              # its `view` is the `PoolingView`
     "Which words won the maximum, and what last, max and mean each contribute to the verdict."
     found = contributions(classifier, text, cls)
     probability = float(classifier.predict_proba([text])[0, classifier.classes.index(found.cls)])
-    view = PoolingView(tokens=found.tokens, wins=pooling_winners(classifier, text).wins.tolist(), parts=found.parts.round(5).tolist(),
+    wins = pooling_winners(classifier, text).wins.tolist()
+    view = PoolingView(tokens=found.tokens, wins=wins, parts=found.parts.round(5).tolist(),
                        cls=found.cls, start=round(found.start, 5), probability=probability)
     box = ipw.VBox([view, caption(POOLING_CAPTION)])
     box.view = view

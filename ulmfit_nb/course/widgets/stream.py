@@ -10,9 +10,9 @@ import ipywidgets as ipw
 import traitlets
 
 from ...batching import LMBatches, TokenStream
-from .base import Widget, caption, slider
 from ...sources import load_data
 from ...tokenization import Tokenizer, Vocab
+from .base import Widget, caption, slider
 
 # %% ../../../nbs/course/widgets/stream.ipynb #7308435f
 class StreamGrid(Widget, js=('svg.js', 'stream.js')):
@@ -27,9 +27,10 @@ class StreamGrid(Widget, js=('svg.js', 'stream.js')):
     last = traitlets.Int(0, min=0).tag(sync=True)                # number of the last batch; follows from bs and bptt
 
 # %% ../../../nbs/course/widgets/stream.ipynb #eeea576d
-STREAM_CAPTION = """**What to look for.** Click on a token, or press Tab until the grid has a frame and use the arrow keys: its target is the next token of the
-same row. Go right past the end of a row, and you are in the next batch, *in the same row*. In the strip on top, blue is what this batch reads, framed in orange what the next one reads.
-*Which slider changes the words that the rows begin with in batch 0: `bs`, `bptt`, or both?*"""
+STREAM_CAPTION = """**What to look for.** Click on a token, or press Tab until the grid has a frame and use the arrow
+keys: its target is the next token of the same row. Go right past the end of a row, and you are in the next batch, *in
+the same row*. In the strip on top, blue is what this batch reads, framed in orange what the next one reads. *Which
+slider changes the words that the rows begin with in batch 0: `bs`, `bptt`, or both?*"""
 
 # %% ../../../nbs/course/widgets/stream.ipynb #a96675d4
 def stream_explorer(
@@ -41,11 +42,14 @@ def stream_explorer(
     tokens = list(Tokenizer().map(load_data('reviews', 'train').texts[:4] if texts is None else texts))
     vocab = Vocab.build(tokens, min_freq=1)
     ids = TokenStream.of([vocab.numericalize(t) for t in tokens]).ids
-    batches, most = len(LMBatches(ids, bs=bs, bptt=bptt)), max(bs, min(8, len(ids) - 1))
-    grid = StreamGrid(ids=ids.tolist(), words=vocab.words, bs=bs, bptt=bptt, last=batches - 1, row=min(1, bs - 1), col=bptt - 1)
-    number = slider(grid, 'batch', 'batch (from 0)', 0, batches - 1)
+    last = len(LMBatches(ids, bs=bs, bptt=bptt)) - 1
+    grid = StreamGrid(ids=ids.tolist(), words=vocab.words, bs=bs, bptt=bptt, last=last,
+                      row=min(1, bs - 1), col=bptt - 1)
+    number = slider(grid, 'batch', 'batch (from 0)', 0, last)
     ipw.jsdlink((grid, 'last'), (number, 'max'))
-    box = ipw.VBox([slider(grid, 'bs', 'bs (rows in a batch)', 1, most), slider(grid, 'bptt', 'bptt (tokens in a row)', 2, 8),
-                    number, grid, caption(STREAM_CAPTION)])
+    box = ipw.VBox([
+        slider(grid, 'bs', 'bs (rows in a batch)', 1, max(bs, min(8, len(ids) - 1))),
+        slider(grid, 'bptt', 'bptt (tokens in a row)', 2, 8),
+        number, grid, caption(STREAM_CAPTION)])
     box.grid = grid
     return box

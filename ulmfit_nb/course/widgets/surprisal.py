@@ -11,27 +11,30 @@ import math
 import ipywidgets as ipw
 import traitlets
 
-from .base import Widget, caption
 from ...interpretation import surprisal
+from .base import Widget, caption
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #bb4ad694
 class SurprisalView(Widget, js=('words.js', 'surprisal.js')):
     "A text coloured by how unexpected each word was to one or more language models."
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)   # of the text, the first left out
     runs = traitlets.List(traitlets.Dict()).tag(sync=True)        # a model each: name, bits, known, guesses
-    shown = traitlets.Int(0, min=0).tag(sync=True)                # the model by which the words are coloured; one more than there are: the difference
+    shown = traitlets.Int(0, min=0).tag(sync=True)                # which model colours; beyond the last: the difference
     at = traitlets.Int(0, min=0).tag(sync=True)                   # the word that is looked at
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #d501eb5a
-SURPRISAL_CAPTION = """**What to look for.** Strong colour is surprise. Point at a word, or press Tab until the text has the focus and walk through it with the arrow keys: below
-stand the five words that each model thought likeliest in its place. A dashed frame marks a word that a model does not know: it is guessed as `xxunk`, which is easy, so an
-unknown word makes the figure look *better*. Compare models that choose among the same words (chapter 09 moves one to the words of the other): with fewer to choose among, every guess is easier."""
+SURPRISAL_CAPTION = """**What to look for.** Strong colour is surprise. Point at a word, or press Tab until the text
+has the focus and walk through it with the arrow keys: below stand the five words that each model thought likeliest in
+its place. A dashed frame marks a word that a model does not know: it is guessed as `xxunk`, which is easy, so an
+unknown word makes the figure look *better*. Compare models that choose among the same words (chapter 09 moves one to
+the words of the other): with fewer to choose among, every guess is easier."""
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #8ff87eec
 def surprisal_run(name: str, found) -> dict:
     "What `surprisal` found, as lists for the browser."
     guesses = [[[word, float(f'{p:.3g}')] for word, p in guess] for guess in found.guesses]
-    return {'name': name, 'bits': (found.nats / math.log(2)).round(3).tolist(), 'known': found.known.tolist(), 'guesses': guesses}
+    bits = (found.nats / math.log(2)).round(3).tolist()
+    return {'name': name, 'bits': bits, 'known': found.known.tolist(), 'guesses': guesses}
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #76d8a1a4
 def surprisal_view(

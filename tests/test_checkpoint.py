@@ -1,0 +1,84 @@
+"Checkpoints: those that can't be used are refused by name, and tied weights stay tied."
+
+import pytest
+import torch
+from helpers import ALL, new_lm, short_run
+
+from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+from ulmfit_nb.checkpoint import load_weights, model_tensors
+from ulmfit_nb.files import write_tensors
+from ulmfit_nb.stages import Stage, save_stage
+from ulmfit_nb.tokenization import Vocab
+from ulmfit_nb.training import Phase
+
+# --- checkpoints that can't be used
+
+
+def test_other_settings(tmp_path):
+    short_run((1, 1), tmp_path / 'c', identity={'lr': 0.01, 'hidden': (50,)})
+    with pytest.raises(ValueError, match=r'other settings \(lr: 0.01 there, 0.02 now\)'):
+        short_run(None, tmp_path / 'c', identity={'lr': 0.02, 'hidden': (50,)})
+    assert short_run(None, tmp_path / 'c', identity={'lr': 0.01, 'hidden': [50]})
+
+
+@pytest.mark.parametrize('spoil', [lambda b: b'', lambda b: b[:5], lambda b: b[:200], lambda b: b[:-10], lambda b: b'\0' * len(b)],
+                         ids=['empty', '5 bytes', '200 bytes', 'end missing', 'zeros'])  # fmt: skip
+def test_damaged_checkpoint(spoil, tmp_path):
+    path = tmp_path / 'c'
+    short_run((0, 5), path)
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(ValueError, match='c is damaged.*Delete it'):
+        short_run(None, path)
+
+
+def test_not_a_checkpoint(tmp_path):
+    write_tensors(tmp_path / 'c', model_tensors(new_lm()))
+    with pytest.raises(ValueError, match='not written by a run'):
+        short_run(None, tmp_path / 'c')
+
+
+def test_checkpoint_of_another_model(tmp_path):
+    short_run((0, 5), tmp_path / 'c')
+    larger = LanguageModel(AWDLSTMConfig(40, 8, 16, 2))
+    with pytest.raises(ValueError, match='belongs to another model'):
+        short_run(None, tmp_path / 'c', model=larger)
+
+
+def test_checkpoint_of_another_plan(tmp_path):
+    short_run((0, 5), tmp_path / 'c', plan=[Phase(ALL, [0.01] * 3)])
+    with pytest.raises(ValueError, match='other layer groups'):
+        short_run(None, tmp_path / 'c', plan=[Phase(['embedding'], [0.01])])
+
+
+# --- weights
+
+
+def is_tied(model):
+    return model.decoder.weight is model.encoder.embedding.emb.weight
+
+
+def test_tied_weights_stay_tied(tmp_path):
+    model, vocab = new_lm(), Vocab([str(i) for i in range(40)])
+    weights, _ = short_run(model=model)
+    save_stage(tmp_path, 'language model', model, vocab, {}, [])
+    tensors = Stage.open(tmp_path, 'language model').tensors
+    assert 'decoder.weight' not in tensors
+    other = new_lm(seed=1)
+    load_weights(other, tensors, tmp_path)
+    assert is_tied(model) and is_tied(other) and is_tied(other.to(torch.float64).to(torch.float32))
+    assert torch.equal(other.decoder.weight, weights['encoder.embedding.emb.weight'])
+    short_run(model=other)
+    assert is_tied(other) and not is_tied(new_lm(tie=False))
+
+
+@pytest.mark.parametrize('wrong,message', [
+    (model_tensors(new_lm(tie=False)), 'decoder.weight, which this model has not got.*another model'),
+    (model_tensors(LanguageModel(AWDLSTMConfig(41, 8, 12, 2))), r'\(41,\) and should be \(40,\).*another model'),
+    ({k: v for k, v in model_tensors(new_lm()).items() if 'lstms.1' not in k}, 'no weights for encoder.lstms.1.*another model'),
+], ids=['untied', 'another size', 'fewer layers'])  # fmt: skip
+def test_weights_of_another_model(wrong, message):
+    model = new_lm()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, wrong, 'file')
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())

@@ -1,0 +1,197 @@
+"Stage 3 from end to end: it learns, goes on after SIGKILL to the same classifier, and says what it refuses."
+
+import json
+import signal
+import time
+from functools import partial
+
+import pytest
+from helpers import LM, REVIEWS, TEXTS, TINY_CLASSIFIER, contents, history_of, start_program
+from safetensors.torch import load_file
+
+from ulmfit_nb import classifier_training, load_classifier, pretrain, stages, train_classifier
+from ulmfit_nb.data import DataError, TextData
+from ulmfit_nb.schedules import stlr
+from ulmfit_nb.stages import StageError
+
+# --- it works
+
+
+def test_three_stages_learn_and_predict(tiny_classifier):
+    assert sorted(f.name for f in tiny_classifier.iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
+    entries = history_of(tiny_classifier)
+    assert [(h['phase'], h['groups'][0]) for h in entries] == [(1, 'head'), (2, 'lstm 2'), (3, 'lstm 1')] + [(4, 'embedding')] * 6
+    assert entries[-1]['train_loss'] < 0.4 < entries[0]['train_loss']
+    loaded = load_classifier(tiny_classifier)
+    assert loaded.classes == ['neg', 'pos']
+    right = sum(p == REVIEWS.classes[y] for p, y in zip(loaded.predict(TEXTS), REVIEWS.labels))
+    assert right > 0.8 * len(TEXTS)
+
+
+def test_few_labels_are_read_until_there_are_enough_steps(tiny_tuned, tmp_path):
+    out = train_classifier(
+        tiny_tuned, REVIEWS, tmp_path / 'classifier', REVIEWS, **TINY_CLASSIFIER | dict(epochs=1, min_steps=3 * len(REVIEWS) // TINY_CLASSIFIER['bs'])
+    )
+    assert [h['phase'] for h in history_of(out)] == [1, 2, 3, 4, 4, 4]
+
+
+def test_backwards_language_model_gives_a_backwards_classifier(tmp_path):
+    lm = pretrain(TEXTS, tmp_path / 'lm', emb_sz=8, n_hid=8, n_layers=1, backwards=True, **LM)
+    loaded = load_classifier(train_classifier(lm, REVIEWS, tmp_path / 'c', **TINY_CLASSIFIER | {'epochs': 1}))
+    assert loaded.backwards and loaded.predict_proba(['a b c']).shape == (1, 2)
+
+
+@pytest.mark.parametrize('n', [8, 20, 40])
+def test_steps_are_counted_in_the_batches_there_are(tiny_tuned, tmp_path, n):
+    "Of few documents `doc_batches` makes smaller batches, and so more of them."
+    path = train_classifier(tiny_tuned, REVIEWS.select(range(n)), tmp_path / 'c', REVIEWS, **TINY_CLASSIFIER | {'epochs': 1, 'min_steps': 12, 'bs': 16})
+    passes = sum(h['epoch'] > 0 and h['phase'] == 4 for h in history_of(path))
+    assert passes == {8: 6, 20: 6, 40: 5}[n]
+
+
+# --- called again
+
+
+def test_second_call_returns_at_once(tiny_tuned, tiny_classifier, monkeypatch):
+    before = contents(tiny_classifier)
+    monkeypatch.setattr(classifier_training, 'fit', lambda *a, **k: pytest.fail('trained again'))
+    assert train_classifier(tiny_tuned, REVIEWS, tiny_classifier, **TINY_CLASSIFIER) == tiny_classifier
+    assert contents(tiny_classifier) == before
+
+
+FEWER = REVIEWS.select(range(len(REVIEWS) - 4))
+RENAMED = TextData(TEXTS, REVIEWS.labels, ['bad', 'good'])
+
+
+@pytest.mark.parametrize(
+    'name,change',
+    [('epochs', {'epochs': 5}), ('lr', {'lr': 0.01}), ('bptt', {'bptt': 6}), ('max_len', {'max_len': None}), ('seed', {'seed': 1}),
+     ('factor', {'factor': 2.0}), ('data', {'data': FEWER}), ('data', {'data': RENAMED})],
+)  # fmt: skip
+def test_other_settings_are_refused_by_name(tiny_tuned, tiny_classifier, name, change):
+    before = contents(tiny_classifier)
+    with pytest.raises(ValueError, match=rf'other settings \({name}: '):
+        train_classifier(tiny_tuned, **{'data': REVIEWS, 'out': tiny_classifier} | TINY_CLASSIFIER | change)
+    assert contents(tiny_classifier) == before
+
+
+def test_other_validation_data_are_another_run(tiny_tuned, tmp_path):
+    options = TINY_CLASSIFIER | {'epochs': 1}
+    train_classifier(tiny_tuned, REVIEWS, tmp_path, valid=FEWER, **options)
+    assert train_classifier(tiny_tuned, REVIEWS, tmp_path, valid=FEWER, **options) == tmp_path
+    with pytest.raises(ValueError, match=r'other settings \(valid: '):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path, valid=REVIEWS, **options)
+
+
+@pytest.mark.parametrize('saves', [4, 20])  # in the second phase, and in the last
+def test_killed_run_goes_on_to_the_same_classifier(tiny_tuned, tiny_classifier, tmp_path, saves):
+    out = tmp_path / 'killed'
+    process = start_program('killed_classifier', tiny_tuned, out, saves)
+    assert process.stdout.readline() == 'saved\n'
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert (out / 'work/checkpoint.safetensors').exists()
+    with pytest.raises(StageError, match='cut short'):
+        load_classifier(out)
+    with pytest.raises(ValueError, match='lr: 0.05 there, 0.04 now'):
+        train_classifier(tiny_tuned, REVIEWS, out, **TINY_CLASSIFIER | {'lr': 0.04})
+    started = time.perf_counter()
+    train_classifier(tiny_tuned, REVIEWS, out, every=2, **TINY_CLASSIFIER)
+    assert not (out / 'work').exists() and time.perf_counter() - started < 60
+    ours, theirs = load_file(out / 'model.safetensors'), load_file(tiny_classifier / 'model.safetensors')
+    assert ours.keys() == theirs.keys()
+    for k in ours:
+        assert ours[k].equal(theirs[k]), k
+    assert history_of(out) == history_of(tiny_classifier)
+
+
+def test_schedules_are_told_apart(tiny_tuned, tmp_path):
+    options = TINY_CLASSIFIER | {'epochs': 1}
+    quick = train_classifier(tiny_tuned, REVIEWS, tmp_path / 'c', schedule=partial(stlr, cut_frac=0.3), **options)
+    assert json.loads((quick / 'config.json').read_text())['settings']['schedule'] == 'stlr(cut_frac=0.3)'
+    with pytest.raises(ValueError, match=r'stlr\(cut_frac=0.3\)'):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path / 'c', **options)
+    with pytest.raises(ValueError, match='has a name in its module'):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path / 'd', schedule=lambda t, T, lr: lr, **options)
+
+
+# --- what it refuses
+
+BAD_DATA = {
+    'no texts in it': TextData([], []),
+    'no labels': TextData(TEXTS),
+    "every text is labelled 'pos'": TextData(TEXTS, [1] * len(TEXTS), ['neg', 'pos']),
+    "class 'mixed' has a single example": TextData([*TEXTS, 'so so'], [*REVIEWS.labels, 2], ['neg', 'pos', 'mixed']),
+    '39 labels for 40 texts': TextData(TEXTS, REVIEWS.labels[:-1], ['neg', 'pos']),
+    'label 2, where 2 classes': TextData(TEXTS, [2, *REVIEWS.labels[1:]], ['neg', 'pos']),
+    'text 3 is missing': TextData([*TEXTS[:3], None, *TEXTS[4:]], REVIEWS.labels, ['neg', 'pos']),
+    'text 1 is 7': TextData([TEXTS[0], 7, *TEXTS[2:]], REVIEWS.labels, ['neg', 'pos']),
+    'a list, where a TextData is due. Read a file with load_data': TEXTS,
+    'text 0 has no label': TextData(TEXTS, [None, *REVIEWS.labels[1:]], ['neg', 'pos']),
+}
+
+
+@pytest.mark.parametrize('message', BAD_DATA)
+def test_data_that_cannot_be_learnt_from(tiny_tuned, tmp_path, message):
+    with pytest.raises(DataError, match=message):
+        train_classifier(tiny_tuned, BAD_DATA[message], tmp_path / 'out', **TINY_CLASSIFIER)
+    assert not (tmp_path / 'out').exists()
+
+
+BAD_VALID = {
+    "label 'mixed' was not among the classes seen": TextData(['so so', 'fine'], [0, 1], ['mixed', 'pos']),
+    'validation texts: there are no texts': TextData([], [], ['neg', 'pos']),
+    'validation texts: the texts have no labels': TextData(['so so']),
+}
+
+
+@pytest.mark.parametrize('message', BAD_VALID)
+def test_validation_data_that_cannot_be_used(tiny_tuned, tmp_path, message):
+    with pytest.raises(DataError, match=message):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path / 'out', valid=BAD_VALID[message], **TINY_CLASSIFIER)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_batches_of_one_are_refused(tiny_tuned, tmp_path):
+    with pytest.raises(ValueError, match='bs is 1: batch norm needs'):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path / 'out', **TINY_CLASSIFIER | {'bs': 1})
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('n', [4, 5, 7])
+def test_a_handful_of_examples_is_enough(tiny_tuned, tmp_path, n):
+    few = TextData(TEXTS[: n - 2] + ['a dull film', 'a dull film'], [1] * (n - 2) + [0, 0], ['neg', 'pos'])
+    path = train_classifier(tiny_tuned, few, tmp_path / 'out', **TINY_CLASSIFIER | {'epochs': 1, 'bs': 2})
+    assert load_classifier(path).predict(['a film']) in (['neg'], ['pos'])
+
+
+def test_directories_of_the_wrong_stage(tiny_tuned, tiny_classifier, tmp_path):
+    with pytest.raises(StageError, match='holds a classifier, where a language model is due: give .* pretrain or fine_tune'):
+        train_classifier(tiny_classifier, REVIEWS, tmp_path / 'out', **TINY_CLASSIFIER)
+    with pytest.raises(StageError, match='holds a language model, where a classifier is due'):
+        load_classifier(tiny_tuned)
+    with pytest.raises(StageError, match='no such directory'):
+        train_classifier(tmp_path / 'nowhere', REVIEWS, tmp_path / 'out', **TINY_CLASSIFIER)
+    before = contents(tiny_tuned)
+    with pytest.raises(ValueError, match='other settings'):
+        train_classifier(tiny_tuned, REVIEWS, tiny_tuned, **TINY_CLASSIFIER)
+    assert contents(tiny_tuned) == before and not (tmp_path / 'out').exists()
+
+
+# --- a language model that ships, by name
+
+
+def test_a_shipped_model_is_found_by_its_name(tiny_tuned, tmp_path, monkeypatch):
+    shipped = tmp_path / 'pretrained'
+    (shipped / 'small').parent.mkdir()
+    (shipped / 'small').symlink_to(tiny_tuned, target_is_directory=True)
+    monkeypatch.setattr(stages, 'PRETRAINED', shipped)
+    monkeypatch.chdir(tmp_path)
+    options = TINY_CLASSIFIER | {'epochs': 1}
+    by_name, by_path = (train_classifier(m, REVIEWS, tmp_path / str(i), **options) for i, m in enumerate(['small', tiny_tuned]))
+    assert (by_name / 'model.safetensors').read_bytes() == (by_path / 'model.safetensors').read_bytes()
+    assert load_classifier(train_classifier('small', REVIEWS, by_path, **options)).classes == ['neg', 'pos'], 'one run, by either name'
+    with pytest.raises(StageError, match=r'large: no such directory, and no model of that name ships \(small\)'):
+        train_classifier('large', REVIEWS, tmp_path / 'none', **options)
+    (shipped / 'c').symlink_to(by_path, target_is_directory=True)
+    assert load_classifier('c').predict(['a fine film']) == load_classifier(by_path).predict(['a fine film'])

@@ -1,0 +1,153 @@
+"Files: whole or absent, whatever fails on the way; and no two runs at one checkpoint."
+
+import errno
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import Made, names_in, new_lm, run_program, same_run, short_run, start_program
+from safetensors.torch import load_file
+
+from ulmfit_nb.checkpoint import model_tensors
+from ulmfit_nb.files import BusyError, atomic_write, checkpoint_lock, write_json, write_tensors
+
+# --- tensors
+
+
+def test_tensors_are_written_without_being_copied(tmp_path):
+    tensors = model_tensors(new_lm())
+    with Made() as made:
+        write_tensors(tmp_path / 't', tensors)
+    assert 'aten::clone' not in made.names
+
+
+def test_tensors_that_share_memory_are_written_whole(tmp_path):
+    t = torch.arange(12.0).view(3, 4)
+    tensors = {'a': t, 'b': t, 'row': t[1], 'column': t[:, 1], 'transposed': t.t(), 'wide': torch.ones(1).expand(5), 'none': torch.zeros(0, 3)}
+    write_tensors(tmp_path / 't', tensors)
+    found = load_file(tmp_path / 't')
+    assert found.keys() == tensors.keys() and all(torch.equal(v, found[k]) for k, v in tensors.items())
+
+
+# --- atomic writes
+
+
+FAILURES = [(errno.ENOSPC, 'no space left.*Free some'), (errno.EDQUOT, 'no space left'), (errno.EIO, 'output')]
+
+
+@pytest.mark.parametrize('code,message', FAILURES)
+def test_a_write_that_fails_leaves_the_old_file(code, message, tmp_path, monkeypatch):
+    write_tensors(tmp_path / 't', {'a': torch.ones(1000)})
+    old = (tmp_path / 't').read_bytes()
+
+    def half(self, content):
+        with open(self, 'wb') as f:
+            f.write(content[: len(content) // 2])
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, 'write_bytes', half)
+    with pytest.raises(OSError, match=message) as e:
+        write_tensors(tmp_path / 't', {'a': torch.zeros(1000)})
+    assert e.value.errno == code and (tmp_path / 't').read_bytes() == old and names_in(tmp_path) == ['t']
+
+
+@pytest.mark.parametrize('name', ['fsync', 'replace'])
+def test_a_failing_system_call_leaves_the_old_file(name, tmp_path, monkeypatch):
+    write_json(tmp_path / 'j', 1)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, 'full')
+
+    monkeypatch.setattr(os, name, full)
+    with pytest.raises(OSError, match='no space left'):
+        write_json(tmp_path / 'j', 2)
+    assert json.loads((tmp_path / 'j').read_text()) == 1 and names_in(tmp_path) == ['j']
+
+
+def test_a_full_disk_stops_a_run_that_then_goes_on(undisturbed, tmp_path, monkeypatch):
+    calls, write = [], Path.write_bytes
+
+    def fills_up(self, content):
+        calls.append(self)
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, 'full')
+        return write(self, content)
+
+    with monkeypatch.context() as m:
+        m.setattr(Path, 'write_bytes', fills_up)
+        with pytest.raises(OSError, match='goes on from its last checkpoint'):
+            short_run(None, tmp_path / 'c')
+    assert names_in(tmp_path) == ['.c.lock', 'c']
+    assert same_run(short_run(None, tmp_path / 'c'), undisturbed)
+
+
+def test_a_real_limit(tmp_path):
+    pytest.importorskip('resource')
+    write_tensors(tmp_path / 't', {'a': torch.ones(10)})
+    old = (tmp_path / 't').read_bytes()
+    done = run_program('full_disk', tmp_path / 't')
+    assert done.stdout.split() == ['OSError', str(errno.EFBIG)], done.stderr
+    assert (tmp_path / 't').read_bytes() == old and names_in(tmp_path) == ['t']
+
+
+def test_leftovers_of_a_killed_write_are_swept_up(tmp_path):
+    for name in ('.[x].1.part', '.other.1.part'):
+        (tmp_path / name).write_text('half')
+    with atomic_write(tmp_path / '[x]') as temp:
+        temp.write_text('whole')
+    assert names_in(tmp_path) == ['.other.1.part', '[x]']
+
+
+def test_an_error_in_the_block_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / 'new' / 'x') as temp:
+        temp.write_text('half')
+        raise ZeroDivisionError
+    assert names_in(tmp_path / 'new') == []
+
+
+# --- two runs at once
+
+
+def test_a_second_run_is_told_of_the_first_and_a_killed_one_holds_nothing(undisturbed, tmp_path):
+    with start_program('killed_training', 'waits', tmp_path / 'c', 2, 3) as first:
+        try:
+            assert first.stdout.readline() == 'half-way\n'
+            before = (tmp_path / 'c').read_bytes()
+            with pytest.raises(BusyError, match=rf'c: another run is under way here, process {first.pid} on .*Wait until.*choose another directory'):
+                short_run(None, tmp_path / 'c')
+            assert (tmp_path / 'c').read_bytes() == before
+            assert same_run(short_run(None, tmp_path / 'other'), undisturbed)
+        finally:
+            first.kill()
+    assert names_in(tmp_path) == ['.c.lock', '.c.owner', '.other.lock', 'c', 'other']
+    assert same_run(short_run(None, tmp_path / 'c'), undisturbed)
+    assert names_in(tmp_path) == ['.c.lock', '.other.lock', 'c', 'other']
+
+
+@pytest.mark.parametrize('end', [None, KeyboardInterrupt, FloatingPointError])
+def test_a_run_gives_its_checkpoint_back_however_it_ends(end, tmp_path):
+    for _ in range(2):
+        try:
+            with checkpoint_lock(tmp_path / 'work' / 'c'):
+                if end:
+                    raise end
+        except (KeyboardInterrupt, FloatingPointError):
+            pass
+
+
+def test_several_processes_of_one_run_are_one_run(tmp_path, monkeypatch):
+    import accelerate
+
+    with checkpoint_lock(tmp_path / 'c'):
+        monkeypatch.setattr(accelerate, 'PartialState', lambda: SimpleNamespace(is_main_process=False))
+        with checkpoint_lock(tmp_path / 'c'):
+            pass
+
+
+def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with checkpoint_lock(None), checkpoint_lock(None):
+        assert names_in(tmp_path) == []

@@ -1,0 +1,59 @@
+"Cards: what is known of a model, in Markdown and for machines, with an example that runs."
+
+import json
+import shutil
+
+from helpers import TEXTS
+
+from ulmfit_nb.hub import save_pretrained
+from ulmfit_nb.model_card import model_card
+from ulmfit_nb.stages import load_lm
+
+
+def test_the_card(tiny_lm, tiny_classifier, tmp_path):
+    out = save_pretrained(
+        tiny_lm, tmp_path / 'mine', {'licence': 'CC-BY-SA-4.0', 'trained on': 'a|b\nc', 'test perplexity': 61.25, 'hours': 3, 'about': 'It reads.'}
+    )
+    card = (out / 'README.md').read_text()
+    head = card.split('---')[1]
+    assert 'license: cc-by-sa-4.0' in head and 'text-generation' in head and '# mine\n\nIt reads.' in card
+    for row in ('| trained on | a\\|b c |', '| test perplexity | 61.25 |', '| hours | 3 |', '| reads | forwards |', '| words | '):
+        assert row in card
+    assert 'tokens seen in training' in card and 'validation perplexity' in card and "download_model('mine')" in card
+    odd = shutil.copytree(tiny_classifier, tmp_path / 'odd') / 'config.json'
+    odd.write_text(json.dumps(json.loads(odd.read_text()) | {'classes': ['neg | <b>', 'pos']}))
+    card = (save_pretrained(odd.parent, tmp_path / 'clas') / 'README.md').read_text()
+    assert 'text-classification' in card and 'neg \\| &lt;b>, pos' in card and 'validation accuracy' in card and 'license:' not in card
+    assert '| licence | not stated |' in card and 'documents seen' in card
+
+
+def test_the_example_in_a_card_runs(tiny_lm, tiny_classifier, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source, name in ((tiny_lm, 'words'), (tiny_classifier, 'labels')):
+        code = (save_pretrained(source, name) / 'README.md').read_text().split('```python\n')[1].split('```')[0]
+        exec(code.replace("'tuned')", "'tuned', bs=2, min_freq=1, progress_bar=False)"), {'texts': TEXTS})
+    assert load_lm('tuned')
+
+
+def test_a_card_for_any_title(tiny_lm):
+    model, vocab, config = load_lm(tiny_lm)
+    assert '# {odd}' in model_card(config, vocab, [], '{odd}')
+
+
+def test_a_card_asks_nothing_of_the_hub(tiny_lm, monkeypatch):
+    import huggingface_hub
+
+    def asked(*args, **kwargs):
+        raise AssertionError('the hub was asked')
+
+    monkeypatch.setattr(huggingface_hub.ModelCard, 'validate', asked)
+    monkeypatch.setattr(huggingface_hub.repocard, 'get_session', asked)
+    _, vocab, config = load_lm(tiny_lm)
+    card = huggingface_hub.ModelCard(model_card(config, vocab, [], 'mine', {'licence': 'CC0-1.0'}))
+    assert card.data.to_dict() == {
+        'language': 'en',
+        'license': 'cc0-1.0',
+        'library_name': 'ulmfit-nb',
+        'tags': ['ulmfit', 'awd-lstm'],
+        'pipeline_tag': 'text-generation',
+    }

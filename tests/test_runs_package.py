@@ -1,0 +1,62 @@
+"A model that ships is packaged with its figures, and never with those of another."
+
+import json
+import runpy
+import sys
+
+import pytest
+from helpers import ROOT
+
+from ulmfit_nb.stages import load_lm
+
+
+@pytest.fixture
+def package(monkeypatch):
+    "runs/package.py, with arguments; gives what it says when it refuses."
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', ['package.py', *map(str, args)])
+        monkeypatch.syspath_prepend(ROOT / 'runs')
+        try:
+            runpy.run_path(str(ROOT / 'runs/package.py'), run_name='__main__')
+        except SystemExit as e:
+            return str(e)
+
+    return run
+
+
+def test_packaging(package, tiny_lm, tmp_path):
+    evaluated = tmp_path / 'wiki_small.json'
+    sha = json.loads((tiny_lm / 'config.json').read_text())['sha256']['model.safetensors']
+    evaluated.write_text(json.dumps({'model': 'x', 'sha256': sha, 'validation': {'perplexity': 70.5}, 'test': {'perplexity': 71.25}}))
+    refused = package(tiny_lm, 'wiki-tiny', '--into', tmp_path / 'pretrained', '--record', evaluated, '--hardware', 'an abacus', '--hours', '0.5')
+    assert refused is None
+    card = (tmp_path / 'pretrained/wiki-tiny/README.md').read_text()
+    for word in (
+        'CC BY-SA',
+        'May 2015',
+        'an abacus',
+        '| hours of training | 0.5 |',
+        '| validation perplexity | 70.5 |',
+        '| test perplexity | 71.25 |',
+        'commit',
+    ):
+        assert word in card, card
+    assert load_lm(tmp_path / 'pretrained/wiki-tiny')[1] == load_lm(tiny_lm)[1]
+
+
+def test_packaging_refuses(package, tiny_lm, tiny_classifier, tmp_path):
+    into = ['--into', tmp_path / 'pretrained']
+    assert 'results' in package(tiny_lm, 'a', *into, '--record', tmp_path / 'none.json')
+    (tmp_path / 'r.json').write_text(json.dumps({'validation': {'perplexity': 3.0}}))
+    assert 'test perplexity' in package(tiny_lm, 'a', *into, '--record', tmp_path / 'r.json')
+    figures = {'validation': {'perplexity': 3.0}, 'test': {'perplexity': 4.0}}
+    (tmp_path / 'r.json').write_text(json.dumps(figures | {'sha256': 'other'}))
+    assert 'other weights' in package(tiny_lm, 'a', *into, '--record', tmp_path / 'r.json')
+    (tmp_path / 'r.json').write_text(json.dumps(figures))
+    with_record = [*into, '--record', tmp_path / 'r.json']
+    assert 'MB' in package(tiny_lm, 'a', *with_record, '--limit', '0.001')
+    assert 'language model' in package(tiny_classifier, 'a', *with_record)
+    assert not (tmp_path / 'pretrained').exists()
+    assert package(tiny_lm, 'a', *with_record) is None
+    assert '| test perplexity | 4 |' in (tmp_path / 'pretrained/a/README.md').read_text()

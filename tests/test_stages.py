@@ -1,0 +1,173 @@
+"Stages: what a directory says, bad ones by name, models that ship, and a model that has learnt nothing."
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import names_in, new_lm, same_tensors, weights_of
+
+from ulmfit_nb import stages
+from ulmfit_nb.checkpoint import model_tensors
+from ulmfit_nb.stages import Stage, StageError, is_finished, load_lm, load_pretrained, resolve_model, save_stage, untrained
+from ulmfit_nb.tokenization import Vocab
+
+
+@pytest.fixture
+def stage(tmp_path):
+    save_stage(tmp_path / 'lm', 'language model', new_lm(), Vocab([f'wörd{i}' for i in range(40)]), {'settings': {'lr': 0.01}}, [])
+    save_stage(tmp_path / 'other', 'language model', new_lm(seed=1), Vocab([f'mot{i}' for i in range(40)]), {'settings': {}}, [])
+    return tmp_path / 'lm'
+
+
+def test_a_stage_comes_back(stage):
+    opened = Stage.open(stage, 'language model')
+    config, vocab, tensors = opened.config, opened.vocab, opened.tensors
+    assert config['settings'] == {'lr': 0.01} and vocab.words[3] == 'wörd3'
+    assert names_in(stage) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
+    assert all(torch.equal(v, tensors[k]) for k, v in model_tensors(new_lm()).items())
+
+
+def cut_short(name):
+    return lambda d: (d / name).write_bytes((d / name).read_bytes()[:-30])
+
+
+def remove(name):
+    return lambda d: (d / name).unlink()
+
+
+def of_another(name):
+    return lambda d: (d / name).write_bytes((d.parent / 'other' / name).read_bytes())
+
+
+def write(name, content):
+    return lambda d: (d / name).write_bytes(content)
+
+
+def rename(d):
+    d.rename(d.parent / 'elsewhere')
+
+
+def unfinished(d):
+    remove('config.json')(d)
+    (d / 'work').mkdir()
+
+
+BAD = {
+    'no directory': (rename, 'no such directory'),
+    'a file': (lambda d: (rename(d), d.write_text('x')), 'no such directory'),
+    'no config': (remove('config.json'), 'not a directory that a stage has written'),
+    'unfinished': (unfinished, 'cut short. Run the same command again'),
+    'config cut short': (cut_short('config.json'), 'config.json is damaged.*Copy'),
+    'config empty': (write('config.json', b''), 'config.json is damaged'),
+    'config not text': (write('config.json', b'\xff\xfe\x00'), 'config.json is damaged'),
+    'config not ours': (write('config.json', b'{"model_type": "bert"}'), 'not written by this library'),
+    'config a list': (write('config.json', b'[]'), 'not written by this library'),
+    'config without hashes': (write('config.json', b'{"stage": "language model", "sha256": {}}'), 'model.safetensors is damaged'),
+    'no weights': (remove('model.safetensors'), 'model.safetensors is missing.*pretrain or fine_tune'),
+    'no vocabulary': (remove('vocab.json'), 'vocab.json is missing'),
+    'weights cut short': (cut_short('model.safetensors'), 'model.safetensors is damaged or comes from another model'),
+    'vocabulary cut short': (cut_short('vocab.json'), 'vocab.json is damaged or comes from another model'),
+    'weights empty': (write('model.safetensors', b''), 'model.safetensors is damaged'),
+    'weights of another model': (of_another('model.safetensors'), 'model.safetensors.*comes from another model'),
+    'vocabulary of another model': (of_another('vocab.json'), 'vocab.json.*comes from another model'),
+    'config of another model': (of_another('config.json'), 'comes from another model'),
+}
+
+
+@pytest.mark.parametrize('what', BAD)
+def test_bad_directory(what, stage):
+    spoil, message = BAD[what]
+    spoil(stage)
+    with pytest.raises(StageError, match=message) as e:
+        Stage.open(stage, 'language model')
+    assert str(stage) in str(e.value)
+
+
+def test_wrong_stage(stage):
+    message = 'holds a language model, where a classifier is due.*train_classifier'
+    with pytest.raises(StageError, match=message):
+        Stage.open(stage, 'classifier')
+
+
+def test_finished_or_not(stage, tmp_path):
+    assert is_finished(stage, {'lr': 0.01}) and not is_finished(tmp_path / 'new', {'lr': 0.01})
+    with pytest.raises(ValueError, match=r'other settings \(lr: 0.01 there, 0.1 now\)'):
+        is_finished(stage, {'lr': 0.1})
+    remove('config.json')(stage)
+    assert not is_finished(stage, {'lr': 0.01})
+
+
+@pytest.mark.parametrize('survivors', range(4))
+def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
+    "However many of the four files were written: not finished, and named as such; saving again mends it."
+    done, replace = [], os.replace
+
+    def dies(a, b):
+        if len(done) == survivors:
+            raise KeyboardInterrupt
+        done.append(b)
+        replace(a, b)
+
+    save = lambda: save_stage(tmp_path, 'language model', new_lm(), Vocab(['a']), {'settings': {}}, [])  # noqa: E731
+    with monkeypatch.context() as m:
+        m.setattr(os, 'replace', dies)
+        with pytest.raises(KeyboardInterrupt):
+            save()
+    assert not is_finished(tmp_path, {})
+    with pytest.raises(StageError, match='no config.json'):
+        Stage.open(tmp_path, 'language model')
+    save()
+    assert Stage.open(tmp_path, 'language model').vocab.words == ['a']
+
+
+@pytest.mark.parametrize('name', ['model.safetensors', 'vocab.json'])
+@pytest.mark.parametrize('harm', ['gone', 'cut'])
+def test_a_damaged_directory_is_not_finished(stage, name, harm):
+    """The mend that `Stage.open` names, to run the stage again, must not be answered with 'there is nothing to do'."""
+    path = stage / name
+    path.write_bytes(path.read_bytes()[:-5])
+    if harm == 'gone':
+        path.unlink()
+    assert not is_finished(stage, {'lr': 0.01})
+
+
+# --- models that ship
+
+
+def test_models_that_ship_go_by_name_and_yours_come_first(stage, tmp_path, monkeypatch):
+    (tmp_path / 'pretrained').mkdir()
+    stage.rename(tmp_path / 'pretrained' / 'small')
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'pretrained')
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model('small') == tmp_path / 'pretrained' / 'small'
+    assert Stage.open('small', 'language model').vocab.words[3] == 'wörd3'
+    with pytest.raises(StageError, match=r'large: no such directory, and no model of that name ships \(small\)'):
+        Stage.open('large', 'language model')
+    with pytest.raises(StageError, match=r'\.\./small: no such'):
+        resolve_model('../small')
+    (tmp_path / 'other').rename(tmp_path / 'small')
+    assert resolve_model('small') == Path('small') and Stage.open('small', 'language model').vocab.words[3] == 'mot3'
+
+
+def test_a_model_that_ships_is_asked_for_by_name(tiny_lm, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'none')
+    with pytest.raises(stages.StageError, match="no language model 'wiki-small' ships with this version: none does"):
+        load_pretrained()
+    shutil.copytree(tiny_lm, tmp_path / 'shipped/a-model')
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'shipped')
+    assert same_tensors(load_pretrained('a-model')[0].state_dict(), weights_of(tiny_lm))
+    with pytest.raises(stages.StageError, match='there are a-model'):
+        load_pretrained()
+
+
+# --- a model that has learnt nothing
+
+
+def test_untrained_has_the_shape_and_the_words_and_nothing_else(tiny_lm, tmp_path):
+    (model, vocab, config), (blank, words, made) = load_lm(tiny_lm), load_lm(untrained(tiny_lm, tmp_path / 'blank'))
+    assert words == vocab and made['architecture'] == config['architecture'] and made['settings'] == {'seed': 0}
+    assert not any(torch.equal(a, b) for a, b in zip(model.parameters(), blank.parameters()) if a.dim() > 1)
+    again, other = (load_lm(untrained(tiny_lm, tmp_path / f'b{seed}', seed))[0].state_dict() for seed in (0, 1))
+    assert same_tensors(again, blank.state_dict()) and not same_tensors(other, again)
