@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from command_line import from_command_line
 from typer import Option
 
-from ulmfit_nb.sources import DATASETS, NAMED, read_columns
+from ulmfit_nb.sources import DATASETS, NAMED
+from ulmfit_nb.tables import read_columns
 
 SHIP = {name: known.splits for name, known in NAMED.items() if known.splits}
 TYPES = {'label': pa.int8(), 'rating': pa.int8(), 'product': pa.int16()}  # the others are strings

@@ -16,7 +16,8 @@ from helpers import refuse
 from notebooks import ROOT
 
 from ulmfit_nb import sources as S
-from ulmfit_nb.sources import DATASETS, NAMED, TextSource, iter_texts, load_data, read_table
+from ulmfit_nb.sources import DATASETS, NAMED, TextSource, iter_texts, load_data
+from ulmfit_nb.tables import read_table
 
 SHARED = Path(os.environ.get('ULMFIT_NB_DATA') or ROOT.parent / 'shared/data')
 SIZES = {

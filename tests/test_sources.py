@@ -10,7 +10,8 @@ from helpers import refuse
 
 from ulmfit_nb import sources as S
 from ulmfit_nb.data import TextData, fingerprint
-from ulmfit_nb.sources import NAMED, TextSource, from_table, iter_texts, load_data, read_named, source_files
+from ulmfit_nb.sources import NAMED, TextSource, iter_texts, load_data, read_named, source_files
+from ulmfit_nb.tables import from_table
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
 LABELS = ['pos', 'neg'] * 5

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ulmfit_nb import tokenization as T
 from ulmfit_nb.files import write_json
-from ulmfit_nb.sources import join_fields, load_data
+from ulmfit_nb.sources import load_data
+from ulmfit_nb.tables import join_fields
 from ulmfit_nb.tokenization import RULES, SPECIAL, SpacyWords, Tokenizer, Vocab, join_tokens, undo_marks
 
 

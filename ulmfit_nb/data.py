@@ -146,9 +146,10 @@ def _whole(name: str) -> bool: return name.isascii() and name.removeprefix('-').
 
 # %% ../nbs/01_data.ipynb #a5c10013
 def __getattr__(name):
-    "`load_data`, `TextSource` and whatever else `sources` has."
-    if not name.startswith('_') and hasattr(sources := import_module('ulmfit_nb.sources'), name):
-        return getattr(sources, name)
+    "`load_data`, `TextSource` and whatever else `sources` and `tables` have."
+    for module in ('sources', 'tables'):
+        if not name.startswith('_') and hasattr(found := import_module(f'ulmfit_nb.{module}'), name):
+            return getattr(found, name)
     raise AttributeError(f"module 'ulmfit_nb.data' has no attribute {name!r}")
 
 # %% ../nbs/01_data.ipynb #0d658592

@@ -9,8 +9,8 @@ __all__ = ['Generation', 'generation']
 import ipywidgets as ipw
 import traitlets
 
-from ...generation import generate, next_logits, read_prompt
 from .base import Widget, caption
+from ...generation import generate, next_logits, read_prompt
 
 # %% ../../../nbs/course/widgets/generation.ipynb #b232a2cb
 class Generation(Widget, js=('svg.js', 'generation.js')):

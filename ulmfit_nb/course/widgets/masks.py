@@ -11,9 +11,9 @@ import torch
 import traitlets
 
 from ...awd_lstm import AWDLSTM, LM_DROPOUTS, AWDLSTMConfig
+from .base import Widget, caption, slider
 from ...sources import load_data
 from ...tokenization import Tokenizer
-from .base import Widget, caption, slider
 
 # %% ../../../nbs/course/widgets/masks.ipynb #3e780ebb
 class DropoutMasks(Widget, js=('svg.js', 'masks.js')):

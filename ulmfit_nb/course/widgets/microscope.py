@@ -12,8 +12,8 @@ from difflib import SequenceMatcher
 import ipywidgets as ipw
 import traitlets
 
-from ...tokenization import SPECIAL, Tokenizer
 from .base import Widget, caption
+from ...tokenization import SPECIAL, Tokenizer
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #d874d9c2
 def differences(

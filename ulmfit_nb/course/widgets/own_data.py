@@ -20,6 +20,8 @@ import traitlets
 from ...checks import train_valid
 from ...classifier_training import train_classifier
 from ...cost import expected_minutes, training_epochs, tuning_epochs
+from .base import Widget, caption
+from .live_loss import live_loss
 from ...data import DataError
 from ...fine_tuning import fine_tune
 from ...settings import recipe
@@ -27,8 +29,6 @@ from ...sources import load_data
 from ...stages import Stage, pretrained_models, read_config
 from ...tokenization import SPECIAL, Tokenizer
 from ...training import Stop
-from .base import Widget, caption
-from .live_loss import live_loss
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #ae1734e9
 def length_bars(

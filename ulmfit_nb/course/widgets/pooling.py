@@ -9,8 +9,8 @@ __all__ = ['PoolingView', 'pooling_view']
 import ipywidgets as ipw
 import traitlets
 
-from ...interpretation import contributions, pooling_winners
 from .base import Widget, caption
+from ...interpretation import contributions, pooling_winners
 
 # %% ../../../nbs/course/widgets/pooling.ipynb #82b9b339
 class PoolingView(Widget, js=('words.js', 'svg.js', 'pooling.js')):

@@ -10,9 +10,9 @@ import ipywidgets as ipw
 import traitlets
 
 from ...batching import LMBatches, TokenStream
+from .base import Widget, caption, slider
 from ...sources import load_data
 from ...tokenization import Tokenizer, Vocab
-from .base import Widget, caption, slider
 
 # %% ../../../nbs/course/widgets/stream.ipynb #7308435f
 class StreamGrid(Widget, js=('svg.js', 'stream.js')):

@@ -11,8 +11,8 @@ import math
 import ipywidgets as ipw
 import traitlets
 
-from ...interpretation import surprisal
 from .base import Widget, caption
+from ...interpretation import surprisal
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #bb4ad694
 class SurprisalView(Widget, js=('words.js', 'surprisal.js')):
