@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -42,6 +43,12 @@ TINY_CLASSIFIER = dict(epochs=6, lr=0.05, bs=8, bptt=5, max_len=8, drop_mult=0.1
 
 # Those of a smaller model, which has read the story.
 PROSE_LM = dict(emb_sz=8, n_hid=12, n_layers=2, min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
+
+# Any text, with much that a tokenizer can trip over.
+BLANKS = st.text(' \t\n\r\x0b\x0c\x1c\x85\xa0\u2009\u3000', max_size=4)
+TRICKY = "don't U.K. (so) well-known... :-) 7/10 'em 10a.m. can't. $5.99 x, — é́ 😀 xxmaj xxup. http://x.y a.b ''nested'' 5km"
+PIECES = st.sampled_from(TRICKY.split())
+WORDY = st.lists(st.tuples(BLANKS, PIECES | st.text(max_size=6)), max_size=8).map(lambda ps: ''.join(a + b for a, b in ps))
 
 
 def refuse(*parts):
@@ -146,9 +153,9 @@ def names_in(folder) -> list[str]:
     return sorted(f.name for f in Path(folder).iterdir())
 
 
-def contents(folder) -> dict[Path, bytes]:
+def contents(folder) -> dict[str, bytes]:
     "The files below a folder, byte for byte."
-    return {f.relative_to(folder): f.read_bytes() for f in Path(folder).rglob('*') if f.is_file()}
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in Path(folder).rglob('*') if f.is_file()}
 
 
 def weights_of(path) -> dict[str, torch.Tensor]:

@@ -1,11 +1,11 @@
 """The language model equals fastai's, as recorded in tests/golden: logits, gradients, optimiser steps, parameter groups."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -17,7 +17,6 @@ from ulmfit_nb.checkpoint import load_weights
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.training import Phase, activation_reg, make_optimizer, set_schedule, temporal_activation_reg
 
-GOLDEN = Path(__file__).parent / 'golden'
 TINY = AWDLSTMConfig(30, emb_sz=10, n_hid=14, n_layers=2)
 
 

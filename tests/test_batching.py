@@ -3,22 +3,17 @@
 import inspect
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from fastcore.docments import docments
+from helpers import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmfit_nb import batching, dropout
 from ulmfit_nb.batching import DocBatches, LMBatches, StreamWriter, TokenStream, collate, open_stream
-
-settings.register_profile('calm', deadline=None, derandomize=True)
-settings.load_profile('calm')
-
-GOLDEN = Path(__file__).parent / 'golden'
 
 
 def golden(name):

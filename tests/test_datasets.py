@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import build_datasets as B
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,9 +17,6 @@ from notebooks import ROOT
 
 from ulmfit_nb import sources as S
 from ulmfit_nb.sources import DATASETS, NAMED, TextSource, iter_texts, load_data, read_table
-
-sys.path.insert(0, str(ROOT / 'runs'))
-import build_datasets as B
 
 SHARED = Path(os.environ.get('ULMFIT_NB_DATA') or ROOT.parent / 'shared/data')
 SIZES = {

@@ -12,9 +12,6 @@ from torch import nn
 
 from ulmfit_nb.dropout import EmbeddingDropout, RNNDropout, WeightDropout, check_p, dropout_mask
 
-settings.register_profile('calm', deadline=None, derandomize=True)
-settings.load_profile('calm')
-
 N_IN, N_OUT, BS = 8, 16, 4
 
 

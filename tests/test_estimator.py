@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import BAD, GOOD, TEXTS
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -15,27 +16,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import ulmfit_nb.estimator as estimator
-from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, stages, train_classifier
+from ulmfit_nb import TextClassifier, fine_tune, load_classifier, save_pretrained, stages, train_classifier
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.estimator import folder_for, label_codes, rows_for
 from ulmfit_nb.settings import PRESETS, override
 from ulmfit_nb.stages import StageError, load_lm
 
-GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and i cried , a joy', 'wonderful cast and a great script']
-BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
-TEXTS = [f'{t} , {n}' for n in ('truly', 'really', 'honestly', 'in the end', 'all in all') for t in GOOD + BAD]
 LABELS = ['good' if t.rsplit(' , ', 1)[0] in GOOD else 'bad' for t in TEXTS]
 QUICK = dict(preset='tiny', epochs=1, bs=8)
 
 
 @pytest.fixture(scope='module')
-def lm(tmp_path_factory):
-    return pretrain(TEXTS * 2, tmp_path_factory.mktemp('lm') / 'lm', emb_sz=12, n_hid=16, n_layers=2, bs=2, bptt=10, min_freq=1, lr=0.02, progress_bar=False)
-
-
-@pytest.fixture(scope='module')
-def fitted(lm):
-    return TextClassifier(lm, preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False).fit(TEXTS, LABELS)
+def fitted(tiny_lm):
+    return TextClassifier(tiny_lm, preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False).fit(TEXTS, LABELS)
 
 
 def same(a, b):
@@ -45,9 +38,9 @@ def same(a, b):
 # --- scikit-learn's promises ------------------------------------------------------------------------------------------------------
 
 
-def test_init_only_stores(lm):
+def test_init_only_stores(tiny_lm):
     given = dict(
-        lm=lm,
+        lm=tiny_lm,
         unlabelled=TEXTS,
         preset='laptop',
         lm_epochs=1,
@@ -92,24 +85,24 @@ def test_it_learns_and_scores(fitted):
     assert fitted.history_[-1]['accuracy'] > 0.8
 
 
-def test_fitted_again_as_if_for_the_first_time(lm):
-    model = TextClassifier(lm, **QUICK).fit(TEXTS, LABELS)
-    other = TextClassifier(lm, **QUICK).fit(TEXTS[:20], [x == 'good' for x in LABELS[:20]])
+def test_fitted_again_as_if_for_the_first_time(tiny_lm):
+    model = TextClassifier(tiny_lm, **QUICK).fit(TEXTS, LABELS)
+    other = TextClassifier(tiny_lm, **QUICK).fit(TEXTS[:20], [x == 'good' for x in LABELS[:20]])
     assert same(other.fit(TEXTS, LABELS), model) and same(clone(other).fit(TEXTS, LABELS), model)
-    assert not same(TextClassifier(lm, **QUICK, seed=1).fit(TEXTS, LABELS), model)
+    assert not same(TextClassifier(tiny_lm, **QUICK, seed=1).fit(TEXTS, LABELS), model)
 
 
-def test_search_and_validation(lm, tmp_path):
-    search = GridSearchCV(TextClassifier(lm, unlabelled=[], lm_epochs=1, work_dir=tmp_path, **QUICK), {'lr': [0.001, 0.05]}, cv=2)
+def test_search_and_validation(tiny_lm, tmp_path):
+    search = GridSearchCV(TextClassifier(tiny_lm, unlabelled=[], lm_epochs=1, work_dir=tmp_path, **QUICK), {'lr': [0.001, 0.05]}, cv=2)
     search.fit(TEXTS, LABELS)
     assert search.best_params_['lr'] in (0.001, 0.05) and np.isfinite(search.cv_results_['mean_test_score']).all()
     assert search.predict(TEXTS[:3]).shape == (3,) and search.best_estimator_.classes_.tolist() == ['bad', 'good']
     assert len(list(tmp_path.glob('lm-*'))) == 3 and len(list(tmp_path.glob('classifier-*'))) == 5, 'the language model is fine-tuned once a fold'
 
 
-def test_in_a_pipeline_and_in_columns(lm):
+def test_in_a_pipeline_and_in_columns(tiny_lm):
     lower = FunctionTransformer(lambda texts: [t.lower() for t in texts])
-    piped = make_pipeline(lower, TextClassifier(lm, **QUICK))
+    piped = make_pipeline(lower, TextClassifier(tiny_lm, **QUICK))
     table = pd.DataFrame({'text': TEXTS, 'label': LABELS})
     scores = cross_val_score(piped, table['text'], table['label'], cv=2, error_score='raise')
     assert scores.shape == (2,) and np.isfinite(scores).all()
@@ -133,15 +126,15 @@ KINDS = {
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('box', [list, np.asarray, pd.Series])
-def test_labels_come_back_as_they_went_in(kind, box, lm, tmp_path):
+def test_labels_come_back_as_they_went_in(kind, box):
     classes = list(KINDS[kind])
     labels = box([classes[i % 2] for i in (0, 1, 1, 0, 1)])
     found, codes = label_codes(labels, 5)
     assert found.tolist() == classes and codes == [0, 1, 1, 0, 1] and type(found.tolist()[0]) is type(np.asarray(classes).tolist()[0])
 
 
-def test_kinds_of_labels_from_end_to_end(lm, tmp_path):
-    model = TextClassifier(lm, **QUICK).fit(pd.Series(TEXTS), pd.Series([10 * (x == 'good') - 1 for x in LABELS]))
+def test_kinds_of_labels_from_end_to_end(tiny_lm, tmp_path):
+    model = TextClassifier(tiny_lm, **QUICK).fit(pd.Series(TEXTS), pd.Series([10 * (x == 'good') - 1 for x in LABELS]))
     assert set(model.predict(np.array(TEXTS)).tolist()) <= {-1, 9} and model.predict(TEXTS).dtype.kind == 'i'
     again = TextClassifier.load(model.save(tmp_path / 'm'))
     assert again.classes_.tolist() == [-1, 9] and again.classes_.dtype.kind == 'i' and 0 <= again.score(TEXTS, [9] * len(TEXTS)) <= 1
@@ -165,10 +158,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize('case', WRONG)
-def test_what_cannot_be_learnt_from(case, lm, tmp_path):
+def test_what_cannot_be_learnt_from(case, tiny_lm, tmp_path):
     texts, labels, word = WRONG[case]
     with pytest.raises(ValueError, match=word):
-        TextClassifier(lm, work_dir=tmp_path / 'w', **QUICK).fit(texts, labels)
+        TextClassifier(tiny_lm, work_dir=tmp_path / 'w', **QUICK).fit(texts, labels)
     assert not (tmp_path / 'w').exists()
 
 
@@ -182,67 +175,67 @@ def test_what_cannot_be_predicted(texts, fitted):
 
 
 @pytest.mark.parametrize('hold_out', [True, False])
-def test_equal_to_the_stages_by_hand(hold_out, lm, tmp_path):
+def test_equal_to_the_stages_by_hand(hold_out, tiny_lm, tmp_path):
     options = dict(preset='tiny', epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
-    model = TextClassifier(lm, unlabelled=BAD * 4, lm_epochs=2, lm_lr=0.01, hold_out=hold_out, **options).fit(TEXTS, LABELS)
+    model = TextClassifier(tiny_lm, unlabelled=BAD * 4, lm_epochs=2, lm_lr=0.01, hold_out=hold_out, **options).fit(TEXTS, LABELS)
     texts = TEXTS + BAD * 4
     lm_settings = replace(PRESETS['tiny'].fine_tune, epochs=2, lr=0.01, seed=3, bs=rows_for(texts, PRESETS['tiny'].fine_tune.bs))
-    tuned = fine_tune(lm, texts, tmp_path / 'tuned', lm_settings, progress_bar=False)
+    tuned = fine_tune(tiny_lm, texts, tmp_path / 'tuned', lm_settings, progress_bar=False)
     data = TextData(TEXTS, [int(x == 'good') for x in LABELS], ['bad', 'good'])
     by_hand = replace(PRESETS['tiny'].train_classifier, epochs=2, lr=0.02, bs=8, drop_mult=0.2, seed=3)
     out = train_classifier(tuned, data, tmp_path / 'c', None if hold_out else data, by_hand, progress_bar=False)
     assert np.array_equal(load_classifier(out).predict_proba(TEXTS), model.predict_proba(TEXTS))
 
 
-def test_unlabelled(lm, tmp_path):
+def test_unlabelled(tiny_lm, tmp_path):
     "None: no stage 2. A list, even an empty one: stage 2 on it and the training texts."
     for given, found in ((None, 0), ([], 1), (GOOD * 3, 1)):
         work = tmp_path / str(found) / str(given)[:5]
-        TextClassifier(lm, unlabelled=given, lm_epochs=1, work_dir=work, **QUICK).fit(TEXTS, LABELS)
+        TextClassifier(tiny_lm, unlabelled=given, lm_epochs=1, work_dir=work, **QUICK).fit(TEXTS, LABELS)
         assert len(list(work.glob('lm-*'))) == found
     _, vocab, _ = load_lm(next((tmp_path / '1').glob('*/lm-*')))
     assert 'lazy' in vocab
 
 
-def test_the_default_language_model(lm, tmp_path, monkeypatch):
+def test_the_default_language_model(tiny_lm, tmp_path, monkeypatch):
     "It ships under the name wiki-small. A checkout that has lost it says so."
     monkeypatch.setattr(stages, 'PRETRAINED', tmp_path)
     with pytest.raises(StageError, match=r'wiki-small: no such directory, and no model of that name ships \(none does\)'):
         TextClassifier(**QUICK).fit(TEXTS, LABELS)
-    save_pretrained(lm, tmp_path / 'wiki-small')
+    save_pretrained(tiny_lm, tmp_path / 'wiki-small')
     assert same(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'wiki-small', **QUICK).fit(TEXTS, LABELS))
 
 
-def test_wrong_settings(lm, tmp_path):
+def test_wrong_settings(tiny_lm, tmp_path):
     with pytest.raises(ValueError, match='no preset .*tiny, '):
-        TextClassifier(lm, preset='huge').fit(TEXTS, LABELS)
+        TextClassifier(tiny_lm, preset='huge').fit(TEXTS, LABELS)
     with pytest.raises(StageError, match='no such directory'):
         TextClassifier(tmp_path / 'nowhere').fit(TEXTS, LABELS)
     assert override(PRESETS['tiny'].fine_tune, lr=None, epochs=9) == replace(PRESETS['tiny'].fine_tune, epochs=9)
 
 
-def test_without_a_work_dir_nothing_is_left(lm, tmp_path, monkeypatch):
+def test_without_a_work_dir_nothing_is_left(tiny_lm, tmp_path, monkeypatch):
     monkeypatch.setattr(estimator.tempfile, 'tempdir', str(tmp_path))
-    TextClassifier(lm, unlabelled=[], lm_epochs=1, **QUICK).fit(TEXTS, LABELS)
+    TextClassifier(tiny_lm, unlabelled=[], lm_epochs=1, **QUICK).fit(TEXTS, LABELS)
     assert not list(tmp_path.iterdir())
 
 
-def test_work_is_found_again_and_other_work_lies_beside_it(lm, tmp_path, monkeypatch):
+def test_work_is_found_again_and_other_work_lies_beside_it(tiny_lm, tmp_path, monkeypatch):
     trained = []
     real = estimator.train_classifier
     monkeypatch.setattr(
         estimator, 'train_classifier', lambda lm, data, out, *a, **k: trained.append((out / 'config.json').exists()) or real(lm, data, out, *a, **k)
     )
     for options, labels in (({}, LABELS), ({}, LABELS), ({'lr': 0.5}, LABELS), ({'seed': 1}, LABELS), ({'hold_out': False}, LABELS), ({}, LABELS[::-1])):
-        TextClassifier(lm, work_dir=tmp_path, **QUICK | options).fit(TEXTS, labels)
+        TextClassifier(tiny_lm, work_dir=tmp_path, **QUICK | options).fit(TEXTS, labels)
     assert trained == [False, True, False, False, False, False]
     assert folder_for(tmp_path, 'a', 1) != folder_for(tmp_path, 'a', '1')
 
 
-def test_who_wants_a_folder_that_is_in_use_waits(lm, tmp_path):
-    model = TextClassifier(lm, work_dir=tmp_path / 'a', **QUICK).fit(TEXTS, LABELS)
+def test_who_wants_a_folder_that_is_in_use_waits(tiny_lm, tmp_path):
+    model = TextClassifier(tiny_lm, work_dir=tmp_path / 'a', **QUICK).fit(TEXTS, LABELS)
     folder = tmp_path / 'b' / next((tmp_path / 'a').glob('classifier-*')).name
-    waiting = threading.Thread(target=TextClassifier(lm, work_dir=tmp_path / 'b', **QUICK).fit, args=(TEXTS, LABELS))
+    waiting = threading.Thread(target=TextClassifier(tiny_lm, work_dir=tmp_path / 'b', **QUICK).fit, args=(TEXTS, LABELS))
     with estimator.alone_in(folder):
         waiting.start()
         waiting.join(1)
@@ -269,10 +262,10 @@ def test_save_and_load(fitted, tmp_path):
     assert same(TextClassifier.load(again.save(tmp_path / 'twice')), fitted)
 
 
-def test_nothing_of_this_machine_is_saved(lm, tmp_path):
-    model = TextClassifier(lm, unlabelled=['my letters'], lm_epochs=1, work_dir=tmp_path / 'secret', **QUICK).fit(TEXTS, LABELS)
+def test_nothing_of_this_machine_is_saved(tiny_lm, tmp_path):
+    model = TextClassifier(tiny_lm, unlabelled=['my letters'], lm_epochs=1, work_dir=tmp_path / 'secret', **QUICK).fit(TEXTS, LABELS)
     text = (model.save(tmp_path / 'm') / 'config.json').read_text()
-    assert 'secret' not in text and 'letters' not in text and str(lm) not in text
+    assert 'secret' not in text and 'letters' not in text and str(tiny_lm) not in text
     assert json.loads(text)['estimator']['preset'] == 'tiny'
 
 
@@ -281,15 +274,15 @@ def test_saved_for_others_at_half_the_size(fitted, tmp_path):
     np.testing.assert_allclose(TextClassifier.load(shared).predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=0.02)
 
 
-def test_any_classifiers_directory_will_do(lm, tmp_path):
+def test_any_classifiers_directory_will_do(tiny_lm, tmp_path):
     data = TextData(TEXTS, [int(x == 'good') for x in LABELS], ['bad', 'good'])
-    out = train_classifier(lm, data, tmp_path / 'c', epochs=1, bs=8, progress_bar=False)
+    out = train_classifier(tiny_lm, data, tmp_path / 'c', epochs=1, bs=8, progress_bar=False)
     assert TextClassifier.load(out).predict(TEXTS).tolist() == load_classifier(out).predict(TEXTS)
 
 
-def test_what_cannot_be_loaded_or_overwritten(fitted, lm, tmp_path):
+def test_what_cannot_be_loaded_or_overwritten(fitted, tiny_lm, tmp_path):
     with pytest.raises(StageError, match='where a classifier is due'):
-        TextClassifier.load(lm)
+        TextClassifier.load(tiny_lm)
     with pytest.raises(StageError, match='no such directory'):
         TextClassifier.load(tmp_path / 'nowhere')
     (tmp_path / 'thesis.tex').write_text('years of work')
@@ -334,11 +327,11 @@ def test_a_missing_label_is_no_class(labels):
 @pytest.mark.parametrize(
     ('unlabelled', 'mend'), [('reviews', 'one string'), (pd.DataFrame({'text': TEXTS}), 'Give a column'), ((t for t in TEXTS), 'only once')]
 )
-def test_unlabelled_texts_that_can_not_be_used(lm, unlabelled, mend):
+def test_unlabelled_texts_that_can_not_be_used(tiny_lm, unlabelled, mend):
     with pytest.raises(DataError, match=mend):
-        TextClassifier(lm, unlabelled=unlabelled, **QUICK).fit(TEXTS, LABELS)
+        TextClassifier(tiny_lm, unlabelled=unlabelled, **QUICK).fit(TEXTS, LABELS)
 
 
-def test_a_search_over_numbers_of_numpy(lm, tmp_path):
-    search = GridSearchCV(TextClassifier(lm, work_dir=tmp_path, **QUICK), {'lr': np.array([0.01, 0.02]), 'seed': np.arange(1)}, cv=2)
+def test_a_search_over_numbers_of_numpy(tiny_lm, tmp_path):
+    search = GridSearchCV(TextClassifier(tiny_lm, work_dir=tmp_path, **QUICK), {'lr': np.array([0.01, 0.02]), 'seed': np.arange(1)}, cv=2)
     assert len(search.fit(TEXTS, LABELS).cv_results_['mean_test_score']) == 2

@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import GOLDEN, PROSE, same_tensors, weights_of
 from safetensors.torch import load_file
 
 import ulmfit_nb.training as training
@@ -18,31 +18,20 @@ from ulmfit_nb.schedules import stlr
 from ulmfit_nb.stages import StageError, load_lm, save_stage
 from ulmfit_nb.tokenization import Vocab
 
-GOLDEN = json.loads((Path(__file__).parent / 'golden/match_embeds.json').read_text())
-PROSE = [f'The {a} {b} went to the {c} and saw nothing.' for a in ('old', 'young') for b in ('fox', 'crow', 'owl') for c in ('sea', 'hill')] * 3
-REVIEWS = [f'The film was {a} and the {b} went {c}.' for a in ('good', 'dull', 'long') for b in ('actor', 'fox') for c in ('on', 'off')] * 4
+ROWS = json.loads((GOLDEN / 'match_embeds.json').read_text())
+FILMS = [f'The film was {a} and the {b} went {c}.' for a in ('good', 'dull', 'long') for b in ('actor', 'fox') for c in ('on', 'off')] * 4
 TINY = dict(min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
-
-
-@pytest.fixture(scope='module')
-def lm(tmp_path_factory):
-    return pretrain(PROSE, tmp_path_factory.mktemp('lm') / 'lm', emb_sz=8, n_hid=12, n_layers=2, **TINY)
-
-
-def same(a, b):
-    a, b = (load_lm(p)[0].state_dict() for p in (a, b))
-    return all(torch.equal(a[k], b[k]) for k in a.keys() | b.keys())
 
 
 # --- moving rows
 
 
-@pytest.mark.parametrize('name', GOLDEN['new'])
+@pytest.mark.parametrize('name', ROWS['new'])
 def test_match_rows_equals_the_peer(name):
-    rows = torch.tensor(GOLDEN['old_b' if name.endswith('bias') else 'old_w'])
-    moved = match_rows(rows, Vocab(GOLDEN['old_vocab']), Vocab(GOLDEN['new_vocab']))
-    assert moved.shape == torch.tensor(GOLDEN['new'][name]).shape
-    assert torch.allclose(moved, torch.tensor(GOLDEN['new'][name]), atol=1e-6, rtol=0)
+    rows = torch.tensor(ROWS['old_b' if name.endswith('bias') else 'old_w'])
+    moved = match_rows(rows, Vocab(ROWS['old_vocab']), Vocab(ROWS['new_vocab']))
+    assert moved.shape == torch.tensor(ROWS['new'][name]).shape
+    assert torch.allclose(moved, torch.tensor(ROWS['new'][name]), atol=1e-6, rtol=0)
 
 
 def test_match_rows_leaves_its_input_alone_and_checks_it():
@@ -83,20 +72,20 @@ def test_change_vocab_keeps_the_logits_of_shared_words(tied):
 # --- stage 2
 
 
-def test_fine_tune_from_directory_to_directory(lm, tmp_path):
-    out = fine_tune(lm, REVIEWS, tmp_path / 'ft', epochs=2, **TINY)
+def test_fine_tune_from_directory_to_directory(tiny_lm, tmp_path):
+    out = fine_tune(tiny_lm, FILMS, tmp_path / 'ft', epochs=2, **TINY)
     assert sorted(p.name for p in out.iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
-    (_, vocab, config), (_, old, before) = load_lm(out), load_lm(lm)
-    assert 'actor' in vocab and 'actor' not in old and 'crow' not in vocab
+    (_, vocab, config), (_, old, before) = load_lm(out), load_lm(tiny_lm)
+    assert 'actor' in vocab and 'actor' not in old and 'lovely' in old and 'lovely' not in vocab
     assert config['settings']['from'] == before['sha256']['model.safetensors'] and config['settings']['before'] == before['settings']
     history = json.loads((out / 'history.json').read_text())
     assert history[1]['perplexity'] < history[0]['perplexity'] < len(vocab)
 
 
-def test_few_texts_are_read_until_there_are_enough_steps(lm, tmp_path):
+def test_few_texts_are_read_until_there_are_enough_steps(tiny_lm, tmp_path):
     def steps_of(min_steps):
         steps = []
-        out = fine_tune(lm, REVIEWS, tmp_path / str(min_steps), min_steps=min_steps, callback=lambda *_: steps.append(1), **TINY)
+        out = fine_tune(tiny_lm, FILMS, tmp_path / str(min_steps), min_steps=min_steps, callback=lambda *_: steps.append(1), **TINY)
         return len(steps), len(json.loads((out / 'history.json').read_text()))
 
     once, passes = steps_of(0)
@@ -105,12 +94,12 @@ def test_few_texts_are_read_until_there_are_enough_steps(lm, tmp_path):
     assert 3 <= passes <= 4 and 2.5 * once <= more <= 4.5 * once, 'rows vary in length, and with them the number of steps'
 
 
-def test_dropouts_are_multiplied_once(lm, tmp_path):
-    config = load_lm(fine_tune(lm, REVIEWS, tmp_path / 'ft', drop_mult=0.5, **TINY))[0].config
+def test_dropouts_are_multiplied_once(tiny_lm, tmp_path):
+    config = load_lm(fine_tune(tiny_lm, FILMS, tmp_path / 'ft', drop_mult=0.5, **TINY))[0].config
     assert {k: getattr(config, k) for k in LM_DROPOUTS} == {k: 0.5 * v for k, v in LM_DROPOUTS.items()}
 
 
-def test_rates_are_slanted_triangles_one_a_group(lm, tmp_path, monkeypatch):
+def test_rates_are_slanted_triangles_one_a_group(tiny_lm, tmp_path, monkeypatch):
     seen, real = [], training.set_schedule
 
     def set_schedule(opt, t, T, schedule, momentum, scale):
@@ -119,68 +108,68 @@ def test_rates_are_slanted_triangles_one_a_group(lm, tmp_path, monkeypatch):
         real(opt, t, T, schedule, momentum, scale)
 
     monkeypatch.setattr(training, 'set_schedule', set_schedule)
-    fine_tune(lm, REVIEWS, tmp_path / 'ft', **TINY)
+    fine_tune(tiny_lm, FILMS, tmp_path / 'ft', **TINY)
     for t, T, rates in seen:
         assert rates == pytest.approx({'lstm 1': stlr(t, T, 0.01 / 2.6**2), 'lstm 2': stlr(t, T, 0.01 / 2.6), 'embedding': stlr(t, T, 0.01)})
     assert [t for t, _, _ in seen] == list(range(seen[0][1]))
 
 
-def test_a_finished_directory_is_handed_back_at_once(lm, tmp_path, monkeypatch):
-    out = fine_tune(lm, REVIEWS, tmp_path / 'ft', **TINY)
+def test_a_finished_directory_is_handed_back_at_once(tiny_lm, tmp_path, monkeypatch):
+    out = fine_tune(tiny_lm, FILMS, tmp_path / 'ft', **TINY)
     monkeypatch.setattr(training, 'set_schedule', None)  # can't train any more
-    assert fine_tune(lm, REVIEWS, out, **TINY) == out
+    assert fine_tune(tiny_lm, FILMS, out, **TINY) == out
     with pytest.raises(ValueError, match=r'other settings \(factor: 2.6 there, 2 now'):
-        fine_tune(lm, REVIEWS, out, factor=2, **TINY)
+        fine_tune(tiny_lm, FILMS, out, factor=2, **TINY)
     with pytest.raises(ValueError, match=r'other settings \(texts'):
-        fine_tune(lm, REVIEWS[1:], out, **TINY)
+        fine_tune(tiny_lm, FILMS[1:], out, **TINY)
     with pytest.raises(ValueError, match=r'other settings \((before|from)'):
-        fine_tune(out, REVIEWS, out, **TINY)
+        fine_tune(out, FILMS, out, **TINY)
 
 
-def test_a_run_cut_short_ends_like_one_that_was_not(lm, tmp_path, monkeypatch):
-    whole = fine_tune(lm, REVIEWS, tmp_path / 'whole', **TINY)
+def test_a_run_cut_short_ends_like_one_that_was_not(tiny_lm, tmp_path, monkeypatch):
+    whole = fine_tune(tiny_lm, FILMS, tmp_path / 'whole', **TINY)
     steps, real = iter(range(5)), training.set_schedule
     with monkeypatch.context() as m, pytest.raises(StopIteration):
         m.setattr(training, 'set_schedule', lambda *a: (next(steps), real(*a)))
-        fine_tune(lm, REVIEWS, tmp_path / 'cut', **TINY)
+        fine_tune(tiny_lm, FILMS, tmp_path / 'cut', **TINY)
     assert (tmp_path / 'cut/work/checkpoint.safetensors').exists()
-    assert same(fine_tune(lm, REVIEWS, tmp_path / 'cut', **TINY), whole)
+    assert same_tensors(weights_of(fine_tune(tiny_lm, FILMS, tmp_path / 'cut', **TINY)), weights_of(whole))
 
 
 def test_reading_direction_is_inherited(tmp_path):
     back = pretrain(PROSE, tmp_path / 'lm', emb_sz=8, n_hid=12, n_layers=2, backwards=True, **TINY)
-    assert load_lm(fine_tune(back, REVIEWS, tmp_path / 'ft', **TINY))[2]['backwards']
+    assert load_lm(fine_tune(back, FILMS, tmp_path / 'ft', **TINY))[2]['backwards']
 
 
 # --- a model that ships
 
 
 @pytest.fixture
-def shipped(lm, tmp_path, monkeypatch):
+def shipped(tiny_lm, tmp_path, monkeypatch):
     "The language model in half precision, where the models that ship would lie."
-    model, vocab, config = load_lm(lm)
+    model, vocab, config = load_lm(tiny_lm)
     save_stage(tmp_path / 'pretrained/wiki-tiny', 'language model', model.half(), vocab, {k: config[k] for k in ('architecture', 'backwards', 'settings')}, [])
     monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'pretrained')
     return 'wiki-tiny'
 
 
-def test_a_model_that_ships_goes_by_its_name(lm, shipped, tmp_path):
+def test_a_model_that_ships_goes_by_its_name(tiny_lm, shipped, tmp_path):
     weights = load_file(tmp_path / 'pretrained/wiki-tiny/model.safetensors')
     assert {v.dtype for v in weights.values()} == {torch.float16}
     model = load_lm(shipped)[0]
-    for k, v in load_lm(lm)[0].state_dict().items():
+    for k, v in load_lm(tiny_lm)[0].state_dict().items():
         loaded = model.state_dict()[k]
         assert loaded.dtype == torch.float32 and torch.equal(loaded, v.half().float())
-    out = fine_tune(shipped, REVIEWS, tmp_path / 'ft', **TINY)
+    out = fine_tune(shipped, FILMS, tmp_path / 'ft', **TINY)
     tuned, vocab, config = load_lm(out)
     assert {p.dtype for p in tuned.parameters()} == {torch.float32} and 'actor' in vocab
     assert config['settings']['from'] == load_lm(shipped)[2]['sha256']['model.safetensors']
-    assert fine_tune(shipped, REVIEWS, out, **TINY) == out
+    assert fine_tune(shipped, FILMS, out, **TINY) == out
 
 
 def test_a_name_that_is_no_model(shipped, tmp_path):
     with pytest.raises(StageError, match=r'wiki-huge: no such directory, and no model of that name ships \(wiki-tiny\)'):
-        fine_tune('wiki-huge', REVIEWS, tmp_path / 'ft', **TINY)
+        fine_tune('wiki-huge', FILMS, tmp_path / 'ft', **TINY)
 
 
 # --- bad input
@@ -206,7 +195,7 @@ def unfinished(folder):
 )
 def test_a_directory_that_is_no_language_model(tmp_path, make, message):
     with pytest.raises(StageError, match=message):
-        fine_tune(make(tmp_path / 'in'), REVIEWS, tmp_path / 'ft', **TINY)
+        fine_tune(make(tmp_path / 'in'), FILMS, tmp_path / 'ft', **TINY)
     assert not (tmp_path / 'ft').exists()
 
 
@@ -214,13 +203,13 @@ def test_a_directory_that_is_no_language_model(tmp_path, make, message):
     ('texts', 'message'),
     [
         ([], 'there are no texts'),
-        (REVIEWS[:1], 'at least two texts'),
-        (iter(REVIEWS), 'only once'),
+        (FILMS[:1], 'at least two texts'),
+        (iter(FILMS), 'only once'),
         (['Two words.'] * 3, 'too few'),
         ([1.5, 'a'], 'text 0 is 1.5'),
     ],
 )
-def test_texts_that_can_not_be_used_leave_nothing_behind(lm, tmp_path, texts, message):
+def test_texts_that_can_not_be_used_leave_nothing_behind(tiny_lm, tmp_path, texts, message):
     with pytest.raises(DataError, match=message):
-        fine_tune(lm, texts, tmp_path / 'ft', **TINY)
+        fine_tune(tiny_lm, texts, tmp_path / 'ft', **TINY)
     assert not (tmp_path / 'ft').exists()

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import warnings
 
 import pytest
 import torch
+from helpers import run_program
 from torch import nn
 
 from ulmfit_nb import precision, pretrain
@@ -126,17 +125,11 @@ def test_a_directory_with_the_old_setting_is_still_known(tmp_path):
 
 
 AVX2 = {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'ATEN_CPU_CAPABILITY': 'avx2'}
-WITHOUT = """
-import torch
-from torch import nn
-from ulmfit_nb.precision import choose_precision, computes_bf16
-print(computes_bf16(torch.device('cpu')), choose_precision('auto', nn.LSTM(200, 512, batch_first=True), 16, torch.device('cpu')))
-"""
 
 
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() not in ('AVX2', 'AVX512'), reason='these two variables are for x86 processors')
 def test_a_processor_without_bfloat16_trains_in_single_precision():
-    done = subprocess.run([sys.executable, '-c', WITHOUT], capture_output=True, text=True, env=os.environ | AVX2)
+    done = run_program('precision_here', env=os.environ | AVX2)
     assert done.stdout.split() == ['False', 'fp32'], done.stderr
 
 

@@ -1,34 +1,28 @@
 "Matrices in int8: what is lost, what is never lost twice, and what a directory that holds them is to the rest of the library."
 
 import json
-import runpy
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import LM, REVIEWS, TEXTS, contents
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.torch import load_file, save_file
 
-from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
+from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.checkpoint import load_weights, model_tensors
-from ulmfit_nb.data import TextData
 from ulmfit_nb.files import sha256, write_json
 from ulmfit_nb.hub import push_to_hub, save_pretrained
 from ulmfit_nb.quantization import STORED, dequantize_rows, pack_tensors, quantize_rows, unpack_tensors
 from ulmfit_nb.stages import Stage, StageError, load_lm, pretrained_models, save_stage
 from ulmfit_nb.tokenization import Vocab
 
-ROOT = Path(__file__).parent.parent
 TINY, HUGE = torch.finfo(torch.float32).tiny, 2.0**127
-TEXTS = [f'{t} , {n}' for n in ('truly', 'really', 'honestly') for t in ('a warm film', 'a dull film', 'i laughed and cried', 'i slept and left')]
-REVIEWS = TextData(TEXTS, [int(t[:6] in ('a warm', 'i laug')) for t in TEXTS], ['neg', 'pos'])
-QUIET = dict(bs=2, bptt=10, min_freq=1, progress_bar=False)
 
 numbers = st.floats(-HUGE, HUGE, width=32) | st.floats(-1, 1, width=32) | st.floats(-(2.0**-118), 2.0**-118, width=32) | st.just(0.0)
 matrices = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=numbers).map(torch.from_numpy)
@@ -161,25 +155,16 @@ def test_logits_hardly_move():
 
 
 @pytest.fixture(scope='module')
-def lm(tmp_path_factory):
-    return pretrain(TEXTS * 4, tmp_path_factory.mktemp('lm') / 'lm', emb_sz=12, n_hid=16, n_layers=2, epochs=1, **QUIET)
-
-
-@pytest.fixture(scope='module')
-def packed(lm, tmp_path_factory):
-    return save_pretrained(lm, tmp_path_factory.mktemp('packed') / 'small', weights='int8')
-
-
-def files(path):
-    return {f.name: f.read_bytes() for f in path.iterdir()}
+def packed(tiny_lm, tmp_path_factory):
+    return save_pretrained(tiny_lm, tmp_path_factory.mktemp('packed') / 'small', weights='int8')
 
 
 def config_of(path):
     return json.loads((path / 'config.json').read_text(encoding='utf-8'))
 
 
-def test_a_stage_in_int8(lm, packed):
-    before, after = Stage.open(lm), Stage.open(packed)
+def test_a_stage_in_int8(tiny_lm, packed):
+    before, after = Stage.open(tiny_lm), Stage.open(packed)
     stored = load_file(packed / 'model.safetensors')
     assert after.config['weights'] == 'int8' and before.config['weights'] == 'fp32' and after.tensors.keys() == before.tensors.keys()
     for k, w in before.tensors.items():
@@ -194,12 +179,12 @@ def test_a_stage_in_int8(lm, packed):
 
 
 @pytest.mark.parametrize('weights, words', [('fp16', 'matrices in fp16, the rest in fp32'), ('fp32', 'fp32')])
-def test_the_other_ways_on_disk(weights, words, lm, tmp_path):
-    out = save_pretrained(lm, tmp_path / 'out', weights=weights)
+def test_the_other_ways_on_disk(weights, words, tiny_lm, tmp_path):
+    out = save_pretrained(tiny_lm, tmp_path / 'out', weights=weights)
     assert config_of(out)['weights'] == weights and f'| precision | {words} |' in (out / 'README.md').read_text(encoding='utf-8')
     assert {v.dtype for v in Stage.open(out).tensors.values()} == {torch.float32}
     if weights == 'fp32':
-        assert files(out)['model.safetensors'] == files(lm)['model.safetensors']
+        assert contents(out)['model.safetensors'] == contents(tiny_lm)['model.safetensors']
 
 
 def test_fewer_bytes(tmp_path):
@@ -208,22 +193,22 @@ def test_fewer_bytes(tmp_path):
     model = LanguageModel(AWDLSTMConfig(len(vocab), emb_sz=100, n_hid=128, n_layers=2))
     facts = {'architecture': asdict(model.config), 'tokenizer': {'lang': 'en'}, 'backwards': False, 'settings': {}}
     save_stage(tmp_path / 'lm', 'language model', model, vocab, facts, [])
-    size = {w: len(files(save_pretrained(tmp_path / 'lm', tmp_path / w, weights=w))['model.safetensors']) for w in STORED}
+    size = {w: len(contents(save_pretrained(tmp_path / 'lm', tmp_path / w, weights=w))['model.safetensors']) for w in STORED}
     assert size['int8'] < 0.29 * size['fp32'] and size['fp16'] < 0.52 * size['fp32']
 
 
 def test_packing_again_gives_the_same_bytes(packed, tmp_path):
     again = save_pretrained(packed, tmp_path / 'small', weights='int8')
-    assert files(again) == files(packed)
+    assert contents(again) == contents(packed)
     from_memory = save_pretrained(load_lm(packed), tmp_path / 'memory', weights='int8')
-    assert files(from_memory)['model.safetensors'] == files(packed)['model.safetensors']
+    assert contents(from_memory)['model.safetensors'] == contents(packed)['model.safetensors']
     assert config_of(from_memory)['sha256'] == config_of(packed)['sha256']
     by_way_of_fp32 = save_pretrained(save_pretrained(packed, tmp_path / 'fp32', weights='fp32'), tmp_path / 'back', weights='int8')
-    assert files(by_way_of_fp32)['model.safetensors'] == files(packed)['model.safetensors']
+    assert contents(by_way_of_fp32)['model.safetensors'] == contents(packed)['model.safetensors']
 
 
 def test_stages_go_on_from_int8(packed, tmp_path):
-    tuned = fine_tune(packed, TEXTS * 3, tmp_path / 'tuned', epochs=1, **QUIET)
+    tuned = fine_tune(packed, TEXTS, tmp_path / 'tuned', epochs=1, **LM)
     config = config_of(tuned)
     assert config['weights'] == 'fp32', 'what is trained further is stored in full'
     assert config['settings']['from'] == config_of(packed)['sha256']['model.safetensors']
@@ -241,16 +226,16 @@ def test_a_stage_says_fp32_whatever_it_came_from(packed, tmp_path):
 
 
 @pytest.mark.parametrize('weights', ['fp16', 'fp32'])
-def test_directories_from_before(weights, lm, tmp_path):
+def test_directories_from_before(weights, tiny_lm, tmp_path):
     "They say nothing of how weights are stored, and load as ever."
-    old = save_pretrained(lm, tmp_path / 'old', weights=weights)
+    old = save_pretrained(tiny_lm, tmp_path / 'old', weights=weights)
     write_json(old / 'config.json', {k: v for k, v in config_of(old).items() if k != 'weights'})
     tensors, ours = load_file(old / 'model.safetensors'), model_tensors(load_lm(old).model)
     assert all(torch.equal(tensors[k].float(), v) for k, v in ours.items())
     assert config_of(save_pretrained(old, tmp_path / 'new', weights='int8'))['weights'] == 'int8'
 
 
-def test_push_to_hub_takes_them_too(lm, monkeypatch):
+def test_push_to_hub_takes_them_too(tiny_lm, monkeypatch):
     import huggingface_hub
 
     sent = {}
@@ -263,10 +248,10 @@ def test_push_to_hub_takes_them_too(lm, monkeypatch):
             return repo_id
 
         def upload_folder(self, *, folder_path, **options):
-            sent.update(files(Path(folder_path)))
+            sent.update(contents(Path(folder_path)))
 
     monkeypatch.setattr(huggingface_hub, 'HfApi', Api)
-    push_to_hub(lm, 'me/model', weights='int8')
+    push_to_hub(tiny_lm, 'me/model', weights='int8')
     assert json.loads(sent['config.json'])['weights'] == 'int8'
 
 
@@ -278,7 +263,7 @@ NAME = 'encoder.lstms.0.lstm.weight_hh_l0'
 def altered(path, out, change):
     "A packed directory whose tensors were changed by someone who set the hash right."
     out.mkdir()
-    for name, data in files(path).items():
+    for name, data in contents(path).items():
         (out / name).write_bytes(data)
     tensors = load_file(path / 'model.safetensors')
     change(tensors)
@@ -338,41 +323,10 @@ def test_stored_in_a_way_that_this_version_does_not_know(stored, packed, tmp_pat
         load_lm(out)
 
 
-def test_another_way_leaves_nothing_behind(lm, tmp_path):
+def test_another_way_leaves_nothing_behind(tiny_lm, tmp_path):
     with pytest.raises(ValueError, match="weights is 'int4'"):
-        save_pretrained(lm, tmp_path / 'out', weights='int4')
+        save_pretrained(tiny_lm, tmp_path / 'out', weights='int4')
     assert not list(tmp_path.iterdir())
-
-
-# --- what ships -------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def package(lm, tmp_path, monkeypatch):
-    "runs/package.py with options: the directory it wrote, or what it said."
-    record = tmp_path / 'record.json'
-    record.write_text(json.dumps({'validation': {'perplexity': 3.0}, 'test': {'perplexity': 4.0}}))
-    monkeypatch.syspath_prepend(ROOT / 'runs')
-
-    def run(*options):
-        given = ['package.py', lm, 'm', '--into', tmp_path / 'ships', '--record', record, '--hours', '1', *options]
-        monkeypatch.setattr(sys, 'argv', [str(a) for a in given])
-        try:
-            runpy.run_path(str(ROOT / 'runs/package.py'), run_name='__main__')
-        except SystemExit as e:
-            return str(e)
-        return tmp_path / 'ships/m'
-
-    return run
-
-
-def test_what_ships_is_int8(package):
-    assert config_of(package())['weights'] == 'int8' and '--weights int8' in (package() / 'README.md').read_text(encoding='utf-8')
-
-
-@pytest.mark.parametrize('weights', STORED)
-def test_what_ships_may_be_stored_otherwise(weights, package):
-    assert config_of(package('--weights', weights))['weights'] == weights
 
 
 def test_the_models_that_ship_open():

@@ -7,6 +7,7 @@ import sys
 import pytest
 from helpers import ROOT
 
+from ulmfit_nb.quantization import STORED
 from ulmfit_nb.stages import load_lm
 
 
@@ -60,3 +61,25 @@ def test_packaging_refuses(package, tiny_lm, tiny_classifier, tmp_path):
     assert not (tmp_path / 'pretrained').exists()
     assert package(tiny_lm, 'a', *with_record) is None
     assert '| test perplexity | 4 |' in (tmp_path / 'pretrained/a/README.md').read_text()
+
+
+@pytest.fixture
+def packaged(package, tiny_lm, tmp_path):
+    "The directory that it writes, given some options more, or what it said."
+    record = tmp_path / 'record.json'
+    record.write_text(json.dumps({'validation': {'perplexity': 3.0}, 'test': {'perplexity': 4.0}}))
+    given = [tiny_lm, 'm', '--into', tmp_path / 'ships', '--record', record, '--hours', '1']
+    return lambda *options: package(*given, *options) or tmp_path / 'ships/m'
+
+
+def config_of(path):
+    return json.loads((path / 'config.json').read_text(encoding='utf-8'))
+
+
+def test_what_ships_is_int8(packaged):
+    assert config_of(packaged())['weights'] == 'int8' and '--weights int8' in (packaged() / 'README.md').read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize('weights', STORED)
+def test_what_ships_may_be_stored_otherwise(weights, packaged):
+    assert config_of(packaged('--weights', weights))['weights'] == weights

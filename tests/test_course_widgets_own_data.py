@@ -9,6 +9,7 @@ import pytest
 import torch
 from javascript import page, run_js
 
+import ulmfit_nb.course.widgets.own_data as module
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.course.widgets.base import es_module
@@ -162,7 +163,7 @@ def test_stopping_is_no_error(monkeypatch):
     def stages(*_):
         raise Stop
 
-    monkeypatch.setattr('ulmfit_nb.course.widgets.own_data.run_stages', stages)
+    monkeypatch.setattr(module, 'run_stages', stages)
     said, ended = [], []
     Training(lambda *a: said.append(a)).run('x', None, 'y', 'tiny', {}, lambda: ended.append(True))
     assert said == [('Stopped. Train goes on from here.', False)] and ended

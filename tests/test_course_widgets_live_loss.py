@@ -1,4 +1,4 @@
-"The widgets of chapter 8: the live loss and the writing model; what their JavaScript computes is what Python says."
+"The live loss: a running mean, five messages a second, and what its JavaScript computes is what Python says."
 
 import json
 import math
@@ -7,20 +7,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from javascript import call_js
 
-from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
+import ulmfit_nb.course.widgets.live_loss as module
+from ulmfit_nb import pretrain
 from ulmfit_nb.course.widgets.base import es_module
-from ulmfit_nb.course.widgets.generation import Generation, generation
 from ulmfit_nb.course.widgets.live_loss import Curve, LiveLoss, live_loss
-from ulmfit_nb.generation import candidates, generate, next_logits, read_prompt
-from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 
-def javascript(file: str, calls: list) -> list:
-    "What the exported functions of a widget give for (name, arguments)."
-    return call_js(es_module('svg.js', file), calls)
+def javascript(calls: list) -> list:
+    "What the exported functions of the widget give for (name, arguments)."
+    return call_js(es_module('svg.js', 'live_loss.js'), calls)
 
 
 # --- a curve
@@ -64,7 +61,7 @@ def test_a_curve_begins_anew_and_leaves_out_what_is_no_number():
 def clock(monkeypatch):
     "A clock that stands still until it is moved."
     now = SimpleNamespace(t=0.0)
-    monkeypatch.setattr('ulmfit_nb.course.widgets.live_loss.time.monotonic', lambda: now.t)
+    monkeypatch.setattr(module.time, 'monotonic', lambda: now.t)
     return now
 
 
@@ -94,8 +91,6 @@ def test_what_is_owed_is_sent_when_the_cell_has_ended(clock, monkeypatch):
 
 
 def test_training_calls_it(tmp_path):
-    from ulmfit_nb import pretrain
-
     picture = live_loss('a', 'b')
     texts = ['The old fox went to the sea and saw nothing.'] * 30
     sizes = dict(emb_sz=8, n_hid=12, n_layers=1, min_freq=1, bs=2, bptt=10, progress_bar=False)
@@ -121,11 +116,11 @@ RANGES = [(4.2, 7.6), (4.6, 4.72), (0.3, 0.69), (2.0, 11.0), (5.0, 5.0), (3.999,
 @pytest.mark.parametrize('low, high', RANGES)
 def test_axes_hold_the_losses_and_say_their_exponentials(low, high):
     curve = {'name': 'x', 'seen': [1, 2], 'loss': [high, low]}
-    (found,) = javascript('live_loss.js', [['loss_range', [[curve]]]])
+    (found,) = javascript([['loss_range', [[curve]]]])
     assert found['low'] <= low and high <= found['high'] and found['low'] < found['high']
     parts = (found['high'] - found['low']) / found['step']
     assert parts == pytest.approx(round(parts)) and 1 <= round(parts) <= 9
-    (ticks,) = javascript('live_loss.js', [['perplexity_ticks', [found['low'], found['high']]]])
+    (ticks,) = javascript([['perplexity_ticks', [found['low'], found['high']]]])
     assert ticks == sorted(set(ticks)) and all(math.exp(found['low']) <= p * (1 + 1e-12) and p <= math.exp(found['high']) * (1 + 1e-12) for p in ticks)
     assert len(ticks) >= 1 or found['high'] - found['low'] < 0.15
 
@@ -137,64 +132,9 @@ def test_the_words_beside_the_curve():
         ('b', (), 'tokens'): 'b: waiting',
     }
     calls = [['standing', [{'name': n, 'seen': list(loss), 'loss': list(loss)}, unit]] for n, loss, unit in cases]
-    assert javascript('live_loss.js', calls) == list(cases.values())
-    assert javascript('live_loss.js', [['count', [n]] for n in (0, 999, 12_000, 1_234_567)]) == ['0', '999', '12k', '1.23M']
+    assert javascript(calls) == list(cases.values())
+    assert javascript([['count', [n]] for n in (0, 999, 12_000, 1_234_567)]) == ['0', '999', '12k', '1.23M']
 
 
-# --- the model that writes
-
-
-@pytest.fixture
-def writer():
-    torch.manual_seed(0)
-    vocab = Vocab.build([Tokenizer()('The cat saw the dog, and the dog saw nothing but the cat.')], min_freq=1)
-    lm = LanguageModel(AWDLSTMConfig(len(vocab), 8, 12, 2))
-    with torch.no_grad():
-        lm.decoder.bias.normal_(0, 2)
-    return lm, vocab, generation(lm, vocab, 'The cat').picture
-
-
-@pytest.mark.parametrize('temperature', [0.1, 0.8, 1.0, 3.0])
-@pytest.mark.parametrize('top_k', [1, 3, 1000])
-def test_javascript_chooses_among_the_words_that_python_does(writer, temperature, top_k):
-    lm, vocab, picture = writer
-    logits, _ = next_logits(lm, vocab, read_prompt(vocab, 'The cat'))
-    (found,) = javascript('generation.js', [['next_words', [picture.logits, temperature, top_k]]])
-    p, ids = candidates(logits, temperature, top_k)
-    n = len(found['p'])
-    assert n == min(top_k, int(logits.isfinite().sum()))
-    np.testing.assert_allclose(found['p'], p[:n], atol=0.006 / temperature)  # logits travel with two decimals
-    assert picture.words[: min(n, 3)] == vocab.tokens(ids[: min(n, 3)])
-    left = (logits / temperature).softmax(0).sort(descending=True).values[:n].sum().item()
-    assert found['cut'] == pytest.approx(1 - left, abs=0.01 / temperature)
-
-
-def test_the_slider_of_top_k_stops_at_all_words():
-    assert javascript('generation.js', [['stops', [n]] for n in (1, 5, 2003)]) == [
-        [1],
-        [1, 2, 5],
-        [1, 2, 5, 10, 20, 40, 100, 200, 500, 1000, 2000, 2003],
-    ]
-
-
-def test_asking_writes_another_text(writer):
-    lm, vocab, picture = writer
-    assert picture.text == generate(lm, vocab, 'The cat', 40, 0.8, 40, seed=0)
-    picture.prompt, picture.temperature, picture.top_k, picture.asked = 'The dog', 1.5, 3, 1
-    assert picture.text == generate(lm, vocab, 'The dog', 40, 1.5, 3, seed=1) and picture.answered == 1
-    before = picture.text
-    picture.asked = 2
-    assert picture.text != before
-
-
-@pytest.mark.parametrize('prompt', ['', '<img src=x onerror=alert(1)>', '   ', 'ça 日本 😀'])
-def test_any_prompt_will_do(writer, prompt):
-    picture = writer[2]
-    picture.prompt = prompt
-    picture.asked += 1
-    assert picture.answered == picture.asked and picture.text
-
-
-@pytest.mark.parametrize('widget', [LiveLoss, Generation])
-def test_nothing_is_read_as_html(widget):
-    assert not re.search(r'innerHTML|insertAdjacentHTML|document\.write|outerHTML', str(widget._esm))
+def test_nothing_is_read_as_html():
+    assert not re.search(r'innerHTML|insertAdjacentHTML|document\.write|outerHTML', str(LiveLoss._esm))

@@ -1,22 +1,17 @@
 "The few-label study, at a size that takes seconds: it goes on where it was cut, and its record says what its points say."
 
 import json
-import os
-import subprocess
-import sys
 
+import few_labels
 import numpy as np
 import pytest
-from notebooks import ROOT
+from helpers import run_program
 
 from ulmfit_nb import pretrain
 from ulmfit_nb.baselines import draw_labels
 from ulmfit_nb.packs import pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
-
-sys.path.insert(0, str(ROOT / 'runs'))
-import few_labels
 
 
 @pytest.fixture(scope='module')
@@ -26,19 +21,9 @@ def lm(tmp_path_factory):
     return pretrain(TextSource('prose'), out, **sizes, progress_bar=False)
 
 
-QUICK = """
-import few_labels as f
-from dataclasses import replace
-f.FINE_TUNE = replace(f.FINE_TUNE, bs=4, min_steps=4)
-f.CLASSIFY = replace(f.CLASSIFY, bs=16, epochs=1, min_steps=3)
-f.main()
-"""
-
-
 def run(lm, out, *more):
     sizes = '--sizes 20,40 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    command = [sys.executable, '-c', QUICK, 'reviews', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': str(ROOT / 'runs')})
+    return run_program('quick_few_labels', 'reviews', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more)
 
 
 def points_of(folder):
@@ -111,8 +96,7 @@ def test_packs_give_the_same_points(done, lm, tmp_path):
         data = load_data('reviews', split)
         pack(data.texts if split == 'unsup' else data, tmp_path / f'packs/reviews-{split}', size=3000)
     sizes = '--sizes 20 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    command = [sys.executable, '-c', QUICK, tmp_path / 'packs/reviews', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes]
-    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {'PYTHONPATH': str(ROOT / 'runs')})
+    ended = run_program('quick_few_labels', tmp_path / 'packs/reviews', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes)
     assert ended.returncode == 0, ended.stderr
     found, expected = points_of(tmp_path), points_of(done)
     assert {k: p['accuracy'] for k, p in found.items()} == {k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] != 'tf-idf'}

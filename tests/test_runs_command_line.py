@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
+from command_line import from_command_line, spread
 from notebooks import ROOT
 from typer import Argument, Option
-
-sys.path.insert(0, str(ROOT / 'runs'))
-from command_line import from_command_line, spread
 
 SCRIPTS = sorted(p for folder in ('runs', 'bench') for p in (ROOT / folder).glob('*.py') if 'from_command_line(' in p.read_text() and p.stem != 'command_line')
 

@@ -1,14 +1,9 @@
 "The tables of chapter 12: rows and figures are those of the records, and the paper's are those of the paper."
 
-import sys
-
+import paper
 import pytest
-from notebooks import ROOT
 
 from ulmfit_nb.course.records import DATA_SETS, PAPER_ABLATIONS, PAPER_DIRECTIONS, ablation_table, direction_table, markdown_table, read_records, record
-
-sys.path.insert(0, str(ROOT / 'runs'))
-import paper
 
 
 def records(**accuracy):

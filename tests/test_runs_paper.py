@@ -7,15 +7,13 @@ import sys
 
 import numpy as np
 import pandas as pd
+import paper
 import pytest
-from notebooks import ROOT
+from helpers import ROOT, run_program
 
 from ulmfit_nb.course.records import ablation_table
 from ulmfit_nb.packs import load_packed
 from ulmfit_nb.sources import load_data
-
-sys.path.insert(0, str(ROOT / 'runs'))
-import paper
 
 
 def table(texts, labels=None, **columns):
@@ -132,25 +130,9 @@ def test_a_run_that_fails_keeps_no_other_from_being_done(done, monkeypatch, caps
     assert rows['full + discr']['TREC-6, ours'] == 'diverged' and float(rows['last layer only']['TREC-6, ours']) >= 0
 
 
-BARE = """
-import importlib.metadata as metadata, sys
-known = metadata.version
-def version(name):
-    if name == 'ulmfit-nb': raise metadata.PackageNotFoundError(name)
-    return known(name)
-metadata.version = version
-for name in 'spacy nbdev fastcore datasets ipywidgets anywidget jupyterlab'.split(): sys.modules[name] = None
-sys.argv = ['paper.py', *sys.argv[1:]]
-sys.path.insert(0, 'runs')  # as `python runs/paper.py` has it
-import runpy; runpy.run_path('runs/paper.py', run_name='__main__')
-"""
-
-
 def test_it_needs_neither_an_installation_nor_the_packages_of_the_course(home, tmp_path):
     where = ['--preset', 'tiny', '--packs', home / 'packs', '--out', tmp_path, '--results', tmp_path, '--only', 'trec-unread-lm', 'trec: no pretraining']
-    ended = subprocess.run(
-        [sys.executable, '-c', BARE, 'ablations', *map(str, where)], capture_output=True, text=True, cwd=ROOT, env=os.environ | {'PYTHONPATH': '.'}
-    )
+    ended = run_program('bare_paper', 'ablations', *where, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     assert 'validation_accuracy' in json.loads((tmp_path / 'paper_trec-no_pretraining.json').read_text())
 
