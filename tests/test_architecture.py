@@ -61,19 +61,7 @@ def test_imports_make_no_circle():
     assert not left, f'a circle among {sorted(left)}'
 
 
-HEAVY = {
-    'spacy',
-    'pandas',
-    'sklearn',
-    'matplotlib',
-    'ipywidgets',
-    'anywidget',
-    'datasets',
-    'pyarrow',
-    'huggingface_hub',
-    'accelerate',
-    'ulmfit_nb.course.widgets.base',
-}
+HEAVY = {'ulmfit_nb.course.widgets.base', *'spacy pandas sklearn matplotlib ipywidgets anywidget datasets pyarrow huggingface_hub accelerate'.split()}
 
 
 @pytest.mark.parametrize('name', ['ulmfit_nb', 'ulmfit_nb.schedules'])
@@ -166,7 +154,7 @@ def file_of_tests(path) -> str:
 
 
 @pytest.mark.parametrize('path', [p for p in MODULES if p.parent.name != 'exercises'], **ids)
-def test_a_module_has_a_file_of_tests_its_name(path):
+def test_a_module_has_a_test_file_of_its_name(path):
     assert (ROOT / 'tests' / file_of_tests(path)).exists(), f'its tests go to tests/{file_of_tests(path)}'
 
 
