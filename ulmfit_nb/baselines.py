@@ -42,7 +42,7 @@ def count_words(
 def standard_error(
     share: float,      # of texts told right
     n: int,            # texts
-) -> float:            # of that share, from the choice of test texts alone: another draw of labels or another seed adds its own
+) -> float:            # of that share, from the choice of test texts alone: another draw of labels or seed adds its own
     "How far a measured accuracy may be from the true one."
     return (share * (1 - share) / n) ** 0.5
 

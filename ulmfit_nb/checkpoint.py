@@ -150,7 +150,7 @@ def read_checkpoint(
     return Progress(**json.loads(meta['progress'])), tensors
 
 # %% ../nbs/appendix/checkpoint.ipynb #ddd4e999
-def snapshot(run) -> dict[str, torch.Tensor]:  # run: a `Run` of chapter 06
+def snapshot(run) -> dict[str, torch.Tensor]:  # run: a `training.Run`
     "The tensors that decide how a run goes on, but for its counters."
     out = {f'model.{k}': v for k, v in model_tensors(run.task.model).items()} | random_state() | {'loss': run.loss}
     if run.at.step: out |= flatten_optimizer(run.opt)

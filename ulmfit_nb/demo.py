@@ -24,9 +24,10 @@ from .sources import load_data
 from .stages import LM, Stage, load_lm, untrained
 
 # %% ../nbs/appendix/demo.ipynb #19e877f6
-DATA, LABELS, MORE = 'subjectivity', 100, 1000   # the set; labels to learn from; labels that counting words gets besides
+DATA = 'subjectivity'      # the set
+LABELS, MORE = 100, 1000   # labels to learn from; labels that counting words gets besides
 PROMPT = 'the film is a'
-BEARS_MORE = dict(epochs=2, lr=0.01, factor=1.3)   # in stage 2, thousands of sentences do, where the preset thinks of hundreds of texts
+BEARS_MORE = dict(epochs=2, lr=0.01, factor=1.3)   # in stage 2, thousands of texts bear more than the preset's hundreds
 
 def expected_words(
     lm: LM,
@@ -40,7 +41,7 @@ def expected_words(
 def describe(
     lm: LM,
     texts: list[str],   # that it has not read
-) -> dict:              # JSON: perplexity, charged for unknown words; accuracy of the next word; guesses; a line it writes
+) -> dict:              # JSON: perplexity, charged for unknown words; next words guessed right; guesses; a line
     "What a language model knows of texts."
     found = evaluate_texts(lm.model, lm.vocab, texts)
     return {'perplexity': found['fair_perplexity'], 'next_word': found['accuracy'], 'guesses': expected_words(lm),
@@ -56,7 +57,7 @@ def accuracy_of(
     return sum(v == test.classes[y] for v, y in zip(verdicts, test.labels)) / len(test)
 
 def classifier_accuracies(
-    starts: dict[str, str | Path],   # name → a language model to start from; 'scratch' is trained as one that has read nothing
+    starts: dict[str, str | Path],   # name → a language model to start from; 'scratch': one that has read nothing
     few: TextData,                   # labelled
     test: TextData,
     out: Path,                       # the classifier of `name` is written to its folder of that name
@@ -76,8 +77,11 @@ def classifier_accuracies(
 
 # %% ../nbs/appendix/demo.ipynb #150f059e
 SHOWN = {   # what is measured → what it learnt from
-    'tfidf': ('counting words', LABELS), 'tfidf_more': ('counting words', MORE), 'scratch': ('the network, having read nothing', LABELS),
-    'wikipedia': ('the network, having read Wikipedia', LABELS), 'classifier': ('… and 6,500 sentences without labels', LABELS),
+    'tfidf': ('counting words', LABELS),
+    'tfidf_more': ('counting words', MORE),
+    'scratch': ('the network, having read nothing', LABELS),
+    'wikipedia': ('the network, having read Wikipedia', LABELS),
+    'classifier': ('… and 6,500 sentences without labels', LABELS),
 }
 
 def table(
@@ -87,7 +91,8 @@ def table(
     "The accuracies with their standard errors, a line each."
     lines = [f'{"labels":>8}  {"what learns from them":<40} {f"right, of {n:,}":>16}']
     for name, (what, labels) in SHOWN.items():
-        lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {100 * standard_error(accuracy[name], n):.1f} %')
+        error = 100 * standard_error(accuracy[name], n)
+        lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {error:.1f} %')
     return '\n'.join(lines)
 
 # %% ../nbs/appendix/demo.ipynb #8eba8457
@@ -98,21 +103,25 @@ def run_demo(
     lm: str | Path='wiki-small',   # the language model to start from
 ) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
     "From the language model that ships to a classifier, and what it is worth beside its rivals."
-    began, small = time.perf_counter(), recipe('small')
-    tune, train = override(small.fine_tune, seed=seed, **BEARS_MORE), override(small.train_classifier, seed=seed)
+    began = time.perf_counter()
+    tune = override(recipe('small').fine_tune, seed=seed, **BEARS_MORE)
+    train = override(recipe('small').train_classifier, seed=seed)
     sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
     say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
     say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
     tuned = fine_tune(lm, sentences.texts, out/'lm', tune)
-    lms = {'before': describe(load_lm(lm), unread.texts[:300]), 'after': describe(load_lm(tuned), unread.texts[:300])}
+    lms = {'before': describe(load_lm(lm), unread.texts[:300]),
+           'after': describe(load_lm(tuned), unread.texts[:300])}
     for when, known in lms.items(): say(story(when, known))
     say(f'3  Four learn from {LABELS} labels …')
     starts = {'scratch': untrained(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
-    counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in (('tfidf', few), ('tfidf_more', more))}
+    rivals = (('tfidf', few), ('tfidf_more', more))
+    counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
     say('\n' + table(accuracies, len(test)))
-    found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test), 'language_model': lms, 'seed': seed}
+    found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test),
+                          'language_model': lms, 'seed': seed}
     found['minutes'] = round((time.perf_counter() - began) / 60, 2)
     write_json(out/'demo.json', found)
     return found
@@ -122,7 +131,8 @@ def history_of(lm: str | Path) -> list[dict]: return Stage.open(lm, 'language mo
 
 def story(when: str, lm: dict) -> str:   # lm: from `describe`
     "A language model in two lines."
-    return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
+    return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
+            f'after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
             f'           and writes: {lm["writes"]}')
 
 # %% ../nbs/appendix/demo.ipynb #0ee78d81
@@ -133,7 +143,8 @@ def plot_demo(
     "What each rival has right, with standard errors; and the language model's perplexity before and after stage 2."
     from matplotlib import style
     from matplotlib.figure import Figure
-    n, names = found['n_test'], list(SHOWN)
+    n = found['n_test']
+    names = list(SHOWN)
     with style.context('ulmfit_nb.course'):
         fig = Figure(figsize=(9, 3), layout='constrained')
         bars, lm = fig.subplots(1, 2, width_ratios=(3, 1))
@@ -145,7 +156,8 @@ def plot_demo(
         for i, share in enumerate(shares): bars.text(51, i, f'{share:.1f}', va='center', color='white', weight='bold')
         bars.invert_yaxis()
         bars.set(xlim=(50, 100), xlabel=f'right, in % of {n:,} sentences (50 is chance)')
-        lm.bar(['before', 'after'], [found['language_model'][k]['perplexity'] for k in ('before', 'after')], color=['C2', 'C0'])
+        perplexities = [found['language_model'][k]['perplexity'] for k in ('before', 'after')]
+        lm.bar(['before', 'after'], perplexities, color=['C2', 'C0'])
         lm.set(ylabel='perplexity', title='stage 2')
         fig.savefig(path, dpi=120)
     return path

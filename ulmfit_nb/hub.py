@@ -59,8 +59,8 @@ def save_pretrained(
     lm,                  # any stage's directory, the name of a model that ships, or an `LM` of `load_lm`, `load_fastai`
     out: str | Path,     # directory to write; a model that is there already is replaced
     card: dict=None,     # facts for the model card, as in `model_card`
-    weights: str='fp16', # how to store matrices: 'fp16'; 'int8', half the bytes of that; or 'fp32', as they were trained
-) -> Path:               # `out`; raises `StageError` for what can't be read, or mustn't be replaced, `ValueError` for other `weights`
+    weights: str='fp16', # how to store matrices: 'fp16'; 'int8', half the bytes of that; or 'fp32', as trained
+) -> Path:               # `out`; raises `StageError` for what can't be read or replaced, `ValueError` for `weights`
     "Write a model to hand on: safetensors of fewer bytes, JSON, and a model card. All of it, or nothing."
     out = Path(os.path.abspath(out))
     stage, source = read_model(lm)

@@ -32,7 +32,11 @@ def measured(history: list[dict]) -> dict:
     return {k: v for k, v in known.items() if v is not None}
 
 # %% ../nbs/appendix/model_card.ipynb #5a4d9f1a
-PRECISION = {'int8': 'matrices in int8, a scale a row; the rest in fp32', 'fp16': 'matrices in fp16, the rest in fp32', 'fp32': 'fp32'}
+PRECISION = {
+    'int8': 'matrices in int8, a scale a row; the rest in fp32',
+    'fp16': 'matrices in fp16, the rest in fp32',
+    'fp32': 'fp32',
+}
 
 def facts_of(config: dict, vocab: Vocab, history: list[dict]) -> dict:  # of a stage's directory
     "The rows of a card that a model's directory knows."

@@ -44,7 +44,8 @@ def save_stage(
     write_json(out/'vocab.json', vocab.words)
     write_json(out/'history.json', history)
     hashes = {f: sha256(out/f) for f in HASHED}
-    write_json(out/'config.json', {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes})
+    made = {'stage': stage, **config, 'weights': 'fp32', 'torch': torch.__version__, 'sha256': hashes}
+    write_json(out/'config.json', made)
 
 # %% ../nbs/appendix/stages.ipynb #d5548cdb
 PRETRAINED = Path(find_spec('ulmfit_nb').origin).parent/'pretrained'   # the models that ship
@@ -80,6 +81,11 @@ def read_config(path: str | Path) -> dict:  # a stage's directory, or the name o
 # %% ../nbs/appendix/stages.ipynb #5e036a8f
 WRONG_KIND = '{} holds a {}, where a {} is due: give a directory made by {}.'
 
+def check_kind(path: Path, config: dict, kind: str | None):  # as for `Stage.open`; config: of the stage that is there
+    "Raise `StageError` if a stage is not of the kind that is due."
+    if kind not in (None, config['stage']):
+        raise StageError(WRONG_KIND.format(path, config['stage'], kind, STAGES[kind]))
+
 def checked_bytes(
     path: Path,      # a file of a stage's directory
     config: dict,    # its config.json
@@ -101,8 +107,8 @@ def check_stored(
     "Raise `StageError` if weights are stored in a way that this version doesn't read."
     stored = config.get('weights', 'fp32')
     if stored not in list(STORED):
-        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of ulmfit_nb '
-                         f'does not read ({", ".join(STORED)}). Install a newer one.')
+        raise StageError(f'{path/"config.json"} says that weights are stored in {stored!r}, which this version of '
+                         f'ulmfit_nb does not read ({", ".join(STORED)}). Install a newer one.')
 
 def read_tensors(
     path: Path,     # a stage's directory
@@ -146,7 +152,8 @@ class Stage:
         data = {name: checked_bytes(path/name, config) for name in HASHED}
         history = path/'history.json'
         entries = json.loads(history.read_text(encoding='utf-8')) if history.exists() else []
-        return cls(path, config, Vocab(json.loads(data['vocab.json'])), entries, read_tensors(path, data['model.safetensors']))
+        vocab, tensors = Vocab(json.loads(data['vocab.json'])), read_tensors(path, data['model.safetensors'])
+        return cls(path, config, vocab, entries, tensors)
 
 # %% ../nbs/appendix/stages.ipynb #9b7cd145
 def is_finished(

@@ -40,7 +40,8 @@ def _character(m: re.Match) -> str:
 
 # %% ../nbs/02_tokenization.ipynb #81f6af21
 def fix_html(text: str) -> str:   # as it was written
-    "Rule 1: entities (`&amp;`, the damaged `amp;` and `#39;`), line breaks and other tokenizers' leftovers, mended."
+    ("Rule 1: entities (`&amp;`, and the damaged `amp;`, `#39;`), line breaks and leftovers of other tokenizers, "
+     "back to what was meant.")
     if '&' in text: text = _entity.sub(_character, _entity.sub(_character, text))
     if ';' in text: text = _stump.sub(_character, text)
     text = _break.sub('\n', text).replace('\\n', '\n').replace('\\"', '"')
