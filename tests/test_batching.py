@@ -1,18 +1,15 @@
 "Batches for the language model and the classifier: equal to the peer's, and the properties that training relies on."
 
-import inspect
 import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from fastcore.docments import docments
 from helpers import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmfit_nb import batching, dropout
 from ulmfit_nb.batching import DocBatches, LMBatches, StreamWriter, TokenStream, collate, open_stream
 
 
@@ -275,26 +272,3 @@ def test_empty_documents():
     batch = collate([[], [5]], labels=[1, 0])
     assert (batch.ids.tolist(), batch.lengths.tolist(), batch.labels.tolist()) == ([[5], [1]], [1, 0], [0, 1])
     assert collate([[]]).ids.tolist() == [[1]] and TokenStream.of([]).n_docs == 0
-
-
-# Documentation
-
-
-def public(module):
-    "The public functions and methods of a module; private names and `__dunders__` other than `__init__` and `__getitem__` left out."
-    for name in module.__all__:
-        made = getattr(module, name)
-        members = vars(made).items() if inspect.isclass(made) else [(None, made)]
-        for key, f in members:
-            f = f.fget if isinstance(f, property) else getattr(f, '__func__', f)
-            own = inspect.isfunction(f) and f.__module__ == module.__name__ and f.__code__.co_filename == module.__file__
-            if own and (key is None or key in ('__init__', '__getitem__') or not key.startswith('_') and key != 'extra_repr'):
-                yield f
-
-
-@pytest.mark.parametrize('f', [*public(batching), *public(dropout)], ids=lambda f: f.__qualname__)
-def test_public_functions_say_what_they_do_and_take(f):
-    "A docstring, and for each parameter a comment or its `name` in the docstring."
-    doc, comments = f.__doc__ or '', docments(f)
-    assert doc or f.__name__ == '__init__', 'no docstring'
-    assert [p for p in inspect.signature(f).parameters if p not in ('self', 'cls') and not comments.get(p) and f'`{p}`' not in doc] == []

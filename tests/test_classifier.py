@@ -3,8 +3,6 @@
 import json
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
-from inspect import isclass, isfunction
 from pathlib import Path
 
 import numpy as np
@@ -425,27 +423,3 @@ def test_predictions_do_not_depend_on_batch_or_order(tiny_classifier):
 def test_predict_refuses_what_is_not_a_list_of_texts(tiny_classifier, texts, message):
     with pytest.raises(DataError, match=message):
         load_classifier(tiny_classifier).predict(texts)
-
-
-def public(module):
-    "Functions, and the classes that are called with something, by name."
-    for name in module.__all__:
-        value = getattr(module, name)
-        if isfunction(value):
-            yield name, value
-        elif isclass(value):
-            yield from ((f'{name}.{k}', f) for k, f in vars(value).items() if isfunction(f) and (k == '__init__' or not k.startswith('_')))
-
-
-@pytest.mark.parametrize('module', ['classifier', 'classifier_training'])
-def test_every_parameter_is_explained(module):
-    from fastcore.docments import docments
-
-    obvious = {'self', 'return', 'model', 'encoder', 'vocab', 'tokenizer', 'config', 'batch', 'state', 'x', 'changes'}
-    missing = []
-    for name, f in public(import_module(f'ulmfit_nb.{module}')):
-        if name.endswith(('.forward', '.step', '.validate', '__call__')):
-            continue  # called by torch and `fit`, whose chapters explain them
-        found = docments(f, returns=False)
-        missing += [f'{name}({k})' for k, v in found.items() if v is None and k not in obvious]
-    assert not missing

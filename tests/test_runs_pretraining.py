@@ -1,9 +1,12 @@
 "The scripts that measure language models, at a size that takes seconds."
 
 import json
+import math
 import sys
 from importlib import import_module
 
+import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 from notebooks import ROOT, read
 
@@ -59,14 +62,12 @@ def test_scaling_goes_on_with_what_is_missing(scaled):
 
 
 def test_the_chapter_draws_the_record(scaled, capsys):
-    import matplotlib
-
     matplotlib.use('agg')
     cell = next(c.source for c in read(ROOT / 'nbs/08_pretraining.ipynb').cells if c.source.startswith('def plot_scaling'))
-    space = {}
-    exec('import math\nimport matplotlib.pyplot as plt\n' + cell, space)
+    space = {'math': math, 'plt': plt}
+    exec(cell, space)
     space['plot_scaling'](json.loads((scaled / 'scaling.json').read_text()))
-    lines = space['plt'].gca().get_lines()
+    lines = plt.gca().get_lines()
     assert [len(line.get_xdata()) for line in lines] == [2, 2] and capsys.readouterr().out.count('twice the text') == 2
 
 

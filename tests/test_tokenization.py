@@ -1,13 +1,11 @@
 "Tokens, vocabularies and text again: equal to the peer's where we agree, and properties that hold for any text."
 
 import json
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from helpers import BLANKS, GOLDEN, WORDY
+from helpers import BLANKS, GOLDEN, WORDY, run_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -210,10 +208,8 @@ def test_rules_of_ones_own_go_to_the_workers():
     assert list(Tokenizer([shout]).map(['a b'] * 3, workers=1)) == [['A', 'B']] * 3
 
 
-def test_a_script_without_a_guard_is_told_what_to_do(tmp_path):
-    script = tmp_path / 'script.py'
-    script.write_text('from ulmfit_nb.tokenization import Tokenizer\nlist(Tokenizer().map(["a"], workers=1))\n')
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+def test_a_script_without_a_guard_is_told_what_to_do():
+    done = run_program('no_guard', timeout=120)
     assert done.returncode and 'RuntimeError: a process that tokenises could not start' in done.stderr and '__name__ ==' in done.stderr
 
 
