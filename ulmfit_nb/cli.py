@@ -135,7 +135,7 @@ def classify(
         from ulmfit_nb.sources import NAMED, load_data
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        held = valid and (load_data(data, valid) if a_split else load_data(valid, 'train', text, label))
+        held = valid and (load_data(data, valid, text, label) if a_split else load_data(valid, 'train', text, label))
         settings = override(recipe(preset.value).train_classifier, epochs=epochs, lr=lr, bs=bs, seed=seed)
         train_classifier(lm, load_data(data, split, text, label), out, held or None, settings)
         report(out)
@@ -178,11 +178,6 @@ def predict(
             typer.echo(f'{classifier.classes[p.argmax()]}\t{p.max():.3f}\t{" ".join(line.split())[:80]}')
 
 # %% ../nbs/18_command_line.ipynb #1426098d
-TYPED = ['I laughed once, at the credits. Two hours of my life went into this and none of them came back.',
-         'My sister dragged me along and I cried on her sleeve. We are going again on Sunday.',
-         'It is not a bad film. It is not a good film either, and I would not cross the road to see it again.']
-
-# %% ../nbs/18_command_line.ipynb #7260a54d
 @app.command()
 def demo(out: Out=Path('demo'), seed: Seed=0):
     "In a few minutes, offline: a classifier from 100 labelled sentences, and what reading beforehand was worth."
