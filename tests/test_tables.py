@@ -1,0 +1,150 @@
+"Tables and folders: texts and labels from each kind of file, and what can't be read is named."
+
+import pandas as pd
+import pytest
+from helpers import refuse
+
+from ulmfit_nb.data import TextData
+from ulmfit_nb.sources import iter_texts, load_data
+from ulmfit_nb.tables import from_table, read_table
+
+TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
+LABELS = ['pos', 'neg'] * 5
+WRITERS = {
+    '.csv': lambda f, p: f.to_csv(p, index=False),
+    '.tsv': lambda f, p: f.to_csv(p, index=False, sep='\t'),
+    '.jsonl': lambda f, p: f.to_json(p, orient='records', lines=True),
+    '.parquet': lambda f, p: f.to_parquet(p),
+}
+
+
+@pytest.mark.parametrize('kind', WRITERS)
+@pytest.mark.parametrize('upper', [False, True], ids=['', 'UPPER'])
+def test_files_give_back_what_was_written(tmp_path, kind, upper):
+    path = tmp_path / f'reviews{kind.upper() if upper else kind}'
+    WRITERS[kind](pd.DataFrame({'text': TEXTS, 'label': LABELS}), path)
+    data = load_data(path)
+    assert data == TextData(TEXTS, [1, 0] * 5, ['neg', 'pos']) and list(iter_texts(path)) == TEXTS
+
+
+@pytest.mark.parametrize('kind', WRITERS)
+def test_columns_by_name_and_several_texts(tmp_path, kind):
+    path = tmp_path / f'x{kind}'
+    WRITERS[kind](pd.DataFrame({'head': ['A', 'B'], 'body': ['c', 'd'], 'stars': [10, 9]}), path)
+    assert load_data(path, text='body', label='stars') == TextData(['c', 'd'], [1, 0], ['9', '10'])
+    assert load_data(path, text='body').labels is None
+    assert load_data(path, text=['head', 'body']).texts == ['xxfld 1 A xxfld 2 c', 'xxfld 1 B xxfld 2 d']
+
+
+@pytest.mark.parametrize('kind', ['.csv', '.jsonl'])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path, kind):
+    path = tmp_path / f'x{kind}'
+    path.write_text('text\nfine\n' if kind == '.csv' else '{"text": "fine"}\r\n', encoding='utf-8-sig')
+    assert load_data(path).texts == ['fine']
+
+
+def test_folders(tmp_path):
+    for split, name, text in [('train', 'pos', 'ü'), ('train', 'neg', 'v'), ('train', 'unsup', 'w'), ('test', 'pos', 'x')]:
+        (tmp_path / split / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / split / name / '1.txt').write_text(text, encoding='utf-8')
+    assert load_data(tmp_path) == load_data(tmp_path / 'train') == TextData(['v', 'ü'], [0, 1], ['neg', 'pos'])
+    assert load_data(tmp_path, 'test') == TextData(['x'], [0], ['pos'])
+    assert load_data(tmp_path / 'train', 'unsup') == TextData(['w'])
+    assert load_data(tmp_path, 'train+test') == TextData(['v', 'ü', 'x'], [0, 1, 1], ['neg', 'pos'])
+
+
+# --- refusals: the message names the cause and the mend
+
+
+@pytest.mark.parametrize(
+    'name, content, cause, mend',
+    [
+        ('gone.csv', None, 'no such file', 'no data set of that name'),
+        ('notes.docx', b'x', 'a .docx file', 'Give a .csv'),
+        ('nameless', b'x', 'a nameless file', 'Give a .csv'),
+        ('empty.csv', b'', 'the file is empty', 'Give one that holds texts'),
+        ('empty.jsonl', b'', 'the file is empty', 'Give one that holds texts'),
+        ('empty.parquet', b'', 'the file is empty', 'Give one that holds texts'),
+        ('header.csv', b'text,label\n', 'no texts in it', 'Check the file'),
+        ('blank.jsonl', b'\n\n', "no column 'text'; it has none", 'Name the column'),
+        ('column.csv', b'review,label\nfine,pos\n', "no column 'text'; it has review, label", 'Name the column of texts'),
+        ('missing.csv', b'text,label\nfine,pos\n,neg\n', 'text 1 is missing', 'Drop that row'),
+        ('null.jsonl', b'{"text": "fine"}\n{"text": null}\n', 'text 1 is missing', 'Drop that row'),
+        ('absent.jsonl', b'{"text": "fine"}\n{"body": "x"}\n', 'text 1 is missing', 'Drop that row'),
+        ('numbers.csv', b'text\n1984\n2001\n', 'text 0 is 1984', 'turn it into a string'),
+        ('number.jsonl', b'{"text": "fine"}\n{"text": 5}\n', 'text 1 is 5', 'turn it into a string'),
+        ('label.csv', b'text,label\nfine,pos\nbad,\n', 'text 1 has no label', 'label it'),
+        ('ragged.csv', b'text,label\nfine,pos\na,b,c,d\n', 'line 3 has more fields', 'Name every column'),
+        ('latin.csv', 'text\ncafé\n'.encode('latin-1'), 'not a readable .csv file', 'UTF-8'),
+        ('cut.jsonl', b'{"text": "fine"}\n{"text": "cu', 'not a readable .jsonl file (line 2', 'Is it whole'),
+        ('list.jsonl', b'["fine"]\n', 'line 1 is no object', 'Is it whole'),
+        ('cut.parquet', b'PAR1 and no more', 'not a readable .parquet file', 'Is it whole'),
+    ],
+)
+def test_files_that_can_not_be_used(tmp_path, name, content, cause, mend):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with refuse(name, cause, mend):
+        load_data(path)
+
+
+def test_a_dict_in_place_of_a_table():
+    with refuse('table: a dict, where a table', 'pandas.DataFrame'):
+        from_table({'text': ['fine']})
+
+
+def test_a_table_that_is_not_there():
+    with refuse('gone.csv', 'no such file', 'Check the path'):
+        read_table('gone.csv')
+
+
+def test_a_column_of_labels_asked_for_by_name(tmp_path):
+    (tmp_path / 'x.csv').write_text('text,stars\nfine,5\n')
+    with refuse('x.csv', "no column 'star'; it has text, stars", 'Name the column of labels'):
+        load_data(tmp_path / 'x.csv', label='star')
+
+
+def test_folders_that_can_not_be_used(tmp_path):
+    with refuse(tmp_path.name, 'no text files', 'a folder for each class'):
+        load_data(tmp_path)
+    (tmp_path / 'pos').mkdir()
+    (tmp_path / 'pos' / '1.txt').write_bytes('café'.encode('latin-1'))
+    with refuse('1.txt', 'not UTF-8', 'Save it as UTF-8'):
+        load_data(tmp_path)
+    with refuse(tmp_path.name, "no split 'test'", 'give the path'):
+        load_data(tmp_path, 'test')
+
+
+@pytest.mark.parametrize('rows', ['fine film,pos,x\nbad film,neg,y\n', 'fine film,pos\nwell, bad,neg\n'])
+def test_rows_with_more_fields_than_names_are_refused(tmp_path, rows):
+    (tmp_path / 'm.csv').write_text('text,label\n' + rows)
+    with refuse('m.csv: ', 'more fields than the first line has names', 'Name every column') as e:
+        load_data(tmp_path / 'm.csv')
+    assert 'not a readable' not in str(e.value)
+
+
+def test_a_comma_at_the_end_of_each_row_means_nothing(tmp_path):
+    (tmp_path / 'm.csv').write_text('text,label\nfine film,pos,\nbad film,neg,\n')
+    data = load_data(tmp_path / 'm.csv')
+    assert data.texts == ['fine film', 'bad film'] and data.labels == [1, 0]
+
+
+def test_a_quotation_that_swallows_rows_is_refused(tmp_path):
+    (tmp_path / 'm.tsv').write_text('text\tlabel\n"Great\tpos\nok\tneg\nhe said "x"\tpos\nfine\tpos\n')
+    with refuse('m.tsv', "row 0, column 'text'", 'quotation mark'):
+        load_data(tmp_path / 'm.tsv')
+
+
+def test_a_missing_label_at_the_top_of_a_nullable_column():
+    frame = pd.DataFrame({'text': ['a', 'b'], 'label': pd.array([None, 1], dtype='Int64')})
+    with refuse('text 0 has no label'):
+        from_table(frame)
+
+
+def test_hidden_folders_are_no_classes(tmp_path):
+    for name in ('neg', 'pos', '.ipynb_checkpoints', '__MACOSX'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / '1.txt').write_text('a film')
+        (tmp_path / name / '.2.txt').write_text('none')
+    assert load_data(tmp_path).classes == ['neg', 'pos'] and len(load_data(tmp_path)) == 2
