@@ -16,9 +16,6 @@ from pathlib import Path
 from .data import DataError, TextData, encode_labels
 from .tables import column_values, from_folder, from_table, read_columns, read_labels, read_texts, text_files
 
-# %% ../nbs/appendix/sources.ipynb #7cd657fa
-KINDS = ('.csv', '.tsv', '.jsonl', '.parquet')
-
 # %% ../nbs/appendix/sources.ipynb #219ae673
 def read_table(
     path: str | Path,    # a .csv, .tsv, .jsonl or .parquet file
