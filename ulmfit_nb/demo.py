@@ -115,7 +115,7 @@ def run_demo(
            'after': describe(load_lm(tuned), unread.texts[:300])}
     for when, known in lms.items(): say(story(when, known))
     say(f'3  Four learn from {LABELS} labels …')
-    starts = {'scratch': untrained(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
+    starts = {'scratch': nothing_read(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
     rivals = (('tfidf', few), ('tfidf_more', more))
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
@@ -134,6 +134,10 @@ def story(when: str, lm: dict) -> str:   # lm: from `describe`
     return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
             f'after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
             f'           and writes: {lm["writes"]}')
+
+def nothing_read(like: str | Path, out: Path, seed: int) -> Path:
+    "The same network with random weights; made once."
+    return out if (out/'config.json').exists() else untrained(like, out, seed)
 
 # %% ../nbs/appendix/demo.ipynb #0ee78d81
 def plot_demo(
