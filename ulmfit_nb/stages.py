@@ -150,10 +150,9 @@ class Stage:
             raise StageError(WRONG_KIND.format(path, config['stage'], kind, STAGES[kind]))
         check_stored(path, config)
         data = {name: checked_bytes(path/name, config) for name in HASHED}
-        history = path/'history.json'
+        vocab, history = Vocab(json.loads(data['vocab.json'])), path/'history.json'
         entries = json.loads(history.read_text(encoding='utf-8')) if history.exists() else []
-        vocab, tensors = Vocab(json.loads(data['vocab.json'])), read_tensors(path, data['model.safetensors'])
-        return cls(path, config, vocab, entries, tensors)
+        return cls(path, config, vocab, entries, read_tensors(path, data['model.safetensors']))
 
 # %% ../nbs/appendix/stages.ipynb #9b7cd145
 def is_finished(
