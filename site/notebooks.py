@@ -22,7 +22,7 @@ CHAPTERS = [p for p in NBS if p.parent == FOLDER and re.match(r'\d\d', p.name) a
 
 
 def name_of(path: Path, folder: Path = FOLDER) -> str:
-    "What sets a notebook apart from all others, and a person can read: `07_schedules`, `course/widgets/microscope`."
+    "What sets a notebook apart from all others, and a person can read: `08_schedules`, `course/widgets/microscope`."
     return path.relative_to(folder).with_suffix('').as_posix()
 
 

@@ -9,7 +9,7 @@ from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy
 from notebooks import NBS, name_of
 from test_exercises import LESSONS, exercises_of
 
-EXPLORER = '07_schedules'
+EXPLORER = '08_schedules'
 SCREENSHOTS = Path(os.environ.get('ULMFIT_NB_SCREENSHOTS', ROOT / 'screenshots'))  # pictures of all pages, for people; git ignores them
 THEMES = ['JupyterLab Light'] + ['JupyterLab Dark'] * bool(os.environ.get('ULMFIT_NB_DARK'))
 

@@ -37,7 +37,7 @@ def run(*args, ok=True, text=None):
 def made(tmp_path_factory):
     "The three stages, once, by their commands, on a file of one's own."
     folder = tmp_path_factory.mktemp('cli')
-    rows = [(f'a {w} film, {w} from the first minute to number {i}', c) for i in range(12) for w, c in (('dull', 'thumbs down'), ('lovely', 'thumbs up'))]
+    rows = [(f'a {w} film, {w} from the first minute to number {i}', c) for i in range(13) for w, c in (('dull', 'thumbs down'), ('lovely', 'thumbs up'))]
     (folder / 'mine.csv').write_text('review,verdict\n' + ''.join(f'"{t}",{c}\n' for t, c in rows))
     own = ['--data', folder / 'mine.csv', '--text', 'review']
     run('pretrain', '--data', 'prose', '--out', folder / 'lm', *SMALL)

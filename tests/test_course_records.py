@@ -1,4 +1,4 @@
-"The tables of chapter 12: rows and figures are those of the records, and the paper's are those of the paper."
+"The tables of chapter 13: rows and figures are those of the records, and the paper's are those of the paper."
 
 import paper
 import pytest

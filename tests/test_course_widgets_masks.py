@@ -68,7 +68,7 @@ def test_a_mask_is_the_librarys_but_for_the_random_numbers(p):
 
 @pytest.mark.parametrize('drop_mult', MULTS)
 def test_drop_mult_moves_all_five_as_the_configuration_does(drop_mult):
-    config = AWDLSTMConfig(10).drop(drop_mult)
+    config = AWDLSTMConfig(11).drop(drop_mult)
     theirs = javascript([('multiply', (PROBABILITIES, drop_mult))])[0]
     assert theirs == pytest.approx({name: getattr(config, name) for name in PROBABILITIES})
 
@@ -151,7 +151,7 @@ def test_the_explorer_is_small_and_labelled():
     box = mask_explorer()
     assert [w.description for w in box.children if hasattr(w, 'max')] == ['drop_mult (of all five)', 'draw (another picks anew)']
     assert len(json.dumps([getattr(box.masks, k) for k in ('words', 'ids', 'inputs', 'hidden', 'output', 'weights')])) < 40_000
-    assert box.masks.probabilities == {k: getattr(AWDLSTMConfig(10), k) for k in PROBABILITIES}
+    assert box.masks.probabilities == {k: getattr(AWDLSTMConfig(11), k) for k in PROBABILITIES}
 
 
 def test_a_short_text_is_refused():

@@ -85,7 +85,7 @@ def test_a_reference_page_a_module(site):
 
 def test_classes_say_what_they_are(site):
     "Where nbdev would show *args: the fields of a dataclass, else what a class is a kind of; and no class of a page's own is called __main__."
-    text = html_of(site / '06_training.ipynb')
+    text = html_of(site / '07_training.ipynb')
     assert 'class Phase' in text and 'lrs: list[float]' in text
     assert 'class StageError(' in html_of(site / 'appendix/stages.ipynb')
     assert not [name for name, p in processed(site).items() if '__main__.' in html_of(p)]

@@ -86,7 +86,7 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(undisturbed, tmp_path, monkey
 
 def test_a_real_limit(tmp_path):
     pytest.importorskip('resource')
-    write_tensors(tmp_path / 't', {'a': torch.ones(10)})
+    write_tensors(tmp_path / 't', {'a': torch.ones(11)})
     old = (tmp_path / 't').read_bytes()
     done = run_program('full_disk', tmp_path / 't')
     assert done.stdout.split() == ['OSError', str(errno.EFBIG)], done.stderr

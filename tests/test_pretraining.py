@@ -70,7 +70,7 @@ def test_a_run_cut_short_ends_like_one_that_was_not(tmp_path, monkeypatch, step)
 def test_backwards_reads_from_the_end(tmp_path):
     forwards, backwards = (pretrain(PROSE, tmp_path / str(b), backwards=b, **PROSE_LM) for b in (False, True))
     assert load_lm(backwards)[2]['backwards'] and not same_tensors(weights_of(forwards), weights_of(backwards))
-    stream = TokenStream.of([np.arange(10 * i, 10 * i + 10) for i in range(12)])
+    stream = TokenStream.of([np.arange(10 * i, 10 * i + 10) for i in range(13)])
     x, y = next(iter(lm_batches(stream, 2, 5, backwards=True)[1]))
     assert (y == x - 1).all()
 

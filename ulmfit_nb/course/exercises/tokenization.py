@@ -46,7 +46,7 @@ def check_mark_capitals(f):
          'Cutting and joining with blanks forgets them.')
     need(f('One\nThe\tEnd') == 'xxmaj one\nxxmaj the\txxmaj end',
          'A word may begin after a new line or a tab as well as after a blank: ask for white space of any kind. '
-         f'"One\\nThe\\tEnd" became {f("One" + chr(10) + "The" + chr(9) + "End")!r}.')
+         f'"One\\nThe\\tEnd" became {f("One" + chr(11) + "The" + chr(9) + "End")!r}.')
     need(f("Don't") == "xxmaj don't",
          f'"Don\'t" begins with a capital and has no other; yours gave {f("Don" + chr(39) + "t")!r}. '
          '`istitle` and `capitalize` see it otherwise.')

@@ -26,7 +26,7 @@ class SurprisalView(Widget, js=('words.js', 'surprisal.js')):
 SURPRISAL_CAPTION = """**What to look for.** Strong colour is surprise. Point at a word, or press Tab until the text
 has the focus and walk through it with the arrow keys: below stand the five words that each model thought likeliest in
 its place. A dashed frame marks a word that a model does not know: it is guessed as `xxunk`, which is easy, so an
-unknown word makes the figure look *better*. Compare models that choose among the same words (chapter 09 moves one to
+unknown word makes the figure look *better*. Compare models that choose among the same words (chapter 10 moves one to
 the words of the other): with fewer to choose among, every guess is easier."""
 
 # %% ../../../nbs/course/widgets/surprisal.ipynb #8ff87eec
