@@ -5,7 +5,7 @@ come from runs/pack.py, so that the machine needs PyTorch, accelerate and typer,
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from command_line import from_command_line
+from techniques import ALL, plans
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
@@ -23,10 +24,9 @@ from ulmfit_nb.cost import Deadline, decoder_flops, document_flops, matmul_flops
 from ulmfit_nb.course.records import record
 from ulmfit_nb.packs import load_packed
 from ulmfit_nb.pretraining import evaluate_texts
-from ulmfit_nb.schedules import all_at_once, cosine_annealing, discriminative, gradual_unfreezing, stlr
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
 from ulmfit_nb.stages import StageError, load_lm, untrained
-from ulmfit_nb.training import Phase, RunOptions, Stop, constant
+from ulmfit_nb.training import RunOptions, Stop, constant
 
 ROOT = Path(__file__).parent.parent
 # The paper's architecture; batches large enough for a GPU, and rates for these. Everything else is the default of the stages.
@@ -85,34 +85,6 @@ def ablations(data: str, texts: str) -> Iterator[Run]:
     yield Run(f'{data}: from scratch', classify, data, f'{data}-random', options={'plan': 'full'})
     for row in list(PLANS)[1:]:
         yield Run(f'{data}: {row}', classify, data, lm, options={'plan': row})
-
-
-def unfreezing_plan(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
-    "Gradual unfreezing at given rates."
-    return [Phase(p.groups, rates[-len(p.groups) :], p.epochs) for p in gradual_unfreezing(names, epochs=epochs)]
-
-
-def chain_thaw(names: list[str], rates: list[float], epochs: int) -> list[Phase]:
-    "Felbo et al. 2017: the head, then each layer alone from the words up, then all."
-    alone = [Phase([name], [rate], 1) for name, rate in zip([names[-1], *names[:-1]], [rates[-1], *rates[:-1]])]
-    return [*alone, Phase(names, rates, epochs)]
-
-
-def plans(names: list[str], lr: float, epochs: int) -> dict[str, tuple[list[Phase], Callable]]:
-    "How the classifier is fine-tuned: the rows of the paper's table 7."
-    n = len(names)
-    even, discr, passes = [lr] * n, discriminative(lr, n), epochs + n - 1
-    return {
-        'freez + discr + stlr': (unfreezing_plan(names, discr, epochs), stlr),
-        'full': (all_at_once(names, lr, passes, factor=1), constant),
-        'full + discr': (all_at_once(names, lr, passes), constant),
-        'last layer only': ([Phase(names[-1:], [lr], passes)], constant),
-        'chain-thaw': (chain_thaw(names, even, epochs), constant),
-        'freez': (unfreezing_plan(names, even, epochs), constant),
-        'freez + discr': (unfreezing_plan(names, discr, epochs), constant),
-        'freez + stlr': (unfreezing_plan(names, even, epochs), stlr),
-        'freez + cosine': (unfreezing_plan(names, even, epochs), cosine_annealing),
-    }
 
 
 PLANS = plans(['embedding', 'lstm 1', 'head'], 0.01, 1)  # their names; the real ones are made for the model at hand
@@ -222,7 +194,7 @@ class Paper:
         train, valid = (self.pack(f'{run.data}-{part}') for part in ('train', 'valid'))
         told, encoder = self.told(run), load_lm(self.folder(run.lm)).model.encoder
         names, settings = [*encoder.layer_groups(), 'head'], told['settings']
-        plan, schedule = plans(names, settings.lr, settings.epochs)[run.options.get('plan', 'freez + discr + stlr')]
+        plan, schedule = plans(names, settings.lr, settings.epochs)[run.options.get('plan', ALL)]
         out = train_classifier(self.folder(run.lm), train, self.folder(run.name), valid, **told, plan=plan, schedule=schedule)
         tokens = train.texts.n_tokens
         operations = tokens * sum(phase.epochs * document_flops(encoder.config, phase.groups) for phase in plan)

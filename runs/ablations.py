@@ -1,0 +1,295 @@
+"""What each part of ULMFiT is worth with few labels: one thing is left out or changed at a time. Every row gets the best of at least three rates,
+chosen on validation texts with seeds of their own; then five seeds (the draw of labels, the head, dropout, the order of texts) are measured on the same
+test texts, so that two rows can be compared seed by seed. Language models are made once a row: the spread between seeds is that of stage 3.
+The record is written after every seed; run again, it goes on with the next one."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from command_line import from_command_line
+from techniques import ALL, plans
+from typer import Argument, Option
+
+from ulmfit_nb import fine_tune, pretrain
+from ulmfit_nb.awd_lstm import AWDLSTM
+from ulmfit_nb.baselines import count_words, draw_labels
+from ulmfit_nb.batching import DocBatches
+from ulmfit_nb.checkpoint import same_settings
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, concat_pool, evaluate_classifier
+from ulmfit_nb.classifier_training import doc_batches, new_classifier
+from ulmfit_nb.cost import Deadline
+from ulmfit_nb.course.records import git_commit, record
+from ulmfit_nb.data import TextData
+from ulmfit_nb.demo import BEARS_MORE
+from ulmfit_nb.settings import PRESETS, batch_size, n_epochs, override
+from ulmfit_nb.sources import load_data
+from ulmfit_nb.stages import Stage, load_lm, untrained
+from ulmfit_nb.tokenization import Tokenizer
+from ulmfit_nb.training import FitSettings, Stop, constant, fit
+
+ROOT = Path(__file__).parent.parent
+SMALL = PRESETS['small']
+CLASSIFY, READ = SMALL.train_classifier, override(SMALL.fine_tune, **BEARS_MORE)
+CHOOSING = (100, 101)  # seeds that choose rates, on validation texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    "One thing that is otherwise than in the full recipe."
+
+    name: str
+    group: str  # what it is compared with
+    lm: str = 'tuned'  # the language model it starts from: see `LMS`
+    plan: str = ALL  # a row of `techniques.plans`
+    lr: float = CLASSIFY.lr  # the middle one of the first three rates
+    pools: tuple[str, ...] = ('last', 'max', 'mean')  # what the head sees of a document
+    max_len: int | None = CLASSIFY.max_len
+    layers: str = ''  # last or all: a linear model on pooled features of a network that is frozen
+
+
+FULL = Row(name='all of it', group='all')
+SLOW = CLASSIFY.lr / 4  # where everything learns at once
+ROWS = [
+    FULL,
+    Row(name='no stage 1, no stage 2', group='stages', lm='random', plan='full', lr=CLASSIFY.lr / 10),
+    Row(name='no stage 2', group='stages', lm='start'),
+    Row(name='no stage 1', group='stages', lm='unread'),
+    Row(name='last layer only', group='stage 3', plan='last layer only'),
+    Row(name='full', group='stage 3', plan='full', lr=SLOW),
+    Row(name='full + discr', group='stage 3', plan='full + discr', lr=SLOW),
+    Row(name='full + discr + stlr', group='stage 3', plan='full + discr + stlr', lr=SLOW),
+    Row(name='chain-thaw', group='stage 3', plan='chain-thaw', lr=SLOW),
+    Row(name='freez', group='stage 3', plan='freez', lr=SLOW),
+    Row(name='freez + discr', group='stage 3', plan='freez + discr', lr=SLOW),
+    Row(name='freez + stlr', group='stage 3', plan='freez + stlr'),
+    Row(name='freez + cosine', group='stage 3', plan='freez + cosine'),
+    *(Row(name=f'{pool} alone', group='pooling', pools=(pool,)) for pool in ('last', 'max', 'mean')),
+    Row(name='linear model on the last layer', group='frozen', layers='last'),
+    Row(name='linear model on all layers', group='frozen', layers='all'),
+    Row(name='stage 2 without dropout', group='stage 2', lm='no dropout'),
+    Row(name='stage 2 full', group='stage 2', lm='full'),
+    Row(name='stage 2 full + discr', group='stage 2', lm='full + discr'),
+]
+LONG = [Row(name=f'max_len {n or "none"}', group='max_len', max_len=n) for n in (70, 280, None)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    "Those of the command line."
+
+    data: Annotated[str, Argument(help='a named set')]
+    lm: Annotated[str, Option(help='language model to start from: a directory, or the name of one that ships')] = 'wiki-small'
+    labels: Annotated[int, Option(help='labelled texts to learn from')] = 200
+    seeds: Annotated[list[int], Option(help='those that are measured')] = (0, 1, 2, 3, 4)
+    only: Annotated[list[str] | None, Option(help='names of rows; default: all')] = None
+    test: Annotated[int, Option(help='test texts, the same for all rows')] = 2500
+    valid: Annotated[int, Option(help='validation texts, likewise')] = 1000
+    unlabelled: Annotated[int, Option(help='texts that stage 2 reads at most')] = 10_000
+    unlabelled_split: Annotated[str, Option(help='where they come from')] = 'train'
+    long: Annotated[bool, Option('--long', help='the rows of max_len as well, which need long texts')] = False
+    out: Annotated[Path, Option(help='directory of the language models')] = ROOT / 'runs/out/ablations'
+    results: Annotated[Path, Option(help='directory of the record')] = ROOT / 'results'
+    minutes: Annotated[float, Option(help='stop cleanly after so long; the same call goes on')] = 1e6
+
+
+def split_of(data: str, valid: int, test: int) -> tuple[TextData, TextData, TextData]:
+    "Training, validation and test texts; a set without a validation split gives some of its training texts."
+    train, unread = load_data(data, 'train'), load_data(data, 'test')
+    try:
+        held = load_data(data, 'validation')
+        held = held.select(draw_labels(held, min(valid, len(held)), 1))
+    except ValueError:
+        chosen = draw_labels(train, valid, 1)
+        held, train = train.select(chosen), train.select(sorted(set(range(len(train))) - set(chosen)))
+    return train, held, unread.select(draw_labels(unread, min(test, len(unread)), 2))
+
+
+class Study:
+    "Makes language models and classifiers, each when it is first asked for."
+
+    def __init__(self, args: Options):
+        self.args, self.deadline = args, Deadline(args.minutes)
+        self.train, self.valid, self.test = split_of(args.data, args.valid, args.test)
+        self.folder = args.out / args.data
+        self.lm = cache(self.lm)
+        self.batches = cache(self.batches)
+        self.pooled = cache(self.pooled)
+
+    def texts(self) -> list[str]:
+        "What stage 2 reads: never a validation or test text."
+        args = self.args
+        texts = self.train.texts if args.unlabelled_split == 'train' else load_data(args.data, args.unlabelled_split).texts
+        return [texts[i] for i in sorted(np.random.default_rng(0).permutation(len(texts))[: args.unlabelled])]
+
+    def lm(self, name: str) -> Stage:
+        "A language model, by what is left out of it."
+        out, watch = self.folder / name.replace(' ', '_'), {'progress_bar': False, 'callback': self.deadline}
+        tune = partial(fine_tune, self.args.lm, out=out, settings=READ, **watch)
+        make = {
+            'start': lambda: self.args.lm,
+            'random': lambda: out if (out / 'config.json').exists() else untrained(self.lm('tuned').path, out),
+            'unread': lambda: self.unread(out, watch),
+            'tuned': lambda: tune(texts=self.texts()),
+            'no dropout': lambda: tune(texts=self.texts(), drop_mult=0.0),
+            'full': lambda: tune(texts=self.texts(), factor=1, schedule=constant, lr=READ.lr / 4),
+            'full + discr': lambda: tune(texts=self.texts(), schedule=constant, lr=READ.lr / 4),
+        }
+        return Stage.open(make[name](), 'language model')
+
+    def unread(self, out: Path, watch: dict) -> Path:
+        "The same network, trained from nothing on the texts of stage 2, with the dropout and the passes that so few of them need."
+        config = load_lm(self.args.lm).model.config
+        sizes = {k: getattr(config, k) for k in ('emb_sz', 'n_hid', 'n_layers')}
+        settings = replace(SMALL.pretrain, **sizes, min_freq=READ.min_freq, bs=READ.bs, epochs=12, drop_mult=1.0)
+        return pretrain(self.texts(), out, settings, **watch)
+
+    def batches(self, lm: str, split: str) -> DocBatches:
+        "Validation or test texts for a language model's words, tokenised once."
+        stage = self.lm(lm)
+        return doc_batches(getattr(self, split), stage.vocab, 64, False, stage.config['backwards'], 0, Tokenizer(**stage.config['tokenizer']))
+
+    def few(self, seed: int) -> TextData:
+        "The labelled texts of a seed: the same for all rows."
+        return self.train.select(draw_labels(self.train, self.args.labels, seed))
+
+    def measure(self, row: Row, lr: float, seed: int, splits: tuple[str, ...]) -> dict[str, float]:
+        "Accuracy in % on some splits."
+        if row.layers:
+            return self.linear(row, lr, seed, splits)
+        model = self.classifier(row, lr, seed)
+        return {split: 100 * evaluate_classifier(model, self.batches(row.lm, split))['accuracy'] for split in splits}
+
+    def classifier(self, row: Row, lr: float, seed: int) -> PoolingClassifier:
+        "Stage 3 as `train_classifier` does it, with one thing changed."
+        stage, few = self.lm(row.lm), self.few(seed)
+        settings = replace(CLASSIFY, lr=lr, seed=seed, max_len=row.max_len)
+        torch.manual_seed(seed)
+        model = new_classifier(stage, len(few.classes), settings)
+        see_only(model, row.pools)
+        words = Tokenizer(**stage.config['tokenizer'])
+        task = ClassifierTask(model, doc_batches(few, stage.vocab, settings.bs, True, stage.config['backwards'], seed, words))
+        epochs = n_epochs(settings.epochs, settings.min_steps, len(few) / batch_size(len(few), settings.bs))
+        plan, schedule = plans(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
+        fit(task, plan, FitSettings(schedule=schedule, seed=seed), progress_bar=False, callback=self.deadline)
+        return model
+
+    def pooled(self, lm: str, layers: str, split: str, seed: int | None) -> np.ndarray:
+        "Pooled features of texts, of a network that is frozen."
+        stage = self.lm(lm)
+        data = self.few(seed) if split == 'few' else getattr(self, split)
+        model = new_classifier(stage, len(data.classes), CLASSIFY).eval()
+        words = Tokenizer(**stage.config['tokenizer'])
+        return features(model.encoder, doc_batches(data, stage.vocab, 64, False, stage.config['backwards'], 0, words), layers)
+
+    def linear(self, row: Row, strength: float, seed: int, splits: tuple[str, ...]) -> dict[str, float]:
+        "Logistic regression on these features; in place of a rate, the inverse of its penalty is chosen."
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+        model.fit(self.pooled(row.lm, row.layers, 'few', seed), self.few(seed).labels)
+        return {s: 100 * model.score(self.pooled(row.lm, row.layers, s, None), getattr(self, s).labels) for s in splits}
+
+
+def see_only(model: PoolingClassifier, pools: tuple[str, ...]):
+    "Let the head see some of last, maximum and mean: the others are zero, before and after batch norm."
+    n = model.encoder.config.n_out
+    seen = torch.cat([torch.full((n,), float(name in pools)) for name in FULL.pools])
+    model.head.register_forward_pre_hook(lambda head, given: (given[0] * seen.to(given[0]),))
+
+
+@torch.no_grad()
+def features(encoder: AWDLSTM, batches: DocBatches, layers: str) -> np.ndarray:
+    "Last, maximum and mean over each text, of the last LSTM layer or of all."
+    found, outs = {}, []
+    hooks = [lstm.register_forward_hook(lambda module, given, out: outs.append(out[0].float())) for lstm in encoder.lstms]
+    for batch in batches:
+        outs.clear()
+        encoder(batch.ids)
+        kept = outs if layers == 'all' else outs[-1:]
+        pooled = torch.cat([concat_pool(out, batch.lengths) for out in kept], 1).numpy()
+        found.update(zip(batch.index.tolist(), pooled))
+    for hook in hooks:
+        hook.remove()
+    return np.stack([found[i] for i in range(len(found))])
+
+
+def best_rate(row: Row, score: Callable[[float], float]) -> tuple[float, float]:
+    "The best of three rates, and of more while the best one is the lowest or the highest: the rate, and its score."
+    first = [0.001, 0.01, 0.1] if row.layers else [row.lr / 2, row.lr, row.lr * 2]
+    step = first[1] / first[0]
+    tried = {lr: score(lr) for lr in first}
+    for _ in range(3):
+        best = max(tried, key=tried.get)
+        beyond = best / step if best == min(tried) else best * step if best == max(tried) else None
+        if beyond is None:
+            break
+        tried[beyond] = score(beyond)
+    best = max(tried, key=tried.get)
+    return best, tried[best]
+
+
+def rows_of(runs: list[dict], rows: list[Row]) -> list[dict]:
+    "A row's figures together, in the order of `rows`."
+    found = []
+    for row in rows:
+        mine = [r for r in runs if r['row'] == row.name]
+        if mine:
+            found.append({'name': row.name, 'group': row.group, 'lr': mine[0]['lr'], 'valid': mine[0]['valid'], 'seeds': [r['test'] for r in mine]})
+    return found
+
+
+def study(args: Options):
+    "Row by row, each rate chosen before its seeds are measured."
+    rows = ROWS + LONG * args.long
+    unknown = set(args.only or ()) - {row.name for row in rows}
+    if unknown:
+        sys.exit(f'no row {sorted(unknown)[0]!r}, but {", ".join(row.name for row in rows)}.')
+    work, path = Study(args), args.results / f'ablations_{args.data}.json'
+    what = {'data': args.data, 'labels': args.labels, 'test_texts': len(work.test), 'valid_texts': len(work.valid)}
+    what |= {'lm': Stage.open(args.lm, 'language model').config['sha256']['model.safetensors'], 'settings': CLASSIFY.identity() | {'read': READ.identity()}}
+    before = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
+    if before:
+        same_settings({k: before.get(k) for k in what}, what, path)
+    runs = before['runs'] if before else []
+    counted = [100 * count_words(work.few(seed)).score(work.test.texts, work.test.labels) for seed in args.seeds]
+    for row in rows:
+        if args.only and row.name not in args.only:
+            continue
+        mine = [r for r in runs if r['row'] == row.name]
+        left = [seed for seed in args.seeds if seed not in {r['seed'] for r in mine}]
+        if not left:
+            continue
+        lr, valid = (mine[0]['lr'], mine[0]['valid']) if mine else best_rate(row, partial(chosen_by, work, row))
+        for seed in left:
+            found = work.measure(row, lr, seed, ('test',))
+            runs.append({'row': row.name, 'seed': seed, 'lr': lr, 'valid': valid, 'test': found['test'], 'commit': git_commit()})
+            record(path, f'python runs/ablations.py {args.data}', what | {'counting words': counted, 'rows': rows_of(runs, rows), 'runs': runs})
+            print(f'{row.name:<32} rate {lr:.4g}, seed {seed}: {found["test"]:.2f} %', flush=True)
+
+
+def chosen_by(work: Study, row: Row, lr: float) -> float:
+    "Validation accuracy of a rate, the mean of two seeds; 0 if it diverges."
+    try:
+        return float(np.mean([work.measure(row, lr, seed, ('valid',))['valid'] for seed in CHOOSING]))
+    except FloatingPointError:
+        return 0.0
+
+
+def main():
+    try:
+        study(from_command_line(Options))
+    except Stop as e:
+        sys.exit(str(e))
+
+
+if __name__ == '__main__':
+    main()
