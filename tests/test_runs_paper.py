@@ -157,15 +157,6 @@ def test_every_run_starts_from_one_that_comes_before_it():
     assert len({paper.file_name(r) for r in known}) == len(known)
 
 
-def test_plans_have_the_same_number_of_passes():
-    names = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head']
-    made = paper.plans(names, 0.01, 3)
-    passes = {row: sum(p.epochs for p in plan) for row, (plan, _) in made.items()}
-    assert set(passes.values()) == {7, 8} and passes['chain-thaw'] == 8
-    assert made['freez'][0][1].lrs == [0.01, 0.01] and made['freez + discr'][0][-1].lrs[0] == pytest.approx(0.01 / 2.6**4)
-    assert made['last layer only'][0][0].groups == ['head']
-
-
 def test_a_record_of_another_preset_is_not_taken_for_this_run(home, tmp_path):
     (tmp_path / 'paper_wiki.json').write_text(json.dumps({'run': 'wiki', 'preset': 'paper'}))
     assert "preset: 'paper' there, 'tiny' now" in run(home, 'imdb', '--results', tmp_path, '--only', 'wiki')
