@@ -56,4 +56,13 @@ def perplexity_with_context(model, ids, k):
             'k is no limit',
         ),
     ],
+    'check_better_settings': [
+        ('better = 4', 'A dict is asked for'),
+        ('better = dict(epochs=3)', 'One reading'),
+        ('better = dict(max_vocab=100)', 'The words stay'),
+        ('better = dict(rate=0.1)', 'change only'),
+        ('better = dict(bs=16)', 'Change one'),
+        ('better = dict(n_hid=2000)', 'takes too long'),
+        ('better = dict(bs=64)', 'no better'),
+    ],
 }

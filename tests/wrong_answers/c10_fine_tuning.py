@@ -137,54 +137,43 @@ def moved_well(model, old, moved, new):
             'the same one',
         ),
     ],
-    'check_forgetting': [
+    'check_between': [
+        ('def between(a, b, share): return a', 'one of the two'),
         (
             """
-def forgetting(before, after, docs):
-    a, b = (evaluate_lm(m, LMBatches(*TokenStream.of([v.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity'] for m, v in (before, after))
-    return b / a
+def between(a, b, share):
+    for p, q in zip(a.parameters(), b.parameters()): p.data.lerp_(q.data, share)
+    return a.eval()
 """,
-            'over its own words',
+            'changed by it',
         ),
         (
             """
-def forgetting(before, after, docs):
-    (model, old), (tuned, new) = before, after
-    stream = TokenStream.of([new.numericalize(d) for d in docs])
-    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['perplexity'] for m in (change_vocab(model, old, new), tuned))
-    return a / b
+def between(a, b, share):
+    other, model = b.state_dict(), LanguageModel(a.config)
+    model.load_state_dict({k: share * v + (1 - share) * other[k] for k, v in a.state_dict().items()})
+    return model.eval()
 """,
-            'upside down',
+            'of the second model',
         ),
         (
             """
-def forgetting(before, after, docs):
-    (model, old), (tuned, new) = before, after
-    stream = TokenStream.of([new.numericalize(d) for d in docs])
-    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['valid_loss'] for m in (change_vocab(model, old, new), tuned))
-    return b / a
+def between(a, b, share):
+    other, model = b.state_dict(), LanguageModel(a.config)
+    model.load_state_dict({k: (1 - share) * v + share * other[k] if 'lstm' in k else v for k, v in a.state_dict().items()})
+    return model.eval()
 """,
-            'the ratio of the losses',
+            'every one of them',
         ),
         (
             """
-def forgetting(before, after, docs):
-    (model, old), (tuned, new) = before, after
-    stream = TokenStream.of([new.numericalize(d) for d in docs])
-    a, b = (evaluate_lm(m, LMBatches(*stream, bs=1, bptt=35))['perplexity'] for m in (change_vocab(model, old, new), tuned))
-    return b - a
+def between(a, b, share):
+    other, model = b.state_dict(), LanguageModel(a.config)
+    model.load_state_dict({k: (1 - share) * v + share * other[k] for k, v in a.state_dict().items()})
+    return model
 """,
-            'a difference',
+            'training mode',
         ),
-        (
-            """
-def forgetting(before, after, docs):
-    (model, old), (tuned, new) = before, after
-    a, b = (evaluate_lm(m, LMBatches(*TokenStream.of([v.numericalize(d) for d in docs]), bs=1, bptt=35))['perplexity']
-            for m, v in ((change_vocab(model, old, new), new), (tuned, Vocab(new.words[:2] + new.words[:1:-1]))))
-    return b / a
-""",
-            'numericalised with the words',
-        ),
+        ('def between(a, b, share): return {k: (1 - share) * v + share * b.state_dict()[k] for k, v in a.state_dict().items()}', 'A model is asked for'),
     ],
 }
