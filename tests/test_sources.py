@@ -60,10 +60,51 @@ def test_what_is_not_here_comes_from_the_hub(parquet, monkeypatch):
 
     asked = []
     hub = datasets.Dataset.from_dict({'text': ['u'], 'label': [-1]})
-    monkeypatch.setattr(datasets, 'load_dataset', lambda *a, split: asked.append((*a, split)) or hub)
+    monkeypatch.setattr(datasets, 'load_dataset', lambda *a, split, revision: asked.append((*a, split, revision)) or hub)
     monkeypatch.delenv('ULMFIT_NB_DATA')
     assert load_data('imdb', 'unsup') == TextData(['u'])
-    assert asked == [('stanfordnlp/imdb', None, 'unsupervised')]
+    assert load_data('trec', label=None) == TextData(['u'])
+    parquet_branch = 'refs/convert/parquet'  # the main one holds a script, which datasets no longer runs
+    assert asked == [('stanfordnlp/imdb', None, 'unsupervised', None), ('CogComp/trec', None, 'train', parquet_branch)]
+
+
+def test_a_path_is_a_path(parquet, tmp_path, monkeypatch):
+    "Whatever sets there are of that name; a string that could be either is refused, unless both are the same."
+    here = tmp_path / 'here'
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in ('imdb', 'ag_news'):
+        for label in ('complaint', 'praise'):
+            (here / name / label).mkdir(parents=True)
+            (here / name / label / '1.txt').write_text('my own')
+        mine = TextData(['my own'] * 2, [0, 1], ['complaint', 'praise'])
+        assert load_data(Path(name)) == load_data(f'./{name}') == load_data(here / name) == mine
+        assert list(TextSource(Path(name))) == ['my own'] * 2 and len(source_files(Path(name))) == 2
+        for read in (load_data, lambda name: list(iter_texts(name)), source_files):
+            with refuse(name, 'the name of a data set, and something of that name lies here', f"Path('{name}')"):
+                read(name)
+    monkeypatch.chdir(parquet)
+    assert load_data('imdb') == load_data('imdb', 'train')
+
+
+def test_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'x.csv').write_text('text,label\nfine,pos\nbad,neg\n')
+    (tmp_path / 'films/pos').mkdir(parents=True)
+    (tmp_path / 'films/pos/1.txt').write_text('a film')
+    assert len(load_data('~/x.csv')) == 2 and load_data('~/films').texts == list(TextSource('~/films')) == ['a film']
+    assert TextSource('~/x.csv').mark.startswith('~/x.csv:train:text@')
+
+
+def test_how_a_file_is_read_can_be_said_everywhere(tmp_path):
+    path = tmp_path / 'x.csv'
+    path.write_bytes('text;label\n"schön, ja;gut\nna ja;schlecht\n'.encode('cp1252'))
+    how = dict(sep=';', encoding='cp1252', quoting='none')
+    assert load_data(path, **how) == TextData(['"schön, ja', 'na ja'], [0, 1], ['gut', 'schlecht'])
+    assert list(TextSource(path, **how)) == list(iter_texts(path, **how)) == ['"schön, ja', 'na ja']
+    marks = {TextSource(path, **{k: v}).mark for k, v in how.items()} | {TextSource(path).mark, TextSource(path, **how).mark}
+    assert len(marks) == 5, 'read in another way it is another corpus'
+    assert TextSource(path, sep=None).mark == TextSource(path).mark
 
 
 @pytest.mark.skipif(not Path('../shared/data/imdb').is_dir(), reason='../shared/data is not here')

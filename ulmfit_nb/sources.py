@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .data import DataError, TextData, encode_labels
-from .tables import column_values, from_folder, from_table, read_columns, read_labels, read_texts, text_files
+from .formats import read_columns
+from .tables import column_values, from_folder, from_table, read_labels, read_texts, text_files
 
 # %% ../nbs/appendix/sources.ipynb #5c88a8a2
 DATASETS = Path(find_spec('ulmfit_nb').origin).parent/'datasets'
@@ -27,6 +28,7 @@ class NamedSet:
     label: str | None = 'label'         # the column of labels
     classes: list[str] | None = None    # the names of its labels, in the order of their numbers
     unsup: bool = False                 # has a split of unlabelled texts, `unsup`
+    revision: str | None = None         # its branch there; None: main. A branch of Parquet files stands beside a main one that holds a script
     splits: tuple[str, ...] = ()        # those in the package, in a folder of the set's name; none: it is elsewhere
 
 LABELLED = ('train', 'validation', 'test')
@@ -43,10 +45,23 @@ NAMED = {
     'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos'], unsup=True),
     'wikitext-2': NamedSet('Salesforce/wikitext', 'wikitext-2-v1', None),
     'wikitext-103': NamedSet('Salesforce/wikitext', 'wikitext-103-v1', None),
-    'trec': NamedSet('CogComp/trec', None, 'coarse_label', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM']),
+    'trec': NamedSet('CogComp/trec', None, 'coarse_label', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'],
+                     revision='refs/convert/parquet'),
     'ag_news': NamedSet('fancyzhx/ag_news', None, 'label', ['World', 'Sports', 'Business', 'Sci/Tech']),
     'enwiki2015': NamedSet(None, label=None),
 }
+
+# %% ../nbs/appendix/sources.ipynb #c374cd9a
+def set_named(
+    source: str | Path,   # what the caller wants to read
+) -> NamedSet | None:     # None for a path; raises `DataError` for a string that names a set and something here as well
+    "The set that goes by a name."
+    known = NAMED.get(source) if isinstance(source, str) else None
+    if known is None or not Path(source).exists(): return known
+    root = Path(os.environ.get('ULMFIT_NB_DATA', DATASETS))
+    if Path(source).resolve() in [p.resolve() for p in (DATASETS/source, root/source, root/f'{source}-v1')]: return known
+    raise DataError(f'{source!r} is the name of a data set, and something of that name lies here. '
+                    f'Write Path({source!r}) or {"./" + source!r} for what lies here; call it from elsewhere for the set.')
 
 # %% ../nbs/appendix/sources.ipynb #45acf33c
 _NO_SPLIT = '{}: there is no split {!r} among its splits ({}). Name one of them.'
@@ -99,7 +114,7 @@ def _from_hub(name: str, known: NamedSet, split: str):
     "Load a split of a named set from the hub, as a table."
     import datasets
     split = {'unsup': 'unsupervised'}.get(split, split)
-    try: return datasets.load_dataset(known.hub, known.config, split=split).to_pandas()
+    try: return datasets.load_dataset(known.hub, known.config, split=split, revision=known.revision).to_pandas()
     except Exception as e:
         raise DataError(f'{name}: could not be loaded from the hub ({type(e).__name__}: {e}). '
                         'Check the connection, or set ULMFIT_NB_DATA to a folder with its Parquet files.') from e
@@ -111,8 +126,8 @@ def split_parts(
 ) -> list[str]:           # the splits to read; beside others, `unsup` only if there is one
     "The parts of a split such as `train+unsup`."
     parts = split.split('+')
-    known = NAMED.get(str(source))
-    has_unsup = known.unsup if known else (Path(source)/'unsup').is_dir()
+    known = set_named(source)
+    has_unsup = known.unsup if known else (Path(source).expanduser()/'unsup').is_dir()
     return parts if has_unsup or len(parts) == 1 else [p for p in parts if p != 'unsup']
 
 # %% ../nbs/appendix/sources.ipynb #a715537c
@@ -121,7 +136,7 @@ def part_of(
     split: str='train',   # a single split
 ) -> Path:                # the file or folder with its texts; raises `DataError` if there is none
     "Where a split lies."
-    path = Path(source)
+    path = Path(source).expanduser()
     if not path.exists():
         raise DataError(f'{path}: no such file or folder, and no data set of that name ({", ".join(NAMED)}).')
     if (path/split).is_dir(): return path/split
@@ -131,14 +146,18 @@ def part_of(
 
 # %% ../nbs/appendix/sources.ipynb #c951bd7e
 def load_data(
-    source: str | Path,   # a name in `NAMED`, a .csv/.tsv/.jsonl/.parquet file, or a folder with one folder a class
+    source: str | Path,   # a name in `NAMED`, a file that `read_columns` reads, or a folder with one folder a class
     split: str='train',   # the split of a named set, or of a folder that has one folder a split; several: 'train+unsup'
     text: str | list[str]='text',  # the column of texts; several are joined by `join_fields`
     label='label',        # the column of labels; in a named set, None or another column than the usual one
+    sep: str=None,            # of a file: what separates fields, as in `read_columns`
+    encoding: str=None,       # of a file, or of those in a folder: how letters became bytes, likewise
+    quoting: str | int=None,  # of a file: whether quotation marks quote, likewise
 ) -> TextData:            # several splits keep labels if all have them; raises `DataError` for what can't be used
     "Read texts and labels from wherever they are."
     _check_source(source)
-    parts = [_load_split(str(source), s, text, label) for s in split_parts(source, split)]
+    reading = dict(sep=sep, encoding=encoding, quoting=quoting)
+    parts = [_load_split(source, s, text, label, reading) for s in split_parts(source, split)]
     if len(parts) == 1: return parts[0]
     texts = [t for p in parts for t in p.texts]
     if any(p.labels is None for p in parts): return TextData(texts)
@@ -157,11 +176,12 @@ def _check_source(source):
                     f'{mend}.')
 
 # %% ../nbs/appendix/sources.ipynb #c4b6d675
-def _load_split(source, split, text, label):
+def _load_split(source, split, text, label, reading):
     "`load_data` for a single split."
-    if source in NAMED: return _load_named(source, split, text, label)
+    if set_named(source): return _load_named(source, split, text, label)
     path = part_of(source, split)
-    return from_folder(path) if path.is_dir() else from_table(read_columns(path), text, label, str(path))
+    if path.is_dir(): return from_folder(path, reading['encoding'])
+    return from_table(read_columns(path, **reading), text, label, str(path))
 
 def _load_named(name, split, text, label):
     "`load_data` for a single split of a named set."
@@ -194,14 +214,15 @@ def iter_texts(
     source: str | Path,   # as in `load_data`
     split: str='train',   # as in `load_data`
     text: str | list[str]='text',   # as in `load_data`
+    **reading,            # sep, encoding and quoting, as in `load_data`
 ) -> Iterator[str]:
     "The texts alone, one by one: a corpus larger than memory can be read this way."
     _check_source(source)
-    if str(source) not in NAMED:
-        yield from load_data(source, split, text, None).texts
+    if not set_named(source):
+        yield from load_data(source, split, text, None, **reading).texts
         return
     for s in split_parts(source, split):
-        for frame in read_named(str(source), s): yield from read_texts(frame, text, str(source))
+        for frame in read_named(source, s): yield from read_texts(frame, text, str(source))
 
 # %% ../nbs/appendix/sources.ipynb #f9c2ba2a
 class TextSource:
@@ -211,17 +232,19 @@ class TextSource:
         source: str | Path,            # as in `load_data`; raises `DataError` if it is neither a name nor a path
         split: str='train',            # likewise
         text: str | list[str]='text',  # likewise
+        **reading,                     # sep, encoding and quoting, likewise
     ):
         _check_source(source)
-        self.source, self.split, self.text = source, split, text
+        self.source, self.split, self.text, self.reading = source, split, text, reading
 
-    def __iter__(self) -> Iterator[str]: return iter_texts(self.source, self.split, self.text)
+    def __iter__(self) -> Iterator[str]: return iter_texts(self.source, self.split, self.text, **self.reading)
 
     @property
     def mark(self) -> str:
         "The string that identifies it: `source:split:column`, and `@digest` of its files if they are on this machine."
         files = source_files(self.source, self.split)
-        return f'{self.source}:{self.split}:{self.text}' + (f'@{digest(files)}' if files else '')
+        read = ''.join(f';{name}={value}' for name, value in sorted(self.reading.items()) if value is not None)
+        return f'{self.source}:{self.split}:{self.text}{read}' + (f'@{digest(files)}' if files else '')
 
 # %% ../nbs/appendix/sources.ipynb #30bbd5b9
 def source_files(
@@ -230,7 +253,7 @@ def source_files(
 ) -> list[Path]:          # in the order in which they are read; none for a set that comes from the hub
     "The files on this machine that hold a split. Raises `DataError` if there is no such place."
     parts = split_parts(source, split)
-    if str(source) in NAMED: return [f for s in parts for f in local_files(str(source), s)]
+    if set_named(source): return [f for s in parts for f in local_files(source, s)]
     places = [part_of(source, s) for s in parts]
     return [f for p in places for f in (text_files(p) if p.is_dir() else [p])]
 

@@ -1,0 +1,114 @@
+"A report says what scikit-learn's figures say, and what they mean for rare classes, sureness and mistakes."
+
+import json
+
+import numpy as np
+import pytest
+from helpers import refuse
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import classification_report, confusion_matrix
+
+from ulmfit_nb.evaluation import calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report
+
+CLASSES = ['red', 'green', 'blue']
+
+
+def draw(seed, n=60, classes=3):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.ones(classes), n)
+    return p, rng.integers(classes, size=n)
+
+
+@given(st.integers(0, 10_000))
+def test_figures_are_those_of_scikit_learn(seed):
+    p, y = draw(seed)
+    found, verdicts = evaluate(p, y, CLASSES), p.argmax(1)
+    peer = classification_report(y, verdicts, labels=np.unique(y), target_names=[CLASSES[i] for i in np.unique(y)], output_dict=True, zero_division=0)
+    assert found.macro_f1 == pytest.approx(peer['macro avg']['f1-score']) and found.accuracy == pytest.approx((y == verdicts).mean())
+    assert found.recall == {c: pytest.approx(peer[c]['recall']) for c in peer if c in CLASSES}
+    assert found.confusion == confusion_matrix(y, verdicts, labels=range(3)).tolist() and sum(found.support.values()) == found.n == 60
+
+
+def test_a_class_that_is_never_found_shows():
+    report = evaluate(np.tile([0.9, 0.1], (400, 1)), [0] * 396 + [1] * 4, ['fine', 'broken'], counted=[0] * 396 + [1] * 4)
+    assert report.accuracy == 0.99 and report.recall == {'fine': 1.0, 'broken': 0.0} and report.precision == {'fine': 0.99}
+    assert report.macro_f1 == pytest.approx(0.4975, abs=1e-3) and report.counted == {'accuracy': 1.0, 'macro_f1': 1.0}
+    text = str(report)
+    assert '99.0 % right' in text and 'counting words: 100.0 % right' in text
+    assert [line.split() for line in text.splitlines() if line.startswith('broken')] == [['broken', '4', '0.000', '-', 'fine', '4']]
+
+
+def test_classes_that_do_not_occur_are_left_out_of_the_mean():
+    report = evaluate(np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]]), [0, 1], CLASSES)
+    assert report.macro_f1 == 1 and 'blue' not in report.recall and report.support['blue'] == 0
+
+
+def test_the_surest_mistakes_come_first():
+    p = np.array([[0.6, 0.4], [0.99, 0.01], [0.7, 0.3], [0.2, 0.8]])
+    report = evaluate(p, [1, 1, 1, 1], ['no', 'yes'], ['a', 'b\n b', 'c', 'd'], n_errors=2)
+    assert [(e['place'], e['label'], e['said']) for e in report.errors] == [(1, 'yes', 'no'), (2, 'yes', 'no')]
+    assert 'yes, and it said no at 99 %: b b' in str(report)
+    assert evaluate(p, [1, 1, 1, 1], ['no', 'yes']).errors == []
+
+
+def test_a_report_is_json():
+    p, y = draw(0)
+    found = evaluate(p, y, CLASSES, [str(i) for i in range(60)], p.argmax(1))
+    assert json.loads(json.dumps(found.asdict()))['confusion'] == found.confusion
+
+
+@pytest.mark.parametrize('n', [0, 3])
+def test_too_few_labels(n):
+    with refuse(f'2 verdicts for {n} labels', 'one label to each text'):
+        evaluate(np.full((2, 2), 0.5), [0] * n, ['a', 'b'])
+
+
+def test_calibration_by_hand():
+    p = np.array([[0.95, 0.05], [0.95, 0.05], [0.55, 0.45], [1.0, 0.0]])
+    error, groups = calibration(p, [0, 1, 1, 0])
+    assert [(round(s, 3), r, n) for s, r, n in groups] == [(0.55, 0.0, 1), (0.967, pytest.approx(2 / 3), 3)]
+    assert error == pytest.approx((0.55 + 3 * (0.9667 - 2 / 3)) / 4, abs=1e-3)
+
+
+@given(st.integers(0, 10_000), st.floats(0.2, 5))
+def test_a_temperature_changes_no_verdict(seed, temperature):
+    p, _ = draw(seed)
+    other = cooled(p, temperature)
+    assert np.array_equal(other.argmax(1), p.argmax(1)) and np.allclose(other.sum(1), 1)
+    if other.min() > 1e-9:  # smaller ones are cut off
+        assert np.allclose(cooled(other, 1 / temperature), p, atol=1e-6)
+
+
+def test_the_temperature_of_labels_drawn_at_that_temperature():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 20_000)
+    y = (cooled(p, 2.0).cumsum(1) < rng.random((20_000, 1))).sum(1)
+    assert fit_temperature(p, y) == pytest.approx(2.0, rel=0.05)
+    assert calibration(cooled(p, 2.0), y)[0] < 0.02 < calibration(p, y)[0]
+
+
+def test_probabilities_of_zero_and_one_are_allowed():
+    p = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert np.isfinite(cooled(p, 3)).all() and np.isfinite(fit_temperature(p, [0, 1, 1]))
+
+
+def test_no_verdict_below_a_threshold():
+    p = np.array([[0.5, 0.5], [0.9, 0.1]])
+    assert decided(p, 0.5).tolist() == [True, True] and decided(p, 0.6).tolist() == [False, True]
+    with pytest.raises(ValueError, match='threshold is 60: give a probability'):
+        decided(p, 60)
+
+
+def test_what_to_label_next():
+    p = np.array([[0.9, 0.1, 0.0], [0.4, 0.35, 0.25], [0.34, 0.33, 0.33], [0.5, 0.5, 0.0]])
+    assert label_next(p, 3) == [3, 2, 1] and label_next(p, 9) == [3, 2, 1, 0]
+
+
+def test_the_picture_counts():
+
+    p, y = draw(1)
+    report = evaluate(p, y, CLASSES)
+    axes = plot_report(report)
+    assert [t.get_text() for t in axes[0].texts] == [str(n) for row in report.confusion for n in row]
+    assert len(axes[1].collections[0].get_offsets()) == len(report.calibration)

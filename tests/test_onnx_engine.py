@@ -1,0 +1,81 @@
+"The encoder in ONNX Runtime: the same features and verdicts, in pieces as well, and no file of other weights."
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from helpers import REVIEWS
+
+from ulmfit_nb.awd_lstm import AWDLSTM, AWDLSTMConfig
+from ulmfit_nb.classifier import load_classifier
+from ulmfit_nb.onnx_engine import FILES, OnnxEncoder, export_encoder
+from ulmfit_nb.stages import StageError
+
+CLOSE = {'onnx': 1e-5, 'onnx-int8': 0.01}
+engines = pytest.mark.parametrize('engine', FILES)
+
+
+@pytest.fixture(scope='module')
+def encoder():
+    torch.manual_seed(0)
+    return AWDLSTM(AWDLSTMConfig(200, 24, 48, 3)).eval()
+
+
+@engines
+def test_the_same_features_in_any_batch_and_pieces(encoder, engine, tmp_path):
+    other = OnnxEncoder(export_encoder(encoder, tmp_path, 'mine', engine), encoder.config, 'mine')
+    ids = torch.randint(0, 200, (5, 40))
+    with torch.no_grad():
+        expected, ends = encoder(ids)
+    out, state = other(ids[:, :1])
+    rest, state = other(ids[:, 1:], state)
+    assert torch.allclose(torch.cat([out, rest], 1), expected, atol=CLOSE[engine])
+    assert all(torch.allclose(a, b, atol=CLOSE[engine]) for x, y in zip(state, ends) for a, b in zip(x, y))
+    assert torch.allclose(other(ids[:1])[0], expected[:1], atol=CLOSE[engine])
+
+
+@engines
+def test_the_same_verdicts(tiny_classifier, engine, tmp_path):
+    "In the encoder's place: documents of all lengths, an empty one among them, in pieces."
+    classifier = load_classifier(tiny_classifier)
+    classifier.model.bptt = 7
+    texts = [*REVIEWS.texts, '', 'one ' * 200]
+    expected = classifier.predict_proba(texts)
+    config = classifier.model.encoder.config
+    classifier.model.encoder = OnnxEncoder(export_encoder(classifier.model.encoder, tmp_path, 'mine', engine), config, 'mine')
+    found = classifier.predict_proba(texts)
+    assert np.abs(found - expected).max() < {'onnx': 1e-5, 'onnx-int8': 0.05}[engine], 'rounding weighs more in a network of 16 features'
+    sure = np.abs(expected[:, 0] - 0.5) > 0.05
+    assert np.array_equal(found.argmax(1)[sure], expected.argmax(1)[sure])
+
+
+def test_bytes_take_a_quarter(encoder, tmp_path):
+    sizes = [export_encoder(encoder, tmp_path, 'mine', engine).stat().st_size for engine in FILES]
+    assert sizes[1] < 0.4 * sizes[0]
+
+
+def test_a_graph_of_other_weights_is_refused(encoder, tmp_path):
+    path = export_encoder(encoder, tmp_path, 'mine')
+    with pytest.raises(StageError, match='encoder.onnx: made of other weights.*Export it again'):
+        OnnxEncoder(path, encoder.config, 'yours')
+
+
+def test_a_damaged_graph_is_refused(encoder, tmp_path):
+    path = export_encoder(encoder, tmp_path, 'mine')
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(StageError, match='encoder.onnx: not a graph'):
+        OnnxEncoder(path, encoder.config, 'mine')
+
+
+def test_an_export_leaves_nothing_else(encoder, tmp_path):
+    before = torch.get_rng_state()
+    export_encoder(encoder, tmp_path, 'mine')
+    assert [p.name for p in tmp_path.iterdir()] == ['encoder.onnx']
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_without_the_extra_it_says_what_to_install(encoder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r"onnxruntime is not installed: pip install 'ulmfit-nb\[onnx\]'"):
+        export_encoder(encoder, tmp_path, 'mine')
