@@ -87,11 +87,14 @@ WRONG = {
     ),
     'check_pieces': changed(
         PIECES,
-        ('if word in vocab: return [word]', '', '"film" is known'),
+        ('if word in vocab: return [word]', '', 'A known word stays whole'),
         ('return [word[:i], *rest]', 'return word[:i], *rest', 'A list of pieces'),
         ('pieces(word[i:], vocab) if', '[word[i:]] if', 'may be cut again'),
         ('all(r in vocab for r in rest) and UNK not in rest', 'UNK not in rest', 'stays as it is'),
         ('return [word[:i], *rest]', 'return [word[:i], *rest]\n        if UNK not in rest: return [word]', 'try a shorter beginning'),
     )
-    + [('pieces = lambda word, vocab: [word]', 'both known'), ('pieces = lambda word, vocab: [word] if word in vocab else [word[:-1], word[-1]] if word[:-1] in vocab else [word]', 'three known pieces')],
+    + [
+        ('pieces = lambda word, vocab: [word]', 'both known'),
+        ('pieces = lambda word, vocab: [word] if word in vocab else [word[:-1], word[-1]] if word[:-1] in vocab else [word]', 'three known pieces'),
+    ],
 }
