@@ -6,9 +6,10 @@
 __all__ = ['check_source', 'check_labelled', 'match_labels', 'train_valid']
 
 # %% ../nbs/appendix/checks.ipynb #e4faf32f
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator  # noqa: F811
 
-from .data import DataError, TextData, check_labels, check_present, check_texts, encode_labels, split_data
+from .data import (  # noqa: F811
+    DataError, TextData, check_labels, check_present, check_texts, encode_labels, split_data)
 
 # %% ../nbs/appendix/checks.ipynb #0e1aa778
 def check_source(texts):

@@ -56,6 +56,26 @@ def folds(groups, k):
         ),
     ],
     'check_flattered': [],
+    'check_heard': [
+        ('heard = lambda data: "balanced"', 'return the model'),
+        ('heard = lambda data: count_words(TextData(data.texts, [data.classes[l] for l in data.labels]))', 'The labels are 0 and 1'),
+        ('heard = lambda data: count_words(data)', 'it pays to say happy'),
+        (
+            """
+from types import SimpleNamespace
+heard = lambda data: SimpleNamespace(predict=lambda texts: [1] * len(texts))
+""",
+            'always says the same',
+        ),
+        (
+            """
+def heard(data):
+    line = LogisticRegression(C=0.1, max_iter=1000, class_weight={0: 100, 1: 1})
+    return make_pipeline(TfidfVectorizer(), line).fit(data.texts, data.labels)
+""",
+            'the happy who are not heard',
+        ),
+    ],
 }
 
 RIGHT = """

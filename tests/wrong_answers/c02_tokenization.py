@@ -6,6 +6,15 @@ def unknown_with(rules, texts, unseen):
     return 100 * sum(t not in vocab for t in tokens) / len(tokens)
 """
 
+PIECES = """
+def pieces(word, vocab):
+    if word in vocab: return [word]
+    for i in range(len(word) - 1, 0, -1):
+        rest = pieces(word[i:], vocab) if word[:i] in vocab else [UNK]
+        if all(r in vocab for r in rest) and UNK not in rest: return [word[:i], *rest]
+    return [word]
+"""
+
 CAPITALS = r"""
 def mark_capitals(text):
     def fold(m):
@@ -76,4 +85,16 @@ WRONG = {
         ('min_freq=2', 'min_freq=3', 'min_freq=2'),
         ('[t for text in unseen for t in tokenizer(text)]', '{t for text in unseen for t in tokenizer(text)}', 'as often as it occurs'),
     ),
+    'check_pieces': changed(
+        PIECES,
+        ('if word in vocab: return [word]', '', 'A known word stays whole'),
+        ('return [word[:i], *rest]', 'return word[:i], *rest', 'A list of pieces'),
+        ('pieces(word[i:], vocab) if', '[word[i:]] if', 'may be cut again'),
+        ('all(r in vocab for r in rest) and UNK not in rest', 'UNK not in rest', 'stays as it is'),
+        ('return [word[:i], *rest]', 'return [word[:i], *rest]\n        if UNK not in rest: return [word]', 'try a shorter beginning'),
+    )
+    + [
+        ('pieces = lambda word, vocab: [word]', 'both known'),
+        ('pieces = lambda word, vocab: [word] if word in vocab else [word[:-1], word[-1]] if word[:-1] in vocab else [word]', 'three known pieces'),
+    ],
 }

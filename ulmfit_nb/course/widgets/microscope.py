@@ -81,11 +81,12 @@ class Microscope(Widget, js=('microscope.js',)):
 # %% ../../../nbs/course/widgets/microscope.ipynb #6ab31f07
 MICROSCOPE_CAPTION = """**What to look for.** Choose one step after the other (Tab, then the arrow keys; a pale one
 changes nothing here). Orange is what a step takes away, blue what it puts in its place, a dashed frame an unknown
-word. *Which rule makes two tokens of* `GREAT`*? And under* `decoding`*: what does not come back?*"""
+word. *What becomes of* `Loooovvvvveee`*? And under* `decoding`*: what does not come back?*"""
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #c5381471
-EXAMPLE = ('A GREAT film!!! My iPhone-loving sister said   no no no &amp; left,<br />'
-           'so I watched it with Zebulon: soooo funny and/or sad.')
+# a customer's review of a shirt, from `clothing`: its title and its text
+EXAMPLE = ('xxfld 1 Loooovvvvveee xxfld 2 This shirt is so comfortable and flattering. the quality is really good but i '
+           "would definitely size down. it's not too heavy and can be worn with skinny jeans/jeggings..")
 
 def microscope(
     vocab,               # a `Vocab`: the words that are known
