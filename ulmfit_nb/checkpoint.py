@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['model_tensors', 'load_weights', 'flatten_optimizer', 'restore_optimizer', 'random_state', 'set_random_state',
            'flatten_state', 'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot', 'restore',
-           'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move', 'RunState']
+           'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move', 'RunFile', 'RunState']
 
 # %% ../nbs/appendix/checkpoint.ipynb #a8dde874
 import json, time
@@ -221,8 +221,29 @@ def move(
     stay = getattr(batch, 'stay', ())
     return type(batch)(*(b if name in stay else moved(b) for name, b in zip(batch._fields, batch)))
 
+# %% ../nbs/appendix/checkpoint.ipynb #8b0bbd81
+class RunFile:
+    "What a run does with its checkpoint and its clock."
+    def put_back(self):
+        "At the start of a phase: what a checkpoint in the middle of it kept."
+        if self.saved: restore(self, self.saved)
+        self.saved = {}
+        self.clock = time.perf_counter()
+
+    def add_time(self):
+        "Count the seconds since this was last called."
+        now = time.perf_counter()
+        self.at.seconds += now - self.clock
+        self.clock = now
+
+    def save(self):
+        "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
+        if not self.path or not self.accelerator.is_main_process: return
+        about = {'progress': vars(self.at), 'settings': self.identity}
+        write_tensors(self.path, snapshot(self), {k: json.dumps(v, default=json_default) for k, v in about.items()})
+
 # %% ../nbs/appendix/checkpoint.ipynb #fd8eab5b
-class RunState:
+class RunState(RunFile):
     "Where a run stands: device and precision, counters, and the file it can go on from. `training.Run` adds the step."
     usual = None   # the settings where none are given: `training.Run` has them
 
@@ -247,21 +268,3 @@ class RunState:
             options.precision, task.model, task.train.bs, self.device, self.at.precision)
 
     def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, enabled=self.at.precision == 'bf16')
-
-    def put_back(self):
-        "At the start of a phase: what a checkpoint in the middle of it kept."
-        if self.saved: restore(self, self.saved)
-        self.saved = {}
-        self.clock = time.perf_counter()
-
-    def add_time(self):
-        "Count the seconds since this was last called."
-        now = time.perf_counter()
-        self.at.seconds += now - self.clock
-        self.clock = now
-
-    def save(self):
-        "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
-        if not self.path or not self.accelerator.is_main_process: return
-        about = {'progress': vars(self.at), 'settings': self.identity}
-        write_tensors(self.path, snapshot(self), {k: json.dumps(v, default=json_default) for k, v in about.items()})

@@ -241,13 +241,16 @@ def film_perplexity(
 @exercise
 def check_more_steps(cut):
     "A text cut into more steps, from chapter 07."
-    need(isinstance(cut, dict) and cut.keys() == {'bs', 'bptt'}, 'A dict with `bs` and `bptt` is asked for, and nothing else.')
+    need(isinstance(cut, dict) and cut.keys() == {'bs', 'bptt'},
+         'A dict with `bs` and `bptt` is asked for, and nothing else.')
     bs, bptt = cut['bs'], cut['bptt']
     need(all(isinstance(n, int) and n > 0 for n in (bs, bptt)), 'Rows and words are counted: whole numbers, from 1 on.')
     need((bs, bptt) != (32, 35), 'That is how it was cut before.')
     need(bs * bptt < 32 * 35, f'{bs} rows of {bptt} words are more in a batch than before, so there are fewer steps.')
-    need(bs * bptt >= 100, f'{bs * bptt} words a step would take long, and such a gradient is mostly noise. Take 100 or more.')
+    need(bs * bptt >= 100,
+         f'{bs * bptt} words a step would take long, and such a gradient is mostly noise. Take 100 or more.')
     usual, found = film_perplexity(0.02, 32, 35), film_perplexity(0.02, bs, bptt)
-    says = f'Perplexity {found:.0f}, and {usual:.0f} as it was cut before, on the mean of three seeds: {1 - found / usual:.0%} less.'
+    says = (f'Perplexity {found:.0f}, and {usual:.0f} as it was cut before, on the mean of three seeds: '
+            f'{1 - found / usual:.0%} less.')
     need(found < 0.8 * usual, f'{says} 20 % are asked for. How many steps does a pass have?')
     return f'{says} The same words, read once; only, the weights moved more often.'
