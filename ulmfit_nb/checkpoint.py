@@ -5,17 +5,19 @@
 # %% auto #0
 __all__ = ['model_tensors', 'load_weights', 'flatten_optimizer', 'restore_optimizer', 'random_state', 'set_random_state',
            'flatten_state', 'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot', 'restore',
-           'with_prefix', 'resume_from']
+           'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move', 'RunFile', 'RunState']
 
 # %% ../nbs/appendix/checkpoint.ipynb #a8dde874
-import json
+import json, time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from .files import json_default
+from .files import json_default, write_tensors
+from .precision import check_precision, choose_precision
 
 # %% ../nbs/appendix/checkpoint.ipynb #9df1ebdc
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:  # the parameters themselves, not copies
@@ -186,3 +188,83 @@ def resume_from(
     at, tensors = read_checkpoint(path, settings)
     load_weights(model, {k.removeprefix('model.'): v for k, v in with_prefix(tensors, 'model.').items()}, path)
     return at, tensors
+
+# %% ../nbs/appendix/checkpoint.ipynb #5ebfd006
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    "How a run is watched, saved and computed. None of it changes what is learnt, but for rounding."
+    every: int = 500                 # steps from one checkpoint to the next; 0: none within an epoch
+    workers: int = 0                 # processes that tokenise
+    progress_bar: bool = True        # show one for each epoch
+    callback: Callable = None        # (tokens or documents seen, loss in nats: a tensor) each step; may raise `Stop`
+    precision: str = 'auto'          # fp32, bf16, or auto: whichever is faster here. Losses, AR and TAR stay in fp32
+
+    def __post_init__(self): check_precision(self.precision)
+
+# %% ../nbs/appendix/checkpoint.ipynb #3d0bc40b
+def sum_dtype(device: torch.device) -> torch.dtype:  # where it is to be used
+    "The type to add up many small numbers in: doubles, or what Apple's GPUs have instead."
+    return torch.float32 if device.type == 'mps' else torch.float64
+
+# %% ../nbs/appendix/checkpoint.ipynb #cdcfe511
+def move(
+    batch,                  # a tuple, named or not, of tensors and other things
+    device: torch.device,   # where to
+):
+    "A batch with its tensors on `device`, but for fields that it wants to `stay`; a GPU takes them while it computes."
+    def moved(b):
+        if not isinstance(b, torch.Tensor): return b
+        if device.type == 'cuda' and b.device.type == 'cpu':
+            b = b.pin_memory()   # out of other memory it would be waited for
+        return b.to(device, non_blocking=True)
+    if not hasattr(batch, '_fields'): return [moved(b) for b in batch]
+    stay = getattr(batch, 'stay', ())
+    return type(batch)(*(b if name in stay else moved(b) for name, b in zip(batch._fields, batch)))
+
+# %% ../nbs/appendix/checkpoint.ipynb #8b0bbd81
+class RunFile:
+    "What a run does with its checkpoint and its clock."
+    def put_back(self):
+        "At the start of a phase: what a checkpoint in the middle of it kept."
+        if self.saved: restore(self, self.saved)
+        self.saved = {}
+        self.clock = time.perf_counter()
+
+    def add_time(self):
+        "Count the seconds since this was last called."
+        now = time.perf_counter()
+        self.at.seconds += now - self.clock
+        self.clock = now
+
+    def save(self):
+        "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
+        if not self.path or not self.accelerator.is_main_process: return
+        about = {'progress': vars(self.at), 'settings': self.identity}
+        write_tensors(self.path, snapshot(self), {k: json.dumps(v, default=json_default) for k, v in about.items()})
+
+# %% ../nbs/appendix/checkpoint.ipynb #fd8eab5b
+class RunState(RunFile):
+    "Where a run stands: device and precision, counters, and the file it can go on from. `training.Run` adds the step."
+    usual = None   # the settings where none are given: `training.Run` has them
+
+    def __init__(
+        self,
+        task,                                   # a `training.Task`: model, data, and what to do with a batch
+        settings=None,                          # a `training.FitSettings`: how a step is taken; None: as it comes
+        options: RunOptions=RunOptions(),       # how the run is watched, saved and computed
+        checkpoint: str | Path | None=None,     # file to save to, and to go on from if it is there
+        identity: dict | None=None,             # what must be the same for that
+    ):
+        from accelerate import Accelerator
+        self.task, self.settings, self.options = task, settings or self.usual, options
+        torch.manual_seed(self.settings.seed)
+        self.path, self.identity = checkpoint, identity or {}
+        self.accelerator = Accelerator()
+        self.device = self.accelerator.device
+        self.state = None
+        self.loss = torch.zeros((), dtype=sum_dtype(self.device), device=self.device)   # of the epoch under way, summed
+        self.at, self.saved = resume_from(checkpoint, self.identity, task.model)
+        self.at.precision = choose_precision(
+            options.precision, task.model, task.train.bs, self.device, self.at.precision)
+
+    def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, enabled=self.at.precision == 'bf16')

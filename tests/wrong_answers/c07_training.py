@@ -190,4 +190,12 @@ def compare(a, b, seeds):
             'keep its result',
         ),
     ],
+    'check_more_steps': [
+        ('cut = dict(bs=32, bptt=35)', 'how it was cut before'),
+        ('cut = dict(bs=64, bptt=70)', 'there are fewer steps'),
+        ('cut = dict(bs=30, bptt=35)', '20 % are asked for'),
+        ('cut = dict(bs=2, bptt=5)', 'would take long'),
+        ('cut = dict(bs=8., bptt=20)', 'whole numbers'),
+        ('cut = dict(bs=8, bptt=20, lr=0.1)', 'and nothing else'),
+    ],
 }

@@ -59,13 +59,6 @@ def trapezoid(t, T, lr_max, up=0.1, down=0.2):
             'below zero',
         ),
     ],
-    'check_common_factor': [
-        ('def common_factor(lo, hi, n): return (hi / lo) ** (1 / n)', 'n-th root'),
-        ('def common_factor(lo, hi, n): return hi / lo / (n - 1)', 'take a root, not a share'),
-        ('def common_factor(lo, hi, n): return (lo / hi) ** (1 / (n - 1))', 'is above 1'),
-        ('def common_factor(lo, hi, n): return (hi / lo) ** (1 / (n - 1))', 'A single group'),
-        ('def common_factor(lo, hi, n): return (hi / lo) ** (1 / 2) if n > 1 else 1', '2 groups'),
-    ],
     'check_phases_of': [
         (
             """
@@ -125,5 +118,12 @@ def phases_of(grid, names):
         ('def fair_peak(schedule, T, lr): return sum(schedule(t, T, lr_max=lr) for t in range(T)) / T', 'the reverse'),
         ('def fair_peak(schedule, T, lr): return lr * (T + 1) / sum(schedule(t, T, lr_max=1.) for t in range(T + 1))', 'a step too many'),
         ('def fair_peak(schedule, T, lr): return lr / schedule(T // 2, T, lr_max=1.) * 1.01', 'needs a peak of'),
+    ],
+    'check_higher_peak': [
+        ('peak = 0.01', "the paper's own"),
+        ("peak = 'higher'", 'A rate above 0'),
+        ('peak = 0.02', 'the slope of the range test goes on'),
+        ('peak = 3.', 'begun to bounce'),
+        ('peak = 100', 'anywhere'),
     ],
 }
