@@ -33,9 +33,9 @@ class Options:
     lm: Annotated[str, Argument(help='a language model: a directory, or the name of one that ships')] = 'wiki-small'
     data: Annotated[str, Option(help='data set; everything comes from its training split')] = 'subjectivity'
     labels: Annotated[int, Option(help='labelled texts to learn from')] = 100
-    valid: Annotated[int, Option(help='others, for the accuracy')] = 500
-    tokens: Annotated[int, Option(help='of yet others, which the language model has not read either, for the perplexity')] = 5_000
-    every: Annotated[int, Option(help='steps from one measurement to the next, with the first seed; with the others they are as many as a pass has')] = 4
+    valid: Annotated[int, Option(help='others, for the accuracy')] = 300
+    tokens: Annotated[int, Option(help='of yet others, which the language model has not read either, for the perplexity')] = 2_500
+    every: Annotated[int, Option(help='steps from one measurement to the next, with the first seed; with the others, a measurement every second pass')] = 4
     seeds: Annotated[int, Option(help='how many, from 0: each draws its own sample, head, dropout and order of the data')] = 5
     preset: Annotated[Literal[*PRESETS], Option(help='of stage 3')] = 'tiny'
     epochs: Annotated[int | None, Option(help='other than the preset says')] = 4
@@ -109,7 +109,7 @@ def run_seed(args: Options, stage: Stage, seed: int) -> tuple[dict, dict[str, li
     per_pass = math.ceil(len(data[0]) / batch_size(len(data[0]), how.bs))
     watch, found = RunOptions(progress_bar=not args.quiet), {}
     for kind, plans in plans_of(stage, how).items():
-        every = args.every if kind == 'runs' and seed == 0 else per_pass
+        every = args.every if kind == 'runs' and seed == 0 else 2 * per_pass
         for name, (plan, schedule) in plans.items():
             file = args.work / f'{seed}-{name.replace(", ", "-").replace(" ", "-")}.json'
             known = run_once(file, stage, settings, partial(watch_forgetting, stage, *data, how, every, watch, plan=plan, schedule=schedule))
