@@ -31,11 +31,13 @@ class Options:
     "Those of the command line."
 
     lm: Annotated[str, Argument(help='a language model: a directory, or the name of one that ships')] = 'wiki-small'
-    data: Annotated[str, Option(help='data set; everything comes from its training split')] = 'subjectivity'
+    data: Annotated[str, Option(help='data set; labelled texts come from its training split')] = 'subjectivity'
     labels: Annotated[int, Option(help='labelled texts to learn from')] = 100
     valid: Annotated[int, Option(help='others, for the accuracy')] = 300
-    tokens: Annotated[int, Option(help='of yet others, which the language model has not read either, for the perplexity')] = 2_500
-    every: Annotated[int, Option(help='steps from one measurement to the next, with the first seed; with the others, a measurement every second pass')] = 4
+    language: Annotated[str, Option(help='data set whose validation texts the perplexity is taken over: the language that the model knows')] = 'wikipedia'
+    tokens: Annotated[int, Option(help='of these')] = 2_000
+    every: Annotated[int, Option(help='steps from one measurement to the next, with the first seed; with the others, two passes')] = 7
+    one_pass: Annotated[int, Option(help='labelled texts of the one pass in four ways; the accuracy is taken over as many others as a quarter of them')] = 256
     seeds: Annotated[int, Option(help='how many, from 0: each draws its own sample, head, dropout and order of the data')] = 5
     preset: Annotated[Literal[*PRESETS], Option(help='of stage 3')] = 'tiny'
     epochs: Annotated[int | None, Option(help='other than the preset says')] = 4
@@ -72,11 +74,10 @@ def settings_of(args: Options, seed: int) -> ClassifierSettings:
 
 
 def texts_of(args: Options, stage: Stage, seed: int) -> tuple[TextData, TextData, list[str], int]:
-    "Labelled texts, others for the accuracy, yet others for the perplexity, and how many tokens these have."
+    "Labelled texts, others for the accuracy, texts for the perplexity, and how many tokens these have."
     train, rest = sample(load_data(args.data), args.labels, seed)
-    valid, rest = sample(rest, args.valid, seed)
-    others = [rest.texts[i] for i in np.random.default_rng(seed).permutation(len(rest))]
-    return train, valid, *as_many(others, Tokenizer(**stage.config['tokenizer']), args.tokens)
+    valid, _ = sample(rest, args.valid, seed)
+    return train, valid, *as_many(load_data(args.language, 'validation').texts, Tokenizer(**stage.config['tokenizer']), args.tokens)
 
 
 def plans_of(stage: Stage, how: ClassifierSettings) -> dict[str, dict]:
@@ -99,35 +100,46 @@ def run_once(file: Path, stage: Stage, settings: dict, train: Callable) -> dict:
     return known
 
 
-def run_seed(args: Options, stage: Stage, seed: int) -> tuple[dict, dict[str, list[dict]]]:
-    "Every plan with one seed: its settings, and what was done, by the lists of the record."
-    how = settings_of(args, seed)
-    *data, n_tokens = texts_of(args, stage, seed)
-    sizes = {'data': args.data, 'labels': len(data[0]), 'valid': len(data[1]), 'tokens': n_tokens, 'every': args.every}
-    options = {k: getattr(how, k) for k in ('epochs', 'lr', 'factor', 'bs', 'drop_mult')}
-    settings = sizes | options | {'seed': seed, 'lm': stage.config['sha256']['model.safetensors']}
-    per_pass = math.ceil(len(data[0]) / batch_size(len(data[0]), how.bs))
+def sizes_of(args: Options, kind: str) -> Options:
+    "The options with the numbers of texts of a list of the record."
+    return replace(args, labels=args.one_pass, valid=args.one_pass // 4) if kind == 'one_pass' else args
+
+
+def run_seed(args: Options, stage: Stage, seed: int) -> dict[str, tuple[dict, list[dict]]]:
+    "Every plan with one seed: by the lists of the record, the settings and the runs."
     watch, found = RunOptions(progress_bar=not args.quiet), {}
-    for kind, plans in plans_of(stage, how).items():
-        every = args.every if kind == 'runs' and seed == 0 else 2 * per_pass
+    for kind, plans in plans_of(stage, settings_of(args, seed)).items():
+        sized, how = sizes_of(args, kind), settings_of(args, seed)
+        *data, n_tokens = texts_of(sized, stage, seed)
+        sizes = {'data': args.data, 'language': args.language, 'labels': len(data[0]), 'valid': len(data[1]), 'tokens': n_tokens, 'every': args.every}
+        options = {k: getattr(how, k) for k in ('epochs', 'lr', 'factor', 'bs', 'drop_mult')}
+        settings = sizes | options | {'seed': seed, 'lm': stage.config['sha256']['model.safetensors']}
+        two_passes = 2 * math.ceil(len(data[0]) / batch_size(len(data[0]), how.bs))
+        every = 8 if kind == 'one_pass' else args.every if seed == 0 else two_passes
+        runs = []
         for name, (plan, schedule) in plans.items():
             file = args.work / f'{seed}-{name.replace(", ", "-").replace(" ", "-")}.json'
             known = run_once(file, stage, settings, partial(watch_forgetting, stage, *data, how, every, watch, plan=plan, schedule=schedule))
             last = known['run']['points'][-1]
             print(f'seed {seed}, {name:>26}: accuracy {last["accuracy"]:.3f}, perplexity {last["perplexity"]:.1f} after {last["step"]} steps', flush=True)
-            found.setdefault(kind, []).append({'name': name, 'seed': seed, 'schedule': schedule.__name__, 'minutes': known['minutes'], **known['run']})
-    return sizes | {'options': options}, found
+            runs.append({'name': name, 'seed': seed, 'schedule': schedule.__name__, 'minutes': known['minutes'], **known['run']})
+        found[kind] = sizes | {'options': options}, runs
+    return found
 
 
 def main():
     args = from_command_line(Options)
     stage = Stage.open(args.lm, 'language model')
-    settings, found = zip(*[run_seed(args, stage, seed) for seed in range(args.seeds)])
-    lists = {kind: [run for of_seed in found for run in of_seed[kind]] for kind in found[0]}
+    found = [run_seed(args, stage, seed) for seed in range(args.seeds)]
+    lists = {kind: [run for of_seed in found for run in of_seed[kind][1]] for kind in found[0]}
     minutes = sum(run.pop('minutes') for runs in lists.values() for run in runs)
     sha256 = stage.config['sha256']['model.safetensors']
     lm = {'name': Path(args.lm).name, 'architecture': stage.config['architecture'], 'words': len(stage.vocab), 'sha256': sha256}
-    record(args.out, 'bash runs/forgetting.sh', settings[0] | {'seeds': args.seeds, 'lm': lm, **lists, 'minutes': round(minutes, 1)})
+    record(
+        args.out,
+        'bash runs/forgetting.sh',
+        found[0]['runs'][0] | {'seeds': args.seeds, 'one_pass_labels': args.one_pass, 'lm': lm, **lists, 'minutes': round(minutes, 1)},
+    )
     print(f'written: {args.out}')
 
 

@@ -84,7 +84,7 @@ def head_or_rate(
     names: Sequence[str],     # all layer groups, the lowest first
     lr: float=0.01,           # of the head, and of all where nothing else is said
     factor: float=2.6,        # between the rates of neighbours, in the last
-    first: int=5,             # passes of the head alone, in the second
+    first: int=2,             # passes of the head alone, in the second
 ) -> dict[str, list[Phase]]:  # name → plan, for a constant schedule
     "One pass with everything awake, in four ways; each differs from the first in one thing."
     plain = all_at_once(names, lr, factor=1)
