@@ -117,7 +117,8 @@ def _carried_out(plan: list) -> tuple[float, float]:
     from ulmfit_nb.sources import load_data
     train, valid = load_data('subjectivity'), load_data('subjectivity', 'validation')
     few, articles = train.select(draw_labels(train, 100)), load_data('wikipedia', 'validation').texts[:2]
-    run = watch_forgetting('wiki-small', few, valid.select(range(200)), articles, every=1000, plan=plan, bs=16, drop_mult=0.5)
+    held, how = valid.select(range(200)), {'bs': 16, 'drop_mult': 0.5}
+    run = watch_forgetting('wiki-small', few, held, articles, every=1000, plan=plan, **how)
     end = point_before(run, 1000)
     return end['accuracy'], end['times']
 

@@ -33,8 +33,9 @@ def forgetting_source(
     if not record.get('command'): origin = 'Measured in this notebook, a moment ago'
     else: origin = f'Recorded on {record["date"]} by `{record["command"]}`'
     language, seeds = record.get('language'), record.get('seeds', 1)
-    return (f'{origin}: {record["labels"]:,} labels of `{record["data"]}`, accuracy on {record["valid"]:,} other texts, '
-            f'perplexity on {record["tokens"]:,} tokens{f" of `{language}`" if language else ""}. '
+    return (f'{origin}: {record["labels"]:,} labels of `{record["data"]}`, '
+            f'accuracy on {record["valid"]:,} other texts, perplexity on {record["tokens"]:,} tokens'
+            f'{f" of `{language}`" if language else ""}. '
             f'{"One seed." if seeds == 1 else f"The first of {seeds} seeds."}')
 
 # %% ../../../nbs/course/widgets/forgetting.ipynb #a6c87790
