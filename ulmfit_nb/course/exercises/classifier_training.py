@@ -138,7 +138,7 @@ def check_everything_awake(f):
          f'The perplexity is {times:.2f} times what it was, and a tenth more is allowed. '
          f'({accuracy:.0%} of 200 sentences are right.) The lower layers are too fast.')
     need(accuracy >= 0.75,
-         f'{accuracy:.0%} of 200 sentences are right, and 75 % are asked for. (The perplexity is {times:.2f} times what '
-         'it was.) The head is too slow, or there are too few passes.')
+         f'{accuracy:.0%} of 200 sentences are right, and 75 % are asked for. (The perplexity is {times:.2f} times '
+         'what it was.) The head is too slow, or there are too few passes.')
     return (f'{accuracy:.0%} of 200 sentences are right, and the perplexity is {times:.2f} times what it was: '
             'without a thaw, by the rates alone.')
