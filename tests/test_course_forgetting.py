@@ -7,10 +7,10 @@ from helpers import REVIEWS, TEXTS, TINY_CLASSIFIER, history_of
 from ulmfit_nb import train_classifier
 from ulmfit_nb.batching import DocBatches, LMBatches, TokenStream
 from ulmfit_nb.classifier_training import new_classifier
-from ulmfit_nb.course.forgetting import Forgetting, baseline_plans, encoder_perplexity, watch_forgetting
+from ulmfit_nb.course.forgetting import Forgetting, baseline_plans, encoder_perplexity, head_or_rate, watch_forgetting
 from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.stages import Stage, load_lm
-from ulmfit_nb.training import constant
+from ulmfit_nb.training import Phase, constant
 
 GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'head']
 
@@ -43,6 +43,13 @@ def test_all_at_once_forgets_from_the_first_step(tiny_tuned):
     run = watch_forgetting(tiny_tuned, REVIEWS, REVIEWS, TEXTS[:20], every=2, plan=[plan[0]._replace(epochs=1)], schedule=schedule, bs=8)
     assert [p['step'] for p in run['points']] == [0, 2, 4, 5], 'the end is measured too'
     assert len({p['perplexity'] for p in run['points']}) == 4
+
+
+def test_each_of_the_four_ways_differs_from_the_first_in_one_thing():
+    plain, first, slow, below = head_or_rate(GROUPS, 0.05, 2.0, first=3).values()
+    assert plain == [Phase(GROUPS, [0.05] * 4, 1)] and first == [Phase(['head'], [0.05], 3), *plain]
+    assert [p._replace(lrs=0) for p in slow] == [p._replace(lrs=0) for p in below] == [plain[0]._replace(lrs=0)]
+    assert slow[0].lrs == pytest.approx([0.005] * 4) and below[0].lrs == pytest.approx([0.00625, 0.0125, 0.025, 0.05])
 
 
 @pytest.mark.parametrize('training', [True, False])

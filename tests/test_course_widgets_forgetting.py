@@ -89,7 +89,7 @@ def values_of(view) -> dict:
 @pytest.mark.parametrize('record', RECORDS)
 def test_the_picture_shows_the_chosen_point(record):
     view = forgetting_view(record).view
-    for shown, run in enumerate(record['runs']):
+    for shown, run in enumerate(view.runs):
         cases = [values_of(view) | {'shown': shown, 'at': at} for at in range(len(run['points']))]
         for point, nodes in zip(run['points'], javascript([('picture', (c,)) for c in cases])):
             markers = [n for n in nodes if n['tag'] == 'circle']
@@ -118,6 +118,12 @@ def test_short_and_odd_records_are_drawn_too():
         forgetting_view({'data': 'imdb', 'runs': []})
 
 
+def test_of_several_seeds_the_first_is_shown():
+    seeds = [made_up(seed=seed)['runs'] for seed in range(3)]
+    view = forgetting_view(made_up() | {'runs': [run for runs in seeds for run in runs]}).view
+    assert [(run['name'], run['points']) for run in view.runs] == [(run['name'], run['points']) for run in seeds[0]]
+
+
 def test_the_controls_are_tied_to_the_picture():
     record = made_up()
     box = forgetting_view(record)
@@ -130,7 +136,7 @@ def test_the_controls_are_tied_to_the_picture():
 def test_the_caption_says_what_the_record_is_worth():
     record = made_up()
     source = forgetting_source(record)
-    assert '500 labels' in source and '`bash runs/forgetting.sh`' in source and 'tiny' not in source
-    assert 'A tiny run' in forgetting_source(record | {'data': 'reviews'})
+    assert '500 labels of `imdb`' in source and '`bash runs/forgetting.sh`' in source and source.endswith('20,000 tokens. One seed.')
+    assert forgetting_source(record | {'seeds': 5, 'language': 'wikipedia'}).endswith('20,000 tokens of `wikipedia`. The first of 5 seeds.')
     assert forgetting_source({k: v for k, v in record.items() if k != 'command'}).startswith('Measured in this notebook')
     assert '<script>' not in caption(forgetting_source(record | {'command': '<script>'})).value

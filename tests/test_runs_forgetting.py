@@ -7,13 +7,14 @@ import sys
 from forgetting import sample
 from helpers import ROOT
 
-from ulmfit_nb.course.forgetting import baseline_plans
+from ulmfit_nb.course.forgetting import baseline_plans, head_or_rate
 from ulmfit_nb.data import TextData
 
 
 def forgetting(*args, **kwargs):
     script = ROOT / 'runs/forgetting.py'
-    sizes = ['--data', 'reviews', '--labels', '24', '--valid', '16', '--tokens', '300', '--every', '2', '--preset', 'tiny', '--epochs', '1', '--quiet']
+    sizes = {'labels': 24, 'valid': 16, 'one-pass': 32, 'tokens': 300, 'every': 2, 'seeds': 1, 'preset': 'tiny', 'epochs': 1}
+    sizes = ['--quiet', *(word for name, value in sizes.items() for word in (f'--{name}', str(value)))]
     return subprocess.run([sys.executable, script, *args, *sizes], capture_output=True, text=True, timeout=300, **kwargs)
 
 
@@ -22,9 +23,10 @@ def test_the_recorded_run_at_tiny_size(tiny_tuned, tmp_path):
     done = forgetting(*args)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / 'forgetting.json').read_text())
-    assert (record['data'], record['labels'], record['valid'], record['seed']) == ('reviews', 24, 16, 0) and 300 <= record['tokens'] < 500
+    assert (record['data'], record['labels'], record['valid'], record['seeds']) == ('subjectivity', 24, 16, 1) and 300 <= record['tokens']
     assert record['command'] == 'bash runs/forgetting.sh' and record['commit'] and record['lm']['words'] == 48
     assert [r['name'] for r in record['runs']] == list(baseline_plans(['embedding', 'lstm 1', 'lstm 2', 'head']))
+    assert [r['name'] for r in record['one_pass']] == list(head_or_rate(['embedding', 'head'])) and record['one_pass_labels'] == 32
     steps = [[p['step'] for p in r['points']] for r in record['runs']]
     assert steps[0] == steps[1] == steps[2] and steps[0][:3] == [0, 2, 4]
     assert {r['points'][0]['perplexity'] for r in record['runs']} == {record['runs'][0]['points'][0]['perplexity']}
@@ -33,7 +35,7 @@ def test_the_recorded_run_at_tiny_size(tiny_tuned, tmp_path):
 
     again = forgetting(*args)  # finished plans are read from their files
     assert again.stdout == done.stdout
-    other = forgetting(*args, '--seed', '1')
+    other = forgetting(*args, '--lr', '0.02')
     assert other.returncode and 'other settings' in other.stderr
 
 

@@ -46,12 +46,6 @@ def mean_of_last(out, lengths, k):
         ),
         ('def mean_of_last(out, lengths, k): return [row[max(0, n - k):n].mean(0) for row, n in zip(out, lengths)]', 'A tensor (bs, n)'),
     ],
-    'check_merge_smooth': [
-        ('def merge_smooth(old, new): return torch.logaddexp(old[:len(new)], new)', 'keeps what it had'),
-        ('def merge_smooth(old, new): return torch.cat([(old[:len(new)].exp() + new.exp()).log(), old[len(new):]])', 'overflows'),
-        ('def merge_smooth(old, new): return torch.cat([torch.maximum(old[:len(new)], new), old[len(new):]])', 'the larger of the two'),
-        ('def merge_smooth(old, new): return torch.cat([old[:len(new)] + new, old[len(new):]])', 'not log(sum(exp'),
-    ],
     'check_views_moved': [
         (
             """
@@ -104,5 +98,22 @@ def views_moved(model, ids, place, other):
             'Change a copy',
         ),
         ('def views_moved(model, ids, place, other): return 0.', 'Three numbers are asked for'),
+    ],
+    'check_better_vector': [
+        (
+            """
+def better_vector(encoder, ids, lengths):
+    return concat_pool(encoder(ids)[0], lengths)
+""",
+            'that is what concat pooling of the last layer has',
+        ),
+        (
+            """
+def better_vector(encoder, ids, lengths):
+    return encoder(ids)[0].mean(1)[:, :3]
+""",
+            'at least a point more',
+        ),
+        ('def better_vector(encoder, ids, lengths): return encoder(ids)[0]', 'A tensor (bs, features)'),
     ],
 }

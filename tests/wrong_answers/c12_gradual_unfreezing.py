@@ -78,30 +78,10 @@ def both_ways(a, b, texts):
         ),
         ('def both_ways(a, b, texts): return [a.classes[i] for i in (a.predict_proba(texts) + b.predict_proba(texts)).argmax(1)]', 'Return probabilities'),
     ],
-    'check_travelled': [
-        (
-            """
-def travelled(before, after):
-    return {n: sum((b - a).pow(2).sum() for a, b in zip(before[n], after[n])).sqrt().item() for n in before}
-""",
-            'how far they moved',
-        ),
-        (
-            """
-def travelled(before, after):
-    length = lambda ps: sum(p.pow(2).sum() for p in ps).sqrt()
-    return {n: (length([b - a for a, b in zip(before[n], after[n])]) / length(after[n])).item() for n in before}
-""",
-            'length afterwards',
-        ),
-        (
-            """
-def travelled(before, after):
-    return {n: sum(((b - a).norm() / a.norm()).item() for a, b in zip(before[n], after[n])) / len(before[n]) for n in before}
-""",
-            'mean over tensors',
-        ),
-        ('def travelled(before, after): return [1. for n in before]', 'A dict with a number'),
-        ('def travelled(before, after): return {n: 0.5 for n in before}', 'the answer is'),
+    'check_everything_awake': [
+        ('def everything_awake(names): return gradual_unfreezing(names, epochs=1)', 'One phase is asked for'),
+        ('def everything_awake(names): return all_at_once(names, lr=0.01, epochs=8)', 'Four passes at most'),
+        ('def everything_awake(names): return all_at_once(names, lr=0.01, epochs=4, factor=1)', 'The lower layers are too fast'),
+        ('def everything_awake(names): return all_at_once(names, lr=1e-5, epochs=1)', 'The head is too slow'),
     ],
 }

@@ -32,18 +32,19 @@ def forgetting_source(
     "Say where the points come from, and what they are worth."
     if not record.get('command'): origin = 'Measured in this notebook, a moment ago'
     else: origin = f'Recorded on {record["date"]} by `{record["command"]}`'
-    origin += (f': {record["labels"]:,} labels, accuracy on {record["valid"]:,} other texts, '
-               f'perplexity on {record["tokens"]:,} tokens.')
-    if record['data'] != 'reviews': return f'{origin} One seed.'
-    return (f'{origin} **A tiny run** on the few reviews that ship, one seed: '
-            'it shows how forgetting goes, and not what it costs.')
+    language, seeds = record.get('language'), record.get('seeds', 1)
+    return (f'{origin}: {record["labels"]:,} labels of `{record["data"]}`, '
+            f'accuracy on {record["valid"]:,} other texts, perplexity on {record["tokens"]:,} tokens'
+            f'{f" of `{language}`" if language else ""}. '
+            f'{"One seed." if seeds == 1 else f"The first of {seeds} seeds."}')
 
 # %% ../../../nbs/course/widgets/forgetting.ipynb #a6c87790
 def forgetting_view(
     record: dict,    # of runs/forgetting.py, results/forgetting.json; or one like it: data, labels, valid, tokens, runs
 ) -> ipw.VBox:       # its `view` is the `ForgettingView`; raises `ValueError` for a record without runs
     "The catastrophe, step by step: with gradual unfreezing and without."
-    runs = [{k: run[k] for k in ('name', 'phases', 'points')} for run in record['runs']]
+    first = {run['name']: run for run in reversed(record['runs'])}   # of several seeds, the first
+    runs = [{k: run[k] for k in ('name', 'phases', 'points')} for run in reversed(first.values())]
     if not runs: raise ValueError('there are no runs in this record: runs/forgetting.py makes one')
     steps = [point['step'] for point in max((run['points'] for run in runs), key=len)]
     view = ForgettingView(runs=runs, valid=record['valid'], at=len(steps) - 1)
