@@ -8,15 +8,16 @@ __all__ = ['offsets_from', 'TokenStream', 'StreamWriter', 'open_stream', 'row_le
            'chunks', 'sorted_batches', 'bucketed_batches', 'DocBatches']
 
 # %% ../nbs/03_batching.ipynb #0ffc5d1d
-import os
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+from .files import atomic_open
 
 # %% ../nbs/03_batching.ipynb #c528f3a7
 def offsets_from(
@@ -53,7 +54,8 @@ class StreamWriter:
         self.path = Path(path)
         self.lengths = array('q')
         self.n_tokens = 0
-        self.file = open(f'{self.path}.part', 'wb')
+        self.writing = ExitStack()
+        self.file = self.writing.enter_context(atomic_open(self.path))
 
     def add(self, ids: np.ndarray):
         "Append one document, `ids`: (n,), any integers that fit into 32 bits."
@@ -63,14 +65,12 @@ class StreamWriter:
 
     def abort(self):
         "Give up: close the file and remove what was written."
-        with suppress(OSError): self.file.close()   # on a full disk, closing fails too
-        for name in (f'{self.path}.part', f'{self.path}.offsets.part'): Path(name).unlink(missing_ok=True)
+        with suppress(OSError), self.writing: raise OSError('given up')   # on a full disk, closing fails too
 
     def close(self) -> TokenStream:
         "Finish the files, and open the stream."
-        self.file.close()
-        offsets_from(self.lengths).tofile(f'{self.path}.offsets.part')
-        for name in (f'{self.path}.offsets', self.path): os.replace(f'{name}.part', name)
+        with atomic_open(f'{self.path}.offsets') as f: f.write(offsets_from(self.lengths).tobytes())
+        self.writing.close()
         return open_stream(self.path)
 
 # %% ../nbs/03_batching.ipynb #b8da9485
