@@ -260,7 +260,7 @@ def predict_logits(
     out = None
     with tqdm(total=len(batches.docs), unit='text', leave=False, disable=not progress_bar) as bar:
         for batch in batches:
-            logits = model(batch.ids.to(device), batch.lengths).logits.cpu()
+            logits = model(batch.ids.to(device), batch.lengths).logits.float().cpu()
             if out is None: out = logits.new_empty(len(batches.docs), logits.shape[1])
             out[torch.from_numpy(batch.index)] = logits
             bar.update(len(batch.index))
