@@ -1,12 +1,9 @@
 "The command line: what a user types, what is printed, and what is said when something is wrong."
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from helpers import ROOT, start_program
+from helpers import ROOT
 from typer.testing import CliRunner
 
 import ulmfit_nb
@@ -215,31 +212,6 @@ def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
             app(['predict', '--model', str(folder / 'clas'), *(['text'] * n)])
         assert e.value.code == 0 and len(capsys.readouterr().out.splitlines()) == n
     assert seen == {cli.MANY: True, cli.MANY - 1: False, cli.MANY + 1: False}
-
-
-def parent(how, mark):
-    process = start_program('until_stopped', 'ends_slowly', mark, how, start_new_session=True)
-    assert process.stdout.readline() == 'ready\n'
-    return process
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
-@pytest.mark.parametrize('ask', [signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', signal.SIGTERM)])
-def test_ctrl_c_lets_jupyterlab_end_in_good_order(ask, tmp_path):
-    "A terminal sends the interrupt to the whole group of processes."
-    process = parent('listens', tmp_path / 'mark')
-    os.killpg(process.pid, ask)
-    assert process.wait(60) == 7 and (tmp_path / 'mark').read_text() == 'ended in good order'
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
-def test_the_second_ctrl_c_means_it(tmp_path):
-    process = parent('stubborn', tmp_path / 'mark')
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(1)
-    assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == -signal.SIGKILL % 256 and not (tmp_path / 'mark').exists()
 
 
 def test_lab_hands_its_options_on(tmp_path, monkeypatch):
