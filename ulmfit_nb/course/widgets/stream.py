@@ -34,12 +34,12 @@ slider changes the words that the rows begin with in batch 0: `bs`, `bptt`, or b
 
 # %% ../../../nbs/course/widgets/stream.ipynb #a96675d4
 def stream_explorer(
-    texts: list[str]=None,  # texts to read, one after the other; None: four of the reviews that ship
+    texts: list[str]=None,  # texts to read, one after the other; None: eight of the sentences that ship
     bs: int=4,              # rows to begin with
     bptt: int=6,            # tokens in a row to begin with
 ) -> ipw.VBox:              # its `grid` is the picture, a `StreamGrid`; raises `ValueError` for too little text
     "The BPTT stream: a token, its target, its row, and where the row goes on."
-    tokens = list(Tokenizer().map(load_data('reviews', 'train').texts[:4] if texts is None else texts))
+    tokens = list(Tokenizer().map(load_data('subjectivity').texts[:8] if texts is None else texts))
     vocab = Vocab.build(tokens, min_freq=1)
     ids = TokenStream.of([vocab.numericalize(t) for t in tokens]).ids
     last = len(LMBatches(ids, bs=bs, bptt=bptt)) - 1
