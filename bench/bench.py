@@ -144,7 +144,7 @@ def infer(labels, repeats, size, n, vocab=30_000, bs=64):
 def tokenize(labels, repeats, n, workers):
     from ulmfit_nb.sources import load_data, local_files
 
-    source = 'imdb' if local_files('imdb', 'train') else 'reviews'
+    source = 'imdb' if local_files('imdb', 'train') else 'film_reviews'
     texts = load_data(source).texts
     texts = texts[:: max(1, len(texts) // n)][:n]
     labels, found = json_default(labels), {}

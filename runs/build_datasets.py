@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from command_line import from_command_line
 from typer import Option
 
+from ulmfit_nb.files import atomic_open, atomic_write
 from ulmfit_nb.sources import DATASETS, NAMED
 from ulmfit_nb.tables import read_columns
 
@@ -73,10 +74,10 @@ def built(folder: Path) -> Iterator[tuple[str, str, pa.Table]]:
 
 def write(table: pa.Table, path: Path):
     "One file: zstd at its strongest but for two, sums over pages that show damage, nothing of the machine."
-    path.parent.mkdir(parents=True, exist_ok=True)
     short = [c for c in table.column_names if c not in PACKED]
     options = dict(compression='zstd', compression_level=19, use_dictionary=short, data_page_size=1 << 26, write_page_checksum=True)
-    pq.write_table(table.replace_schema_metadata(None), path, write_statistics=False, store_schema=False, **options)
+    with atomic_write(path) as temp:
+        pq.write_table(table.replace_schema_metadata(None), temp, write_statistics=False, store_schema=False, **options)
 
 
 # ---- the figures in the cards
@@ -237,7 +238,8 @@ def build(
         if check and str(card.parent) not in {str(Path(o).parent) for o in other}:
             other += [] if with_figures(now, figures(name, out)) == now else [str(card)]
         elif not check:
-            card.write_text(with_figures(now, figures(name, out)), encoding='utf-8')
+            with atomic_open(card, 'w') as f:
+                f.write(with_figures(now, figures(name, out)))
     if other:
         sys.exit('Other than what the sources give: ' + ', '.join(other) + '. Build them again, or find out who changed them.')
 

@@ -22,6 +22,7 @@ from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.classifier import best_device
 from ulmfit_nb.cost import Deadline, decoder_flops, document_flops, matmul_flops, step_seconds, training_flops
 from ulmfit_nb.course.records import record
+from ulmfit_nb.files import atomic_open
 from ulmfit_nb.packs import load_packed
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
@@ -205,7 +206,8 @@ class Paper:
             return figures
         test = self.pack(f'{run.data}-test')
         probs = load_classifier(out).predict_proba(test.texts)
-        np.save(out / 'test.npy', probs.astype(np.float16))
+        with atomic_open(out / 'test.npy') as f:
+            np.save(f, probs.astype(np.float16))
         return figures | {'test_texts': len(test), 'test_accuracy': float(np.mean(probs.argmax(1) == np.asarray(test.labels)))}
 
     def average(self, run: Run) -> dict:

@@ -3,10 +3,17 @@
 import re
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from typer import Option
 
 from ulmfit_nb.course.records import DATA_SETS, few_label_table, markdown_table, n_seeds, read_records
+from ulmfit_nb.files import atomic_open
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / 'runs'))
+from command_line import from_command_line  # noqa: E402
+
 MARKED = re.compile(r'(<!-- results: .*?-->\n).*?(<!-- /results -->)', re.S)
 
 
@@ -90,14 +97,19 @@ def results() -> str:
     return '\n\n'.join(parts) or 'None recorded yet.'
 
 
-def main():
+def update(check: Annotated[bool, Option('--check', help='Write nothing; say whether README.md is up to date.')] = False):
     path = ROOT / 'README.md'
     text = path.read_text(encoding='utf-8')
     body = results()
     new = MARKED.sub(lambda m: m[1] + (f'\n{body}\n\n' if body else '') + m[2], text)
-    if '--check' in sys.argv:
+    if check:
         sys.exit('README.md is not what results/ says: run make readme' if new != text else 0)
-    path.write_text(new, encoding='utf-8')
+    with atomic_open(path, 'w') as f:
+        f.write(new)
+
+
+def main():
+    from_command_line(update)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-from ulmfit_nb.cli import lab_environment
+from ulmfit_nb.lab import lab_environment
 
 ROOT = Path(__file__).parents[1]
 TOKEN = 'ulmfit-test'

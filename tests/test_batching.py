@@ -251,8 +251,10 @@ def write(path, docs):
 
 
 def test_an_unfinished_stream_leaves_no_stream_behind(tmp_path):
-    write(tmp_path / 'ids', as_docs([3, 4])).file.close()  # killed before close()
-    assert [p.name for p in tmp_path.iterdir()] == ['ids.part']
+    writer = write(tmp_path / 'ids', as_docs([3, 4]))
+    assert [p.suffix for p in tmp_path.iterdir()] == ['.part']  # what a kill leaves before close()
+    writer.abort()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_stream_is_refused(tmp_path):

@@ -1,20 +1,19 @@
 "The command line: what a user types, what is printed, and what is said when something is wrong."
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
+import warnings
 from pathlib import Path
 
 import click
 import notebooks
 import numpy as np
 import pytest
+import torch
 import typer
-from helpers import ROOT, start_program
+from helpers import ROOT
 from typer.testing import CliRunner
 
 import ulmfit_nb
@@ -23,6 +22,7 @@ from ulmfit_nb import demo, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.settings import PRESETS
+from ulmfit_nb.sources import NAMED
 
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
 
@@ -40,8 +40,8 @@ def made(tmp_path_factory):
     rows = [(f'a {w} film, {w} from the first minute to number {i}', c) for i in range(13) for w, c in (('dull', 'thumbs down'), ('lovely', 'thumbs up'))]
     (folder / 'mine.csv').write_text('review,verdict\n' + ''.join(f'"{t}",{c}\n' for t, c in rows))
     own = ['--data', folder / 'mine.csv', '--text', 'review']
-    run('pretrain', '--data', 'prose', '--out', folder / 'lm', *SMALL)
-    run('fine-tune', '--lm', folder / 'lm', *['--data', 'reviews'], '--out', folder / 'tuned', *SMALL)
+    run('pretrain', '--data', 'wikipedia', '--split', 'validation', '--out', folder / 'lm', *SMALL)
+    run('fine-tune', '--lm', folder / 'lm', '--data', 'subjectivity', '--out', folder / 'tuned', *SMALL)
     out = run('classify', '--lm', folder / 'tuned', *own, '--label', 'verdict', '--out', folder / 'clas', '--preset', 'tiny', '--epochs', '1')
     return folder, out
 
@@ -89,19 +89,19 @@ def test_predict_from_arguments_stdin_and_file(made):
     lines = run('predict', '--model', folder / 'clas', 'a lovely film', 'a dull film').splitlines()
     assert len(lines) == 2 and all(line.split('\t')[0] in ('thumbs up', 'thumbs down') for line in lines)
     assert run('predict', '--model', folder / 'clas', text='a lovely film\na dull film\n').splitlines() == lines
-    assert len(run('predict', '--model', folder / 'clas', '--data', folder / 'mine.csv', '--text', 'review').splitlines()) == 24
+    assert len(run('predict', '--model', folder / 'clas', '--data', folder / 'mine.csv', '--text', 'review').splitlines()) == 26
 
 
 def test_a_finished_stage_is_not_run_again(made):
     folder, _ = made
     before = (folder / 'lm/model.safetensors').stat().st_mtime_ns
-    run('pretrain', '--data', 'prose', '--out', folder / 'lm', *SMALL)
+    run('pretrain', '--data', 'wikipedia', '--split', 'validation', '--out', folder / 'lm', *SMALL)
     assert (folder / 'lm/model.safetensors').stat().st_mtime_ns == before
 
 
 def test_workers_tokenise_to_the_same_ids(made, tmp_path):
     folder, _ = made
-    run('pretrain', '--data', 'prose', '--out', tmp_path / 'lm', *SMALL, '--workers', '2')
+    run('pretrain', '--data', 'wikipedia', '--split', 'validation', '--out', tmp_path / 'lm', *SMALL, '--workers', '2')
     assert (tmp_path / 'lm/model.safetensors').read_bytes() == (folder / 'lm/model.safetensors').read_bytes()
 
 
@@ -116,6 +116,50 @@ def test_workers_are_handed_on(monkeypatch, tmp_path):
     assert told == {'pretrain': 3, 'fine_tune': 2}
 
 
+def test_by_default_real_texts_are_read(monkeypatch, tmp_path):
+    "Articles for stage 1, sentences about films for the others; and --data names every set that ships."
+    told = {}
+    for stage in ('pretrain', 'fine_tune', 'train_classifier'):
+        monkeypatch.setattr(ulmfit_nb, stage, lambda *a, stage=stage, **k: told.update({stage: a[1] if stage != 'pretrain' else a[0]}))
+    monkeypatch.setattr(cli, 'report', lambda out: None)
+    for command in ('pretrain', 'fine-tune', 'classify'):
+        run(command, '--out', tmp_path / 'x')
+    assert (told['pretrain'].source, told['fine_tune'].source, told['train_classifier'].classes) == ('wikipedia', 'subjectivity', ['plot', 'opinion'])
+    for command, given in typer.main.get_command(app).commands.items():
+        for option in (p for p in given.params if p.name == 'data' and command != 'predict'):
+            assert all(name in option.help for name in NAMED), command
+
+
+@pytest.mark.parametrize('precision', [None, 'fp32', 'bf16'])
+def test_stages_compute_in_what_was_asked_for(monkeypatch, tmp_path, precision):
+    told = []
+    for stage in ('pretrain', 'fine_tune', 'train_classifier'):
+        monkeypatch.setattr(ulmfit_nb, stage, lambda *a, **k: told.append(k['precision']))
+    monkeypatch.setattr(cli, 'report', lambda out: None)
+    for command in ('pretrain', 'fine-tune', 'classify'):
+        run(command, '--out', tmp_path / 'x', *(['--precision', precision] if precision else []))
+    assert told == [precision or 'auto'] * 3
+
+
+def test_predictions_are_in_fp32_unless_asked_otherwise(made, monkeypatch):
+    folder, _ = made
+    seen, lstm = [], torch.lstm
+    monkeypatch.setattr(torch, 'lstm', lambda x, *a: seen.append(x.dtype) or lstm(x, *a))
+    words = ['predict', '--model', folder / 'clas', 'a lovely film']
+    line = run(*words)
+    assert set(seen) == {torch.float32} and run(*words, '--precision', 'fp32') == line
+    seen.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # that it is slower here
+        other = run(*words, '--precision', 'bf16')
+    assert torch.bfloat16 in seen and other.split('\t')[0] == line.split('\t')[0]
+
+
+@pytest.mark.parametrize('command', ['pretrain', 'fine-tune', 'classify', 'demo'])
+def test_a_precision_that_there_is_not_is_refused(command, tmp_path):
+    assert "'fp16' is not one of" in run(command, '--out', tmp_path / 'x', '--precision', 'fp16', ok=False)
+
+
 def test_models_go_by_name(made, tmp_path, monkeypatch):
     "--lm takes the name of a model that ships, and is wiki-small when nothing is said; --model takes one too."
     folder, _ = made
@@ -124,7 +168,7 @@ def test_models_go_by_name(made, tmp_path, monkeypatch):
     save_pretrained(folder / 'lm', tmp_path / 'ships/other')
     save_pretrained(folder / 'clas', tmp_path / 'ships/verdicts')
     for name, lm in (('a', []), ('b', ['--lm', 'wiki-small']), ('c', ['--lm', 'other'])):
-        run('fine-tune', *lm, '--data', 'reviews', '--out', tmp_path / name, *SMALL)
+        run('fine-tune', *lm, '--data', 'subjectivity', '--out', tmp_path / name, *SMALL)
     a, b, c = (json.loads((tmp_path / n / 'config.json').read_text()) for n in 'abc')
     assert (
         a['settings'] == b['settings'] == c['settings']
@@ -155,7 +199,7 @@ def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
     seen = {}
 
     class Watched:
-        classes = ['a', 'b']
+        classes, model = ['a', 'b'], torch.nn.Linear(1, 1)
 
         def predict_proba(self, texts, progress_bar=False):
             seen[len(texts)] = progress_bar
@@ -168,31 +212,6 @@ def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
             app(['predict', '--model', str(folder / 'clas'), *(['text'] * n)])
         assert e.value.code == 0 and len(capsys.readouterr().out.splitlines()) == n
     assert seen == {cli.MANY: True, cli.MANY - 1: False, cli.MANY + 1: False}
-
-
-def parent(how, mark):
-    process = start_program('until_stopped', 'ends_slowly', mark, how, start_new_session=True)
-    assert process.stdout.readline() == 'ready\n'
-    return process
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
-@pytest.mark.parametrize('ask', [signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', signal.SIGTERM)])
-def test_ctrl_c_lets_jupyterlab_end_in_good_order(ask, tmp_path):
-    "A terminal sends the interrupt to the whole group of processes."
-    process = parent('listens', tmp_path / 'mark')
-    os.killpg(process.pid, ask)
-    assert process.wait(60) == 7 and (tmp_path / 'mark').read_text() == 'ended in good order'
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
-def test_the_second_ctrl_c_means_it(tmp_path):
-    process = parent('stubborn', tmp_path / 'mark')
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(1)
-    assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == -signal.SIGKILL % 256 and not (tmp_path / 'mark').exists()
 
 
 def test_lab_hands_its_options_on(tmp_path, monkeypatch):
@@ -208,10 +227,10 @@ def test_lab_hands_its_options_on(tmp_path, monkeypatch):
 WRONG = {
     'no such file': (lambda f: ['pretrain', '--data', f / 'nothing.csv', '--out', f / 'x'], 'no such file'),
     'unknown column': (lambda f: ['classify', '--lm', f / 'lm', '--data', f / 'mine.csv', '--out', f / 'x'], "no column 'text'"),
-    'no labels': (lambda f: ['classify', '--lm', f / 'lm', '--data', 'prose', '--out', f / 'x', '--preset', 'tiny'], 'no labels'),
+    'no labels': (lambda f: ['classify', '--lm', f / 'lm', '--data', 'wikipedia', '--out', f / 'x', '--preset', 'tiny'], 'no labels'),
     'wrong stage': (lambda f: ['fine-tune', '--lm', f / 'clas', '--out', f / 'x'], 'language model'),
     'a model that is no directory': (lambda f: ['predict', '--model', f / 'nowhere', 'text'], 'no such directory'),
-    'other settings': (lambda f: ['pretrain', '--data', 'prose', '--out', f / 'lm', *SMALL, '--lr', '0.5'], 'lr'),
+    'other settings': (lambda f: ['pretrain', '--data', 'wikipedia', '--split', 'validation', '--out', f / 'lm', *SMALL, '--lr', '0.5'], 'lr'),
     'no such model on this machine': (
         lambda f: ['classify', '--data', f / 'mine.csv', '--lm', 'wiki-enormous', '--out', f / 'x'],
         'no model of that name ships',
@@ -235,7 +254,7 @@ def test_errors_are_one_sentence(case, made):
 def test_the_demo(tmp_path, monkeypatch):
     "What `make demo` runs is told in tests/test_demo.py; here, that the command calls it and says how to go on."
     found = dict.fromkeys(demo.SHOWN, 0.8) | {'n_test': 2500, 'minutes': 1.0, 'language_model': dict.fromkeys(('before', 'after'), {'perplexity': 99.0})}
-    monkeypatch.setattr(demo, 'run_demo', lambda out, seed, say: say(f'seed {seed}') or out.mkdir() or found)
-    out = run('demo', '--out', tmp_path / 'demo', '--seed', '3')
-    assert 'seed 3' in out and f'predict --model {tmp_path / "demo/classifier"}' in out.replace('\n', '')
+    monkeypatch.setattr(demo, 'run_demo', lambda out, seed, say, precision: say(f'seed {seed} in {precision}') or out.mkdir() or found)
+    out = run('demo', '--out', tmp_path / 'demo', '--seed', '3', '--precision', 'bf16')
+    assert 'seed 3 in bf16' in out and f'predict --model {tmp_path / "demo/classifier"}' in out.replace('\n', '')
     assert (tmp_path / 'demo/demo.png').read_bytes()[:4] == b'\x89PNG'

@@ -1,4 +1,4 @@
-"What a training costs: operations counted right, minutes foreseen, and a time limit that loses nothing."
+"What a training costs: operations counted right, and a time limit that loses nothing."
 
 import json
 import time
@@ -9,12 +9,11 @@ import torch
 from helpers import LM, REVIEWS, TEXTS, TINY_CLASSIFIER, TINY_LM
 from torch.utils.flop_counter import FlopCounterMode
 
-from ulmfit_nb import cost, fine_tune, pretrain, train_classifier
+from ulmfit_nb import fine_tune, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
-from ulmfit_nb.cost import Deadline, document_flops, expected_minutes, matmul_flops, step_seconds, training_epochs, training_flops, tuning_epochs
-from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings
+from ulmfit_nb.cost import Deadline, document_flops, matmul_flops, step_seconds, training_flops
 from ulmfit_nb.training import Stop, train_only
 
 # --- operations
@@ -49,26 +48,6 @@ def test_rates_are_numbers_that_can_be():
     config = AWDLSTMConfig(500, 16, 24, 1)
     reached = training_flops(config) * 4 * 10 / step_seconds(config, bs=4, bptt=10, steps=2)
     assert 1e8 < rate < 1e15 and 0 < reached < rate
-
-
-# --- minutes
-
-
-def test_expected_minutes_grow_with_the_data(monkeypatch):
-    monkeypatch.setattr(cost, 'lm_pace', lambda *_: 0.5)
-    monkeypatch.setattr(cost, 'classifier_pace', lambda *_: 0.25)
-    report = {'tokens': 28_000, 'n': 400, 'distinct': 900, 'labels': [['a', 400]]}
-    tune, train = expected_minutes(report, {'n_layers': 2}, 'tiny')['minutes']
-    assert tune == ['fine_tune', pytest.approx(28_000 * 4 / (8 * 35) * 0.5 / 60)]
-    assert train == ['train_classifier', pytest.approx(360 / 16 * (3 + 6) * 0.25 / 60)]
-    assert [s for s, _ in expected_minutes(report | {'labels': []}, {'n_layers': 2}, 'tiny')['minutes']] == ['fine_tune']
-
-
-def test_passes():
-    assert training_epochs({'n_layers': 3}, ClassifierSettings(), 100) == 4 + 3
-    assert training_epochs({'n_layers': 2}, ClassifierSettings(epochs=6), 100) == 3 + 6
-    assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
-    assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1
 
 
 # --- a time limit

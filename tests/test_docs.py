@@ -127,6 +127,37 @@ def test_links_and_anchors(path):
                 assert anchor in headings(read(there).cells), f'{name_of(path)}: no heading for {target}; there are {sorted(headings(read(there).cells))}'
 
 
+def jupyterlab_anchors(cells) -> set[str]:
+    "JupyterLab's anchors: a heading's text with hyphens for blanks, capitals and signs as they are."
+    return {line.lstrip('#').strip().replace(' ', '-') for c in cells if c.cell_type == 'markdown' for line in c.source.splitlines() if line.startswith('## ')}
+
+
+GLOSSARY = read(ROOT / 'nbs/glossary.ipynb').cells
+
+
+def test_the_glossary_has_the_same_anchors_in_jupyterlab_and_on_the_site():
+    terms = [line[3:] for c in GLOSSARY if c.cell_type == 'markdown' for line in c.source.splitlines() if line.startswith('## ')]
+    assert len(terms) > 50 and terms == sorted(set(terms)), 'each term once, in order'
+    assert jupyterlab_anchors(GLOSSARY) == headings(GLOSSARY) - {'glossary'} == {t.replace(' ', '-') for t in terms}
+
+
+def test_each_term_has_two_sentences_or_so_and_the_place_where_it_is_built():
+    for entry in re.split(r'^## ', '\n\n'.join(c.source for c in GLOSSARY[2:]), flags=re.M)[1:]:
+        term, text = entry.strip().split('\n\n')
+        told, place = re.fullmatch(r'(.*) (?:Chapter|Appendix|\[Chapter).*?\((\S+\.ipynb)\)\.', text).groups()
+        assert 1 <= len(re.findall(r'[.:!?](?: |$)', told)) <= 4 and len(told) < 400, term
+        assert place[0].isdigit() or place.startswith('appendix/'), term
+
+
+@pytest.mark.parametrize('path', NBS, ids=name_of)
+def test_links_to_the_glossary_lead_to_a_term(path):
+    for cell in read(path).cells:
+        for target in LINK.findall(cell.source) if cell.cell_type == 'markdown' else ():
+            page, _, anchor = target.partition('#')
+            if page.endswith('glossary.ipynb') and anchor:
+                assert anchor in jupyterlab_anchors(GLOSSARY), f'{name_of(path)}: {target} is no heading of the glossary as JupyterLab sees it'
+
+
 @pytest.mark.parametrize('path', NBS, ids=name_of)
 def test_pictures_say_what_they_show(path):
     for cell in read(path).cells:

@@ -3,16 +3,20 @@
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from helpers import Made, names_in, new_lm, run_program, same_run, short_run, start_program
 from safetensors.torch import load_file
 
+from ulmfit_nb.batching import StreamWriter, open_stream
 from ulmfit_nb.checkpoint import model_tensors
-from ulmfit_nb.files import BusyError, atomic_write, checkpoint_lock, write_json, write_tensors
+from ulmfit_nb.corpus import remap_ids
+from ulmfit_nb.files import BusyError, atomic_open, atomic_write, checkpoint_lock, whole_directory, write_json, write_tensors
 
 # --- tensors
 
@@ -106,6 +110,110 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
         temp.write_text('half')
         raise ZeroDivisionError
     assert names_in(tmp_path / 'new') == []
+
+
+# --- what is written bit by bit, and what a power cut finds
+
+
+def writes_bytes(path, content):
+    with atomic_open(path) as f:
+        f.write(content)
+
+
+def writes_a_stream(path, content):
+    writer = StreamWriter(path)
+    writer.add(np.frombuffer(content, np.int32))
+    writer.close()
+
+
+def exchanges_ids(path, content):
+    path.write_bytes(bytes(len(content)))
+    remap_ids(path, np.frombuffer(content, np.int32)[:1])
+
+
+def writes_a_directory(path, content):
+    with whole_directory(path.parent) as temp:
+        (temp / path.name).write_bytes(content)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows opens no folders')
+@pytest.mark.parametrize('write', [writes_bytes, writes_a_stream, exchanges_ids, writes_a_directory])
+def test_file_and_folder_are_on_the_disk_before_a_write_is_done(write, tmp_path, monkeypatch):
+    "The order is what counts: the content before the name, the name before anything else."
+    calls, replace, fsync, seven = [], os.replace, os.fsync, np.full(8, 7, np.int32).tobytes()
+
+    def synced(fd):
+        status = os.fstat(fd)
+        calls.append(('on disk', status.st_ino, status.st_size))
+        fsync(fd)
+
+    def renamed(a, b):
+        calls.append(('renamed', os.stat(a).st_ino, Path(b)))
+        replace(a, b)
+
+    path = tmp_path / 'model' / 'ids'
+    path.parent.mkdir()
+    with monkeypatch.context() as m:
+        m.setattr(os, 'fsync', synced)
+        m.setattr(os, 'replace', renamed)
+        write(path, seven)
+    assert path.read_bytes() == seven
+    moved = path.parent if write is writes_a_directory else path
+    at = max(i for i, call in enumerate(calls) if call[0] == 'renamed' and call[2] == moved)
+    assert ('on disk', path.stat().st_ino, len(seven)) in calls[:at], 'the content may come after the name'
+    assert calls[at][1] == moved.stat().st_ino
+    assert any(call[:2] == ('on disk', moved.parent.stat().st_ino) for call in calls[at:]), 'the name may be lost'
+
+
+@pytest.mark.parametrize('cut', [KeyboardInterrupt, OSError(errno.ENOSPC, 'full')])
+@pytest.mark.parametrize('old', [None, b'the old one'])
+def test_an_open_file_that_is_cut_leaves_what_was_there(cut, old, tmp_path):
+    if old:
+        (tmp_path / 'f').write_bytes(old)
+    with pytest.raises((KeyboardInterrupt, OSError)), atomic_open(tmp_path / 'f') as f:
+        f.write(b'half')
+        f.flush()
+        raise cut
+    assert names_in(tmp_path) == ['f'] * bool(old) and (not old or (tmp_path / 'f').read_bytes() == old)
+
+
+def test_text_is_utf_8_on_any_machine(tmp_path):
+    with atomic_open(tmp_path / 'f', 'w') as f:
+        f.write('Größe')
+    assert (tmp_path / 'f').read_bytes() == 'Größe'.encode()
+
+
+def test_a_stream_being_written_leaves_the_old_one_to_be_read(tmp_path):
+    writes_a_stream(tmp_path / 'ids', np.arange(3, dtype=np.int32).tobytes())
+    writer = StreamWriter(tmp_path / 'ids')
+    writer.add([9])
+    assert open_stream(tmp_path / 'ids').ids.tolist() == [0, 1, 2]
+    writer.abort()
+    writer.abort()  # of no consequence
+    assert names_in(tmp_path) == ['ids', 'ids.offsets'] and open_stream(tmp_path / 'ids').ids.tolist() == [0, 1, 2]
+
+
+def test_an_exchange_that_is_cut_leaves_the_old_ids(tmp_path):
+    np.arange(8, dtype=np.int32).tofile(tmp_path / 'ids')
+    with pytest.raises(IndexError):
+        remap_ids(tmp_path / 'ids', np.arange(5), block=4)  # the second block holds an id that the table doesn't
+    assert np.fromfile(tmp_path / 'ids', np.int32).tolist() == list(range(8)) and names_in(tmp_path) == ['ids']
+
+
+def test_a_folder_that_can_not_be_synced_is_no_error_and_a_file_is(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def folders_no(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, 'no')
+        fsync(fd)
+
+    monkeypatch.setattr(os, 'fsync', folders_no)
+    write_json(tmp_path / 'j', 1)
+    monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(OSError(errno.EINVAL, 'no')))
+    with pytest.raises(OSError, match='no'):
+        write_json(tmp_path / 'j', 2)
+    assert json.loads((tmp_path / 'j').read_text()) == 1
 
 
 # --- two runs at once

@@ -9,34 +9,34 @@ from ulmfit_nb.packs import in_shards, load_packed, pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
 
-REVIEWS = load_data('reviews', 'validation')
+SENTENCES = load_data('subjectivity', 'validation').select(range(400))
 SIZES = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, bs=4, bptt=20, epochs=1, progress_bar=False)
 
 
 @pytest.fixture(scope='module')
 def packed(tmp_path_factory):
-    return load_packed(pack(REVIEWS, tmp_path_factory.mktemp('pack'), size=2000))
+    return load_packed(pack(SENTENCES, tmp_path_factory.mktemp('pack'), size=2000))
 
 
 def test_every_document_comes_back_whatever_piece_it_is_in(packed):
     tokenize = Tokenizer()
-    assert len(packed.texts.index['pieces']) > 3 and len(packed) == len(REVIEWS)
+    assert len(packed.texts.index['pieces']) > 3 and len(packed) == len(SENTENCES)
     for i in (len(packed) - 1, 0, *np.random.default_rng(0).permutation(len(packed))):
-        assert packed.texts[int(i)] == tokenize(REVIEWS.texts[i])
+        assert packed.texts[int(i)] == tokenize(SENTENCES.texts[i])
     assert list(packed.texts) == [packed.texts[i] for i in range(len(packed))]
     with pytest.raises(IndexError):
         packed.texts[len(packed)]
 
 
 def test_labels_come_back(packed):
-    assert (packed.labels, packed.classes) == (REVIEWS.labels, REVIEWS.classes)
-    assert repr(packed) == repr(REVIEWS)
+    assert (packed.labels, packed.classes) == (SENTENCES.labels, SENTENCES.classes)
+    assert repr(packed) == repr(SENTENCES)
 
 
 def test_it_is_known_as_what_it_was_made_from(tmp_path):
-    source = TextSource('reviews', 'train+unsup')
+    source = TextSource('wikipedia', 'train+validation')
     texts = load_packed(pack(source, tmp_path)).texts
-    assert fingerprint(texts) == fingerprint(source) and splits_of(texts.mark) == ['train', 'unsup']
+    assert fingerprint(texts) == fingerprint(source) and splits_of(texts.mark) == ['train', 'validation']
     assert [len(t) for t in texts] == [len(t) for t in Tokenizer().map(source)]
 
 
@@ -94,7 +94,7 @@ def test_pieces_end_with_a_document():
 
 def test_the_three_stages_on_packs_are_the_three_stages_on_texts(packed, tmp_path):
     found = []
-    for name, data in (('texts', REVIEWS), ('packs', packed)):
+    for name, data in (('texts', SENTENCES), ('packs', packed)):
         lm = pretrain(data.texts, tmp_path / name / 'lm', **SIZES)
         tuned = fine_tune(lm, data.texts, tmp_path / name / 'tuned', min_freq=2, bs=4, bptt=20, progress_bar=False)
         clas = train_classifier(tuned, data, tmp_path / name / 'clas', epochs=1, bs=16, progress_bar=False)

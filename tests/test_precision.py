@@ -13,7 +13,7 @@ from ulmfit_nb import precision, pretrain
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
 from ulmfit_nb.language_model import LMTask
-from ulmfit_nb.precision import bf16_speedup, choose_precision, computes_bf16
+from ulmfit_nb.precision import bf16_speedup, choose_precision, computes_bf16, computing_in
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.training import Stop, fit
 
@@ -137,3 +137,18 @@ def test_where_there_are_instructions_they_are_used_only_if_faster():
     "On this very machine, whichever it is."
     chosen = choose_precision('auto', nn.LSTM(200, 512, batch_first=True), 16, CPU)
     assert (chosen == 'bf16') == (computes_bf16(CPU) and bf16_speedup(200, 512, 16, CPU) >= 1.1)
+
+
+@pytest.mark.parametrize('precision, dtype', [('fp32', torch.float32), ('bf16', torch.bfloat16)])
+def test_a_forward_pass_is_in_what_was_asked_for_and_what_follows_is_not(precision, dtype):
+    linear = nn.Linear(3, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # that it is slower here
+        with computing_in(precision, linear, 4) as chosen:
+            inside = linear(torch.ones(4, 3))
+    assert chosen == precision and inside.dtype == dtype and linear(torch.ones(4, 3)).dtype == torch.float32
+
+
+def test_a_forward_pass_in_a_precision_that_there_is_not():
+    with pytest.raises(ValueError, match="precision is 'fp16'"), computing_in('fp16', nn.Linear(1, 1), 1):
+        pass

@@ -6,6 +6,8 @@ import sys
 
 from notebooks import NBS, ROOT, name_of
 
+from ulmfit_nb.settings import PRESETS, override
+
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
 
 
@@ -35,8 +37,12 @@ def test_every_chapter_is_named():
 
 
 def test_the_example_runs(tmp_path, monkeypatch):
+    "As it stands, but for the time that it takes: one short pass over each."
     code = re.search(r'```python\n(.*?)```', README, re.S)[1]
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    small = PRESETS['small']
+    short = override(small.fine_tune, epochs=1, min_steps=0, max_tokens=4000), override(small.train_classifier, epochs=1, min_steps=0)
+    monkeypatch.setitem(PRESETS, 'small', small._replace(fine_tune=short[0], train_classifier=short[1]))
     monkeypatch.chdir(tmp_path)
     exec(compile(code, 'README.md', 'exec'), {})
     assert (tmp_path / 'out/classifier/config.json').exists()

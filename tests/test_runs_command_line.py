@@ -11,7 +11,9 @@ from command_line import from_command_line, spread
 from notebooks import ROOT
 from typer import Argument, Option
 
-SCRIPTS = sorted(p for folder in ('runs', 'bench') for p in (ROOT / folder).glob('*.py') if 'from_command_line(' in p.read_text() and p.stem != 'command_line')
+SCRIPTS = sorted(
+    p for folder in ('runs', 'bench', 'site') for p in (ROOT / folder).glob('*.py') if 'from_command_line(' in p.read_text() and p.stem != 'command_line'
+)
 
 
 @dataclass(frozen=True, kw_only=True)

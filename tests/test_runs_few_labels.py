@@ -4,6 +4,7 @@ import json
 
 import few_labels
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import run_program
 
@@ -14,20 +15,34 @@ from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
 
 
+@pytest.fixture(scope='module', autouse=True)
+def imdb(tmp_path_factory):
+    "Sentences in the layout of IMDb: labelled ones, and some whose labels nobody gives."
+    home, sentences = tmp_path_factory.mktemp('data'), load_data('subjectivity')
+    (home / 'imdb').mkdir()
+    for split, rows in (('train', range(360)), ('test', range(360, 560)), ('unsup', range(560, 730))):
+        part = sentences.select(rows)
+        labels = part.labels if split != 'unsup' else [-1] * len(part)
+        pd.DataFrame({'text': part.texts, 'label': labels}).to_parquet(home / f'imdb/{split}.parquet')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('ULMFIT_NB_DATA', str(home))
+        yield
+
+
 @pytest.fixture(scope='module')
 def lm(tmp_path_factory):
     out = tmp_path_factory.mktemp('few') / 'lm'
     sizes = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, max_tokens=8000, bs=4, bptt=20)
-    return pretrain(TextSource('prose'), out, **sizes, progress_bar=False)
+    return pretrain(TextSource('wikipedia'), out, **sizes, progress_bar=False)
 
 
 def run(lm, out, *more):
     sizes = '--sizes 20,40 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    return run_program('quick_few_labels', 'reviews', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more)
+    return run_program('quick_few_labels', 'imdb', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more)
 
 
 def points_of(folder):
-    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_reviews_lm.json').read_text())['points']}
+    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_imdb_lm.json').read_text())['points']}
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +54,7 @@ def done(lm):
 
 
 def test_every_start_at_every_size(done):
-    record, points = json.loads((done / 'few_labels_reviews_lm.json').read_text()), points_of(done)
+    record, points = json.loads((done / 'few_labels_imdb_lm.json').read_text()), points_of(done)
     assert set(points) == {(s, n, 0) for s in (*few_labels.STARTS, 'tf-idf') for n in (20, 40)}
     assert all(round(p['accuracy'] * 30, 6) == round(p['accuracy'] * 30) for p in points.values()), 'shares of 30 test texts'
     assert record['lm_saw_test_texts'] is False and record['test_texts'] == 30
@@ -48,9 +63,9 @@ def test_every_start_at_every_size(done):
 
 def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
     "On another machine too, where the language models have to be made again."
-    record = json.loads((done / 'few_labels_reviews_lm.json').read_text())
+    record = json.loads((done / 'few_labels_imdb_lm.json').read_text())
     kept = [p | {'accuracy': 0.5} for p in record['points'] if p['start'] == 'pretrained' and p['labels'] == 20]
-    (tmp_path / 'few_labels_reviews_lm.json').write_text(json.dumps(record | {'points': kept}))
+    (tmp_path / 'few_labels_imdb_lm.json').write_text(json.dumps(record | {'points': kept}))
     assert run(lm, tmp_path).returncode == 0
     points = points_of(tmp_path)
     assert set(points) == set(points_of(done)) and points['pretrained', 20, 0] == kept[0]
@@ -59,7 +74,7 @@ def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
 
 @pytest.mark.parametrize('option', ['--test', '--valid', '--unlabelled'])
 def test_a_record_of_other_settings_is_refused(option, done, lm, tmp_path):
-    (tmp_path / 'few_labels_reviews_lm.json').write_bytes((done / 'few_labels_reviews_lm.json').read_bytes())
+    (tmp_path / 'few_labels_imdb_lm.json').write_bytes((done / 'few_labels_imdb_lm.json').read_bytes())
     ended = run(lm, tmp_path, option, '24')
     assert ended.returncode != 0 and 'other settings' in ended.stderr
     assert not (tmp_path / 'study/tuned').exists(), 'refused before anything is trained'
@@ -75,16 +90,16 @@ def test_it_stops_in_time_and_goes_on(done, lm, tmp_path):
 
 
 def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
-    before = (done / 'few_labels_reviews_lm.json').read_bytes()
+    before = (done / 'few_labels_imdb_lm.json').read_bytes()
     assert run(lm, done, '--choose', '--sizes', '20').returncode == 0
-    assert (done / 'few_labels_reviews_lm.json').read_bytes() == before
+    assert (done / 'few_labels_imdb_lm.json').read_bytes() == before
     chosen = json.loads((done / 'study/chosen_by.json').read_text())
     assert chosen['test_texts'] == 20 and chosen['texts']['asked about'] != json.loads(before)['texts']['asked about']
 
 
 @pytest.mark.parametrize('n', [20, 50, 101])
 def test_a_draw_is_stratified_and_larger_ones_hold_the_smaller(n):
-    data = load_data('reviews')
+    data = load_data('subjectivity')
     small, large = (draw_labels(data, k, 3) for k in (n, n + 60))
     counts = np.bincount([data.labels[i] for i in small])
     assert len(set(small)) == n and set(small) <= set(large) and abs(counts[0] - counts[1]) <= 2
@@ -93,15 +108,15 @@ def test_a_draw_is_stratified_and_larger_ones_hold_the_smaller(n):
 def test_packs_give_the_same_points(done, lm, tmp_path):
     "All but those of TF-IDF, which counts words in texts."
     for split in ('train', 'test', 'unsup'):
-        data = load_data('reviews', split)
-        pack(data.texts if split == 'unsup' else data, tmp_path / f'packs/reviews-{split}', size=3000)
+        data = load_data('imdb', split)
+        pack(data.texts if split == 'unsup' else data, tmp_path / f'packs/imdb-{split}', size=3000)
     sizes = '--sizes 20 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    ended = run_program('quick_few_labels', tmp_path / 'packs/reviews', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes)
+    ended = run_program('quick_few_labels', tmp_path / 'packs/imdb', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes)
     assert ended.returncode == 0, ended.stderr
     found, expected = points_of(tmp_path), points_of(done)
     assert {k: p['accuracy'] for k, p in found.items()} == {k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] != 'tf-idf'}
-    perplexity = [json.loads((folder / 'few_labels_reviews_lm.json').read_text())['tuning']['perplexity'] for folder in (done, tmp_path)]
+    perplexity = [json.loads((folder / 'few_labels_imdb_lm.json').read_text())['tuning']['perplexity'] for folder in (done, tmp_path)]
     assert perplexity[0] == perplexity[1], 'accuracies on thirty texts may agree by chance'
     for split in ('train', 'test'):
-        packed, texts = few_labels.read(str(tmp_path / 'packs/reviews'), split), load_data('reviews', split)
+        packed, texts = few_labels.read(str(tmp_path / 'packs/imdb'), split), load_data('imdb', split)
         assert packed.labels == texts.labels and list(packed.texts) == list(Tokenizer().map(texts.texts))

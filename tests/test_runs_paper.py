@@ -24,17 +24,17 @@ def table(texts, labels=None, **columns):
 def home(tmp_path_factory):
     "Data sets in the layout of the real ones, from the texts that ship; and their packs."
     home = tmp_path_factory.mktemp('paper')
-    reviews, prose = load_data('reviews').select(range(0, 360, 5)), [t[:1500] for t in load_data('prose').texts[:12]]
-    films = [f'tt{i // 5}' for i in range(len(reviews))]
+    sentences, articles = load_data('subjectivity').select(range(72)), [t[:1500] for t in load_data('wikipedia').texts[:12]]
+    films = [f'tt{i // 5}' for i in range(len(sentences))]
     for name in ('imdb', 'enwiki2015', 'trec', 'ag_news'):
         (home / 'data' / name).mkdir(parents=True)
-    for split, part in (('train', prose[:8]), ('validation', prose[8:10]), ('test', prose[10:])):
+    for split, part in (('train', articles[:8]), ('validation', articles[8:10]), ('test', articles[10:])):
         table(part).to_parquet(home / f'data/enwiki2015/{split}.parquet')
-    short = [t[:400] for t in reviews.texts]
+    short = [t[:400] for t in sentences.texts]
     for split in ('train', 'test'):
-        table(short, reviews.labels).to_parquet(home / f'data/imdb/{split}.parquet')
-        table([t[:80] for t in short], coarse_label=reviews.labels).to_parquet(home / f'data/trec/{split}.parquet')
-        table(short, reviews.labels).to_parquet(home / f'data/ag_news/{split}.parquet')
+        table(short, sentences.labels).to_parquet(home / f'data/imdb/{split}.parquet')
+        table([t[:80] for t in short], coarse_label=sentences.labels).to_parquet(home / f'data/trec/{split}.parquet')
+        table(short, sentences.labels).to_parquet(home / f'data/ag_news/{split}.parquet')
     table(short[:20], [-1] * 20).to_parquet(home / 'data/imdb/unsup.parquet')
     pd.DataFrame({'movie': films}).to_parquet(home / 'data/imdb/meta_train.parquet')
     env = os.environ | {'ULMFIT_NB_DATA': str(home / 'data')}

@@ -16,7 +16,7 @@ from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.stages import load_lm
 
-SCALING = 'prose --tokens 4000 8000 --shapes 8/12/1 12/16/2 --max-vocab 500 --bs 4'.split()
+SCALING = 'wikipedia --tokens 4000 8000 --shapes 8/12/1 12/16/2 --max-vocab 500 --bs 4'.split()
 
 
 def script(name, *args) -> str:
@@ -46,7 +46,7 @@ def test_scaling_records_every_run(scaled):
     assert words == {record['vocab']}, 'the vocabulary is not the same for all'
     assert all(1 < r['perplexity'] < record['vocab'] and r['fair_perplexity'] > r['perplexity'] for r in record['runs'])
     model, vocab, _ = load_lm(scaled / '12-16-2-8000')
-    assert record['runs'][-1]['perplexity'] == pytest.approx(evaluate_texts(model, vocab, load_data('prose', 'validation').texts)['perplexity'])
+    assert record['runs'][-1]['perplexity'] == pytest.approx(evaluate_texts(model, vocab, load_data('wikipedia', 'validation').texts)['perplexity'])
 
 
 def test_scaling_goes_on_with_what_is_missing(scaled):
@@ -74,21 +74,21 @@ def test_the_chapter_draws_the_record(scaled, capsys):
 @pytest.fixture(scope='module')
 def lm(tmp_path_factory):
     sizes = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, max_tokens=8000, bs=4, bptt=20, progress_bar=False)
-    return pretrain(TextSource('prose'), tmp_path_factory.mktemp('lm') / 'a-model', **sizes)
+    return pretrain(TextSource('wikipedia'), tmp_path_factory.mktemp('lm') / 'a-model', **sizes)
 
 
 def test_a_perplexity_is_recorded_and_reproduced(lm, tmp_path):
     def evaluate(*more):
-        return script('evaluate', lm, 'prose', '--results', tmp_path, *more)
+        return script('evaluate', lm, 'wikipedia', '--results', tmp_path, *more)
 
     file = tmp_path / 'a_model.json'
     assert 'run without --check first' in evaluate('--check')
     assert evaluate() == ''
     record = json.loads(file.read_text())
     model, vocab, _ = load_lm(lm)
-    found = evaluate_texts(model, vocab, load_data('prose', 'validation').texts)
+    found = evaluate_texts(model, vocab, load_data('wikipedia', 'validation').texts)
     assert {k: record['validation'][k] for k in found} == pytest.approx(found, rel=1e-6)
-    assert record['data'] == 'prose' and record['vocab'] == len(vocab) and 'test' not in record
+    assert record['data'] == 'wikipedia' and record['vocab'] == len(vocab) and 'test' not in record
     assert evaluate('--check') == ''
     for off, says in ((1.009, ''), (1.011, 'is recorded'), (0.989, 'is recorded'), (float('nan'), 'is recorded')):
         file.write_text(json.dumps(record | {'validation': record['validation'] | {'perplexity': found['perplexity'] / off}}))
@@ -96,7 +96,7 @@ def test_a_perplexity_is_recorded_and_reproduced(lm, tmp_path):
 
 
 def test_the_other_split_stays_if_it_is_of_the_same_weights(lm, tmp_path):
-    file, measure = tmp_path / 'a_model.json', lambda: script('evaluate', lm, 'prose', '--results', tmp_path)
+    file, measure = tmp_path / 'a_model.json', lambda: script('evaluate', lm, 'wikipedia', '--results', tmp_path)
     assert measure() == ''
     record = json.loads(file.read_text())
     for change, stays in (({}, True), ({'sha256': 'of other weights'}, False), ({'data': 'other texts'}, False)):

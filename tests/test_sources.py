@@ -115,9 +115,9 @@ def test_the_real_imdb(monkeypatch):
 
 
 def test_sources_are_known_again():
-    source = TextSource('prose', 'validation')
-    assert list(source) == list(source) == load_data('prose', 'validation').texts
-    assert fingerprint(source) == fingerprint(TextSource('prose', 'validation')) != fingerprint(TextSource('prose'))
+    source = TextSource('wikipedia', 'validation')
+    assert list(source) == list(source) == load_data('wikipedia', 'validation').texts
+    assert fingerprint(source) == fingerprint(TextSource('wikipedia', 'validation')) != fingerprint(TextSource('wikipedia'))
     assert fingerprint(['a', 'b']) == fingerprint(('a', 'b')) != fingerprint(['ab'])
 
 
@@ -212,8 +212,8 @@ def test_named_sets_that_can_not_be_had(monkeypatch):
 
     monkeypatch.delenv('ULMFIT_NB_DATA', raising=False)
     monkeypatch.setattr(datasets, 'load_dataset', unreachable)
-    with refuse('reviews', "no split 'dev'", 'test, train, unsup, validation', 'Name one'):
-        load_data('reviews', 'dev')
+    with refuse('clothing', "no split 'dev'", 'train, validation, test, unsup', 'Name one'):
+        load_data('clothing', 'dev')
     with refuse('enwiki2015', 'on no hub', 'Set ULMFIT_NB_DATA'):
         load_data('enwiki2015')
     with refuse('imdb', 'ConnectionError: no route', 'Check the connection'):

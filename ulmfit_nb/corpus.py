@@ -16,7 +16,7 @@ import numpy as np
 from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .checkpoint import same_settings
 from .data import DataError, fingerprint
-from .files import new_folder, checkpoint_lock, disk_full_as, write_json
+from .files import atomic_open, new_folder, checkpoint_lock, disk_full_as, write_json
 from .tokenization import Tokenizer, Vocab
 
 # %% ../nbs/appendix/corpus.ipynb #e80570a7
@@ -46,12 +46,10 @@ def first_pass(
 
 # %% ../nbs/appendix/corpus.ipynb #9571670f
 def remap_ids(path: str | Path, table: np.ndarray, block: int=250_000):
-    "Replace every id in a file by `table[id]`, a block of ids at a time."
+    "Replace every id in a file by `table[id]`, a block of ids at a time; the file is the old one or the new one, whenever it is cut."
     table = np.asarray(table, np.int32)
-    with open(path, 'rb+') as f:
-        while data := f.read(4 * block):
-            f.seek(-len(data), 1)
-            f.write(table[np.frombuffer(data, np.int32)].tobytes())
+    with atomic_open(path) as new, open(path, 'rb') as old:
+        while data := old.read(4 * block): new.write(table[np.frombuffer(data, np.int32)].tobytes())
 
 # %% ../nbs/appendix/corpus.ipynb #ba9d579f
 def build_corpus(

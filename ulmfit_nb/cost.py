@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['layer_flops', 'encoder_flops', 'decoder_flops', 'training_flops', 'document_flops', 'synchronize', 'matmul_flops',
-           'step_seconds', 'lm_pace', 'classifier_pace', 'tuning_epochs', 'training_epochs', 'expected_minutes',
-           'Deadline']
+           'step_seconds', 'Deadline']
 
 # %% ../nbs/16_scaling.ipynb #024fe1f9
 import time
@@ -14,12 +13,10 @@ import numpy as np
 import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
-from .batching import DocBatches, LMBatches
-from .classifier import ClassifierTask, PoolingClassifier
+from .batching import LMBatches
 from .language_model import LMTask
 from .schedules import all_at_once
-from .settings import ClassifierSettings, FineTuneSettings, batch_size, n_epochs, recipe
-from .training import Run, RunOptions, Stop, fit
+from .training import Run, RunOptions, Stop
 
 # %% ../nbs/16_scaling.ipynb #ca53ca94
 def layer_flops(config: AWDLSTMConfig) -> list[int]:
@@ -89,66 +86,6 @@ def step_seconds(
         if i == 2: began = synchronize(run.device)
         state = run.step(batch, state, lambda step: None).state
     return (synchronize(run.device) - began) / steps
-
-# %% ../nbs/16_scaling.ipynb #0cef2ed5
-def pace(task, plan, **options) -> float:  # a task with three batches; `options` of `fit`
-    "Seconds a step, by a trial run: the first step, which warms up, does not count."
-    times = []
-    fit(task, plan, progress_bar=False, callback=lambda *_: times.append(time.perf_counter()), **options)
-    return (times[-1] - times[0]) / (len(times) - 1)
-
-# %% ../nbs/16_scaling.ipynb #fa543733
-def lm_pace(architecture: dict, vocab_sz: int, settings: FineTuneSettings) -> float:
-    "Seconds a step of `fine_tune` with these settings."
-    bs, bptt = settings.bs, settings.bptt
-    model = LanguageModel(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}))
-    ids = np.random.default_rng(0).integers(9, vocab_sz, 3 * bs * bptt + 1)
-    task = LMTask(model, LMBatches(ids, bs=bs, bptt=bptt))
-    plan = all_at_once(list(model.layer_groups()))
-    return pace(task, plan)
-
-# %% ../nbs/16_scaling.ipynb #e412a213
-def classifier_pace(architecture: dict, vocab_sz: int, length: int, settings: ClassifierSettings) -> float:
-    "Seconds a step of `train_classifier`, all layers learning, on texts of this length."
-    bs = settings.bs
-    rng = np.random.default_rng(0)
-    model = PoolingClassifier(AWDLSTMConfig(**architecture | {'vocab_sz': vocab_sz}), 2)
-    batches = DocBatches(list(rng.integers(9, vocab_sz, (3 * bs, length))), [0, 1, 1] * bs, bs=bs)
-    plan = all_at_once(list(model.layer_groups()))
-    return pace(ClassifierTask(model, batches), plan)
-
-# %% ../nbs/16_scaling.ipynb #c8d2a0ea
-def tuning_epochs(settings: FineTuneSettings, tokens: int) -> int:
-    "Passes of stage 2 over so many tokens."
-    return n_epochs(settings.epochs, settings.min_steps, tokens / (settings.bs * settings.bptt))
-
-def training_epochs(architecture: dict, settings: ClassifierSettings, n: int) -> int:
-    "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
-    n_batches = n / batch_size(int(n), settings.bs)
-    return architecture['n_layers'] + 1 + n_epochs(settings.epochs, settings.min_steps, n_batches)
-
-# %% ../nbs/16_scaling.ipynb #5d0c41ba
-def expected_minutes(
-    report: dict,          # of the texts: `tokens`, `n`, how many are `distinct`, `labels` (empty: stage 2 alone)
-    architecture: dict,    # of the language model, from its config.json
-    preset: str='small',   # a name in `PRESETS`
-) -> dict:                 # minutes of each stage, and how many seconds the measurement took
-    "How long stages 2 and 3 may take on this machine, from a trial run of three steps each."
-    with torch.random.fork_rng(): return _expected_minutes(report, architecture, preset)
-
-# %% ../nbs/16_scaling.ipynb #7be1f03c
-def _expected_minutes(report, architecture, preset):
-    "`expected_minutes`, except that it moves the random generator on."
-    began = time.perf_counter()
-    _, tune, train = recipe(preset)
-    vocab_sz = min(tune.max_vocab, max(100, report['distinct']))
-    steps = report['tokens'] * tuning_epochs(tune, report['tokens']) / (tune.bs * tune.bptt)
-    minutes = [['fine_tune', steps * lm_pace(architecture, vocab_sz, tune) / 60]]
-    if report['labels']:
-        length = min(500, max(2, round(report['tokens'] / report['n'])))
-        steps = 0.9 * report['tokens'] / length * training_epochs(architecture, train, 0.9 * report['n']) / train.bs
-        minutes.append(['train_classifier', steps * classifier_pace(architecture, vocab_sz, length, train) / 60])
-    return {'minutes': minutes, 'measured': time.perf_counter() - began}
 
 # %% ../nbs/16_scaling.ipynb #3a9afad0
 class Deadline:

@@ -63,6 +63,7 @@ def classifier_accuracies(
     out: Path,                       # the classifier of `name` is written to its folder of that name
     settings,                        # a `ClassifierSettings`
     say: Callable,                   # called with each line to print
+    precision: str='auto',           # fp32, bf16, or auto: whichever is faster here
 ) -> dict[str, float]:               # name → accuracy
     "Stage 3 from several language models, on the same labels."
     found = {}
@@ -70,7 +71,8 @@ def classifier_accuracies(
         stage = Stage.open(lm, 'language model')
         groups = [*load_lm(stage).model.encoder.layer_groups(), 'head']
         plan = from_scratch(groups, settings, len(few)) if name == 'scratch' else None
-        path = train_classifier(stage, few, out/name, few.select(range(20)), settings, plan=plan, progress_bar=False)
+        path = train_classifier(stage, few, out/name, few.select(range(20)), settings, plan=plan,
+                                progress_bar=False, precision=precision)
         found[name] = accuracy_of(path, test)
         say(f'   {name}: {found[name]:.1%}')
     return found
@@ -101,6 +103,7 @@ def run_demo(
     seed: int=0,           # of the labels drawn, and of everything else that is random
     say: Callable=print,   # called with each line to print
     lm: str | Path='wiki-small',   # the language model to start from
+    precision: str='auto', # fp32, bf16, or auto: whichever is faster here
 ) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
     "From the language model that ships to a classifier, and what it is worth beside its rivals."
     began = time.perf_counter()
@@ -110,7 +113,7 @@ def run_demo(
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
     say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
     say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
-    tuned = fine_tune(lm, sentences.texts, out/'lm', tune)
+    tuned = fine_tune(lm, sentences.texts, out/'lm', tune, precision=precision)
     lms = {'before': describe(load_lm(lm), unread.texts[:300]),
            'after': describe(load_lm(tuned), unread.texts[:300])}
     for when, known in lms.items(): say(story(when, known))
@@ -118,7 +121,7 @@ def run_demo(
     starts = {'scratch': nothing_read(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
     rivals = (('tfidf', few), ('tfidf_more', more))
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
-    accuracies = counted | classifier_accuracies(starts, few, test, out, train, say)
+    accuracies = counted | classifier_accuracies(starts, few, test, out, train, say, precision)
     say('\n' + table(accuracies, len(test)))
     found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test),
                           'language_model': lms, 'seed': seed}

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ulmfit_nb.cli import run_until_stopped
+from ulmfit_nb.lab import run_until_stopped
 
 name, *args = sys.argv[1:]
 sys.exit(run_until_stopped([sys.executable, Path(__file__).with_name(f'{name}.py'), *args]) % 256)

@@ -54,10 +54,10 @@ many does locked dropout leave there?*"""
 
 # %% ../../../nbs/course/widgets/masks.ipynb #58b8ab4e
 def mask_explorer(
-    text: str=None,      # what is read, 24 tokens or more; None: a review that ships
+    text: str=None,      # what is read, 24 tokens or more; None: a sentence that ships
 ) -> ipw.VBox:           # its `masks` is the picture, a `DropoutMasks`; raises `ValueError` for too short a text
     "Dropout masks: ordinary and locked, whole words, recurrent weights, and `drop_mult` over all five."
-    tokens = Tokenizer()(load_data('reviews', 'train').texts[3] if text is None else text)
+    tokens = Tokenizer()(load_data('subjectivity').texts[82] if text is None else text)
     if len(tokens) < 24: raise ValueError(f'the text has {len(tokens)} tokens, and the picture needs 24 or more')
     words = list(dict.fromkeys(tokens))
     ids = [words.index(t) for t in tokens]

@@ -19,7 +19,7 @@ import traitlets
 
 from ...checks import train_valid
 from ...classifier_training import train_classifier
-from ...cost import expected_minutes, training_epochs, tuning_epochs
+from ...pace import expected_minutes, training_epochs, tuning_epochs
 from .base import Widget, caption
 from .live_loss import live_loss
 from ...data import DataError
@@ -277,7 +277,7 @@ def stop_training(own: OwnData):
 # %% ../../../nbs/course/widgets/own_data.ipynb #9bfc8444
 def own_data(
     lm=None,               # folder or name of the language model to start from; None: the first that ships, if any does
-    source='reviews',      # what to look at first: a table, or the name of a data set
+    source='subjectivity', # what to look at first: a table, or the name of a data set
     preset='small',        # the settings of both stages: 'tiny', 'small' or 'laptop'
     out='my-classifier',   # folder to write to; nothing is written before Train is pressed
 ) -> OwnData:

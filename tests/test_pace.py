@@ -1,0 +1,24 @@
+"Minutes foreseen: from a trial run, in proportion to the data."
+
+import pytest
+
+from ulmfit_nb import pace
+from ulmfit_nb.pace import expected_minutes, training_epochs, tuning_epochs
+from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings
+
+
+def test_expected_minutes_grow_with_the_data(monkeypatch):
+    monkeypatch.setattr(pace, 'lm_pace', lambda *_: 0.5)
+    monkeypatch.setattr(pace, 'classifier_pace', lambda *_: 0.25)
+    report = {'tokens': 28_000, 'n': 400, 'distinct': 900, 'labels': [['a', 400]]}
+    tune, train = expected_minutes(report, {'n_layers': 2}, 'tiny')['minutes']
+    assert tune == ['fine_tune', pytest.approx(28_000 * 4 / (8 * 35) * 0.5 / 60)]
+    assert train == ['train_classifier', pytest.approx(360 / 16 * (3 + 6) * 0.25 / 60)]
+    assert [s for s, _ in expected_minutes(report | {'labels': []}, {'n_layers': 2}, 'tiny')['minutes']] == ['fine_tune']
+
+
+def test_passes():
+    assert training_epochs({'n_layers': 3}, ClassifierSettings(), 100) == 4 + 3
+    assert training_epochs({'n_layers': 2}, ClassifierSettings(epochs=6), 100) == 3 + 6
+    assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
+    assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1
