@@ -70,7 +70,10 @@ def mean_gap(layer, run, n):
         ),
         ('def many_passes(model, ids, n): return model.train()(ids).logits.softmax(-1)', 'With n = 2 you made 1 passes'),
         ('def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits for _ in range(n)]).mean(0)', 'These are scores'),
-        ('def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits for _ in range(n)]).mean(0).softmax(-1)', 'of the mean of the scores'),
+        (
+            'def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits for _ in range(n)]).mean(0).softmax(-1)',
+            'of the mean of the scores',
+        ),
         ('def many_passes(model, ids, n):\n    return sum(model.train()(ids).logits.softmax(-1) for _ in range(n))', 'sum 1'),
         ('def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits.softmax(-1) for _ in range(n)]).mean(0)', 'torch.no_grad'),
         (
