@@ -143,7 +143,7 @@ def _perplexity(guess) -> float:
         torch.manual_seed(0)
         return math.exp(-guess(model.eval(), x).gather(2, y[..., None]).log().mean())
 
-# %% ../../../nbs/course/exercises/dropout.ipynb #c7b3855a
+# %% ../../../nbs/course/exercises/dropout.ipynb #b93365c6
 @exercise
 def check_many_passes(f):
     "The mean of many guesses with dropout, from chapter 05."
@@ -163,7 +163,7 @@ def check_many_passes(f):
              'You made probabilities of the mean of the scores. Each pass guesses for itself: softmax first.')
         need(torch.allclose(found.sum(-1), torch.ones(2, 3)), 'The probabilities of all words have the sum 1.')
         need(is_it(scores.softmax(-1).mean(0)), 'That is not the mean of the probabilities.')
-        need(not found.requires_grad, 'What each pass computed is kept for gradients that nobody wants: torch.no_grad().')
+        need(not found.requires_grad, 'What each pass computed is kept for gradients nobody wants: torch.no_grad().')
         need(model.training == training, 'Leave the model in the mode in which you found it.')
     once = _perplexity(lambda model, x: model(x).logits.softmax(-1))
     many = _perplexity(lambda model, x: f(model, x, 10))
