@@ -33,7 +33,7 @@ class RNNDropout(nn.Module):
         if not self.training or not self.p: return x
         return x * dropout_mask(x, (x.shape[0], 1, x.shape[2]), self.p)
 
-    def extra_repr(self): return f'p={self.p}'
+    def extra_repr(self): return f'p={self.p:g}'
 
 # %% ../nbs/05_dropout.ipynb #be0ce3d1
 class EmbeddingDropout(nn.Module):
@@ -53,7 +53,7 @@ class EmbeddingDropout(nn.Module):
         mask = dropout_mask(self.emb.weight, (self.emb.num_embeddings, 1), self.p)
         return out * F.embedding(ids, mask)
 
-    def extra_repr(self): return f'p={self.p}'
+    def extra_repr(self): return f'p={self.p:g}'
 
 # %% ../nbs/06_awd_lstm.ipynb #93d52a79
 class WeightDropout(nn.Module):   # noqa: F811
@@ -85,7 +85,7 @@ class WeightDropout(nn.Module):   # noqa: F811
         "Read `x` from `state` on."
         return run_lstm(x, state, self.weights() if weights is None else weights)
 
-    def extra_repr(self): return f'p={self.p}'
+    def extra_repr(self): return f'p={self.p:g}'
 
 # %% ../nbs/appendix/lstm_layer.ipynb #66990057
 from contextlib import nullcontext   # noqa: E402 (the lesson's imports stand at the module's top)
