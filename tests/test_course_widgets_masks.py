@@ -33,7 +33,7 @@ def random_ints(seed: int, n: int) -> list[int]:
 
 
 def mask(seed, rows, cols, p):
-    "A mask from those integers, as chapter 4 makes one from torch's."
+    "A mask from those integers, as chapter 05 makes one from torch's."
     cut = min(round(p * 32768), 32767)
     keep = (np.array(random_ints(seed, rows * cols)) >> 17 >= cut).reshape(rows, cols)
     return keep * 32768 / (32768 - cut)

@@ -63,20 +63,26 @@ def mean_gap(layer, run, n):
             'No pass was made in evaluation mode',
         ),
     ],
-    'check_state_dropout': [
-        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, u.shape, p), b, c]', 'single weights'),
-        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, (len(u), 1), p), b, c]', 'You drop rows'),
+    'check_many_passes': [
         (
-            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    n = u.shape[1]\n'
-            '    return [a, u * dropout_mask(u, (4, 1, n), p).expand(4, n, n).reshape(4 * n, n), b, c]',
-            'Each gate has a mask of its own',
+            'def many_passes(model, ids, n):\n    return torch.stack([model.eval()(ids).logits.softmax(-1) for _ in range(n)]).mean(0)',
+            'No pass was made in training',
         ),
-        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * (torch.rand(1, u.shape[1]) >= p), b, c]', 'divided by 1 - p'),
+        ('def many_passes(model, ids, n): return model.train()(ids).logits.softmax(-1)', 'With n = 2 you made 1 passes'),
+        ('def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits for _ in range(n)]).mean(0)', 'These are scores'),
         (
-            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    u.data *= dropout_mask(u, (1, u.shape[1]), p)\n    return [a, u, b, c]',
-            'not in place',
+            'def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits for _ in range(n)]).mean(0).softmax(-1)',
+            'of the mean of the scores',
         ),
-        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u.detach() * dropout_mask(u, (1, u.shape[1]), p), b, c]', 'way back'),
-        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a * dropout_mask(a, (1, a.shape[1]), p), u, b, c]', 'Only the second'),
+        ('def many_passes(model, ids, n):\n    return sum(model.train()(ids).logits.softmax(-1) for _ in range(n))', 'sum 1'),
+        ('def many_passes(model, ids, n):\n    return torch.stack([model.train()(ids).logits.softmax(-1) for _ in range(n)]).mean(0)', 'torch.no_grad'),
+        (
+            """
+@torch.no_grad()
+def many_passes(model, ids, n):
+    return torch.stack([model.train()(ids).logits.softmax(-1) for _ in range(n)]).mean(0)
+""",
+            'in the mode in which you found it',
+        ),
     ],
 }

@@ -100,69 +100,31 @@ def split_gradient(model, x, y):
             'yours is a sum',
         ),
     ],
-    'check_influence': [
+    'check_state_dropout': [
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, u.shape, p), b, c]', 'single weights'),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, (len(u), 1), p), b, c]', 'You drop rows'),
         (
-            """
-@torch.no_grad()
-def influence(encoder, ids, other):
-    as_it_is, changes = encoder(ids)[0][0, -1], []
-    for t in range(ids.shape[1]):
-        changed = ids.clone()
-        changed[0, t] = other
-        changes.append((encoder(changed)[0][0, -1] - as_it_is).norm().item())
-    return changes
-""",
-            'training mode',
+            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    n = u.shape[1]\n'
+            '    return [a, u * dropout_mask(u, (4, 1, n), p).expand(4, n, n).reshape(4 * n, n), b, c]',
+            'Each gate has a mask of its own',
         ),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * (torch.rand(1, u.shape[1]) >= p), b, c]', 'divided by 1 - p'),
         (
-            """
-@torch.no_grad()
-def influence(encoder, ids, other):
-    as_it_is, changes = encoder.eval()(ids)[0][0, -1], []
-    for t in range(ids.shape[1]):
-        ids[0, t] = other
-        changes.append((encoder(ids)[0][0, -1] - as_it_is).norm().item())
-    return changes
-""",
-            'The ids that were handed in have changed',
+            'def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    u.data *= dropout_mask(u, (1, u.shape[1]), p)\n    return [a, u, b, c]',
+            'not in place',
         ),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u.detach() * dropout_mask(u, (1, u.shape[1]), p), b, c]', 'way back'),
+        ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a * dropout_mask(a, (1, a.shape[1]), p), u, b, c]', 'Only the second'),
+    ],
+    'check_start_by_frequency': [
+        ('def start_by_frequency(model, counts): model.decoder.bias = torch.nn.Parameter(((counts + 1) / (counts + 1).sum()).log())', 'copy into it'),
+        ('@torch.no_grad()\ndef start_by_frequency(model, counts): model.decoder.bias.copy_((counts / counts.sum()).log())', 'minus infinity'),
+        ('@torch.no_grad()\ndef start_by_frequency(model, counts): model.decoder.bias.copy_(counts)', 'should be logarithms'),
+        ('@torch.no_grad()\ndef start_by_frequency(model, counts): model.decoder.bias.copy_(counts / counts.sum())', 'Is the bias the logarithm'),
+        ('@torch.no_grad()\ndef start_by_frequency(model, counts): (counts + 1).log()', 'nothing has changed'),
         (
-            """
-@torch.no_grad()
-def influence(encoder, ids, other):
-    as_it_is, changes, changed = encoder.eval()(ids)[0][0, -1], [], ids.clone()
-    for t in range(ids.shape[1]):
-        changed[0, t] = other
-        changes.append((encoder(changed)[0][0, -1] - as_it_is).norm().item())
-    return changes
-""",
-            'heap up',
-        ),
-        (
-            """
-@torch.no_grad()
-def influence(encoder, ids, other):
-    as_it_is, changes = encoder.eval()(ids)[0][0], []
-    for t in range(ids.shape[1]):
-        changed = ids.clone()
-        changed[0, t] = other
-        changes.append((encoder(changed)[0][0, t] - as_it_is[t]).norm().item())
-    return changes
-""",
-            'at the place of the word itself',
-        ),
-        (
-            """
-@torch.no_grad()
-def influence(encoder, ids, other):
-    as_it_is, changes = encoder.eval()(ids)[0][0], []
-    for t in range(ids.shape[1]):
-        changed = ids.clone()
-        changed[0, t] = other
-        changes.append((encoder(changed)[0][0] - as_it_is).norm().item())
-    return changes
-""",
-            'all places together',
+            '@torch.no_grad()\ndef start_by_frequency(model, counts):\n    model.decoder.weight.zero_()\n    model.decoder.bias.copy_((counts + 1).log())',
+            'Only the bias',
         ),
     ],
 }

@@ -12,7 +12,7 @@ export function random_ints(seed, n) {
   });
 }
 
-// 0 with chance p, else 1 / (1 - p): chapter 4's `dropout_mask`, 15 random bits against a line, with a seed of its own.
+// 0 with chance p, else 1 / (1 - p): chapter 05's `dropout_mask`, 15 random bits against a line, with a seed of its own.
 // A larger p drops what a smaller one dropped, and more.
 export function dropout_mask(seed, rows, cols, p) {
   const line = Math.min(Math.round(p * 32768), 32767), scale = 32768 / (32768 - line), drawn = random_ints(seed, rows * cols);
