@@ -152,8 +152,8 @@ def _pieces_must_be_known(f, vocab):
     need(''.join(found) == 'filmzzz', f'Letters got lost: "filmzzz" became {found}.')
     need(found == ['filmzzz'], f'"zzz" is unknown, so "filmzzz" stays as it is; yours gave {found}.')
     need(f('sofilms', vocab) == ['so', 'film', 's'],
-         f'"sofilms" begins with "sofi", which is known, but then goes on with "lms"; yours gave {f("sofilms", vocab)}. '
-         'If the rest fails, try a shorter beginning.')
+         f'"sofilms" begins with "sofi", which is known, but then goes on with "lms"; yours gave {f("sofilms", vocab)}.'
+         ' If the rest fails, try a shorter beginning.')
 
 # %% ../../../nbs/course/exercises/tokenization.ipynb #ded531f0
 @exercise
@@ -169,6 +169,7 @@ def check_pieces(f):
     need(all(''.join(found) == word for word, found in cut.items()), 'Pieces put together should give the word again.')
     need(all(found == [word] for word, found in cut.items() if word in vocab), 'A known word stays whole.')
     left = 100 * sum(piece not in vocab for word in words for piece in cut[word]) / len(words)
-    need(left <= 10, f'{left:.1f} % of the words stay unknown, and 10 % is the most. Cut the rest again, as often as it goes.')
+    need(left <= 10,
+         f'{left:.1f} % of the words stay unknown, and 10 % is the most. Cut the rest again, as often as it goes.')
     tokens = sum(len(cut[word]) for word in words) / len(words)
     return f'{left:.1f} % stay unknown, in place of 19 %; the sentences have {tokens:.2f} times as many tokens.'

@@ -85,8 +85,8 @@ word. *What becomes of* `Loooovvvvveee`*? And under* `decoding`*: what does not 
 
 # %% ../../../nbs/course/widgets/microscope.ipynb #c5381471
 # a customer's review of a shirt, from `clothing`: its title and its text
-EXAMPLE = ('xxfld 1 Loooovvvvveee xxfld 2 This shirt is so comfortable and flattering. the quality is really good but i '
-           "would definitely size down. it's not too heavy and can be worn with skinny jeans/jeggings..")
+EXAMPLE = ('xxfld 1 Loooovvvvveee xxfld 2 This shirt is so comfortable and flattering. the quality is really good but '
+           "i would definitely size down. it's not too heavy and can be worn with skinny jeans/jeggings..")
 
 def microscope(
     vocab,               # a `Vocab`: the words that are known
