@@ -175,9 +175,9 @@ def test_durations(minutes, text):
 
 
 def test_the_picture_draws_the_report():
-    data = load_data('reviews')
+    data = load_data('subjectivity').select(range(360))
     data = replace(data, classes=['<b>bad</b>', 'good'])
-    view = DataReport(report=data_report(data, Vocab.build([['the']], min_freq=1), 'nothing', 'reviews'), status='Ready.')
+    view = DataReport(report=data_report(data, Vocab.build([['the']], min_freq=1), 'nothing', 'sentences'), status='Ready.')
     shown = page(
         DataReport._esm,
         view,
@@ -185,5 +185,5 @@ def test_the_picture_draws_the_report():
         """console.log(JSON.stringify([host.all('rect').length, host.all('svg').map(s => s.at['aria-label']), host.all('p').map(p => p.textContent)]))""",
     )
     bars, labels, lines = shown
-    assert bars == 2 + len(view.report['lengths']) and '<b>bad</b> 180' in labels[0] and f'median {view.report["median"]}' in labels[1]
-    assert lines[0].startswith('reviews: 360 texts') and lines[-1] == 'Ready.' and any('known to nothing' in line for line in lines)
+    assert bars == 2 + len(view.report['lengths']) and f'<b>bad</b> {data.labels.count(0)}' in labels[0] and f'median {view.report["median"]}' in labels[1]
+    assert lines[0].startswith('sentences: 360 texts') and lines[-1] == 'Ready.' and any('known to nothing' in line for line in lines)

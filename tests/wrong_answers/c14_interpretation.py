@@ -73,4 +73,12 @@ WRONG = {
         (but(FIRST, 'first(t, UNK)', 'first(t, None)'), 'same `replace`'),
         (but(FIRST, 'return float(', 'return float(-'), 'yours says'),
     ],
+    'check_without_the_notes': [
+        ('def without_the_notes(texts): return texts', 'still there'),
+        ("def without_the_notes(texts): return [t.replace('( ruth ) ', '') for t in texts]", 'as much as two did'),
+        ("def without_the_notes(texts): return ['' for t in texts]", 'words are left'),
+        ("def without_the_notes(texts): return [t for t in texts if 'sam' not in t.split()]", 'keep all of them'),
+        ("def without_the_notes(texts): return [t.replace('( ', '').replace(') ', '') for t in texts]", 'without any notes'),
+        ("def without_the_notes(texts): return ' '.join(texts)", 'A list of strings'),
+    ],
 }
