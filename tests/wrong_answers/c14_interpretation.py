@@ -19,7 +19,7 @@ def beyond_the_sum(classifier, text, i, j):
 FIRST = """
 def same_first(classifier, texts):
     def first(text, replace): return occlusion(classifier, text, replace=replace).drop.argmax()
-    return float(np.mean([first(t, None) == first(t, UNK) for t in texts]))
+    return float(np.mean([first(t, None) == first(t, 'xxunk') for t in texts]))
 """
 
 
@@ -70,7 +70,7 @@ WRONG = {
         ),
         (but(FIRST, '.drop.argmax()', '.drop.__abs__().argmax()'), 'speak *against* the verdict as well'),
         (but(FIRST, '.drop.argmax()', '.drop.argmin()'), 'argmin instead of argmax'),
-        (but(FIRST, 'first(t, UNK)', 'first(t, None)'), 'same `replace`'),
+        (but(FIRST, "first(t, 'xxunk')", 'first(t, None)'), 'same `replace`'),
         (but(FIRST, 'return float(', 'return float(-'), 'yours says'),
     ],
     'check_without_the_notes': [

@@ -30,7 +30,7 @@ class Difference(NamedTuple):
     def __str__(self): return f'{self.mean:+.1f} ± {self.error:.1f}' + ', no difference seen' * (not self.seen)
 
 def paired(
-    a, b,                 # accuracies of two recipes, in the same order of seeds. Raises `ValueError` if not equally many
+    a, b,                 # accuracies of two recipes, by seed. Raises `ValueError` if not equally many
 ) -> Difference:          # by how much `a` is better
     "Two recipes compared seed by seed."
     return Difference(*mean_and_error([x - y for x, y in zip(a, b, strict=True)]))
@@ -136,7 +136,8 @@ LINES = {
     'scratch': ('^:', '#009e73'),
     'tf-idf': ('d-.', '#7f7f7f'),
 }
-OTHERS = [('v-', '#d55e00'), ('P--', '#cc79a7'), ('X:', '#56b4e9'), ('<-.', '#000000'), ('>-', '#999933'), ('*--', '#882255')]
+OTHERS = [
+    ('v-', '#d55e00'), ('P--', '#cc79a7'), ('X:', '#56b4e9'), ('<-.', '#000000'), ('>-', '#999933'), ('*--', '#882255')]
 
 def lines_of(rows: list[str]) -> dict[str, tuple[str, str]]:
     "Each row's marker and colour, in the order in which they are drawn: those that go by a known name first."
@@ -170,7 +171,7 @@ def plot_few_labels(
 FULL = 'all of it'        # the row that the others are compared with
 
 def technique_table(
-    study: dict,          # a record of runs/ablations.py; `rows`: name, group, and an accuracy in % for each of its `seeds`
+    study: dict,          # a record of runs/ablations.py; `rows`: name, group, and an accuracy in % a seed
     groups=None,          # names of groups to show; None: all. The full recipe always comes first
 ) -> list[dict]:          # a row each: mean ± standard error, and the difference to the full recipe
     "What each technique is worth, seed by seed. Rows of a study under way are compared on the seeds that they have."

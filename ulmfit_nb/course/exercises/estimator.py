@@ -145,5 +145,6 @@ def check_rare_finder(f):
     need(never, 'It never says *not recommended*: that is half of the balanced accuracy, for nothing.')
     need(never < 3 * len(asked), 'It always says *not recommended*: that is the other half, for nothing.')
     need(abs(mean - plain) > 0.05, f'That is as good as `count_words`: balanced accuracy {plain:.1f} %.')
-    need(mean >= 70, f'Balanced accuracy {mean:.1f} % on average; `count_words` has {plain:.1f} %, and 70 % is asked for.')
-    return f'Balanced accuracy {mean:.1f} %, on average over three draws, where counting words as they come has {plain:.1f} %.'
+    need(mean >= 70,
+         f'Balanced accuracy {mean:.1f} % on average; `count_words` has {plain:.1f} %, and 70 % is asked for.')
+    return f'Balanced accuracy {mean:.1f} %, over three draws; with all 600, counting words has {plain:.1f} %.'

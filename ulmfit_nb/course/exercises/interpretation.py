@@ -195,7 +195,8 @@ def check_without_the_notes(f):
     texts = f(list(notes))
     need(isinstance(texts, list) and all(isinstance(t, str) for t in texts), 'A list of strings is asked for.')
     need(len(texts) == len(notes), f'{len(texts)} texts for {len(notes)} labels. Cure the texts, and keep all of them.')
-    need(texts != notes, f'The notes are still there. With the names the wrong way round {right(notes):.0f} % are right.')
+    need(texts != notes,
+         f'The notes are still there: with the names the wrong way round {right(notes):.0f} % are right.')
     words = sum(len(t.split()) for t in texts) / sum(len(t.split()) for t in few.texts)
     need(words > 0.9, f'Only {words:.0%} of the words are left. Take out the notes, and nothing else.')
     known = [sum(name in t.split() for t in texts) for name in ('sam', 'ruth')]

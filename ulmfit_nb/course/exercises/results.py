@@ -156,7 +156,7 @@ def check_better_baseline(f):
          f'with every label the wrong way round it is still right for {turned:.0f} %.')
     mine = [scored(model), *(scored(f(train)) for train in few[1:])]
     d = paired(mine, [scored(count_words(train)) for train in few])
-    need(d.mean or d.error, 'It is as good as counting words, to the last sentence of every draw: that is `count_words`.')
+    need(d.mean or d.error, 'As good as counting words, to the last sentence of every draw: that is `count_words`.')
     need(d.mean > 0 or not d.seen, f'Over ten draws it is worse than counting words: {d} points.')
     need(d.seen, f'Over ten draws: {d} points. Counting otherwise does not help; knowing more of the words might.')
     return f'{sum(mine) / 10:.1f} % with a hundred labels, {d} points to counting words.'
