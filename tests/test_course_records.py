@@ -1,9 +1,33 @@
 "The tables of chapter 13: rows and figures are those of the records, and the paper's are those of the paper."
 
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
 import paper
 import pytest
+from scipy.stats import sem, ttest_rel
 
-from ulmfit_nb.course.records import DATA_SETS, PAPER_ABLATIONS, PAPER_DIRECTIONS, ablation_table, direction_table, markdown_table, read_records, record
+from ulmfit_nb.course.records import (
+    DATA_SETS,
+    FULL,
+    PAPER_ABLATIONS,
+    PAPER_DIRECTIONS,
+    PAPER_VALIDATION,
+    TABLE_7,
+    ablation_table,
+    direction_table,
+    few_label_table,
+    markdown_table,
+    mean_and_error,
+    n_seeds,
+    paired,
+    plot_few_labels,
+    plot_techniques,
+    read_records,
+    record,
+    technique_table,
+)
 
 
 def records(**accuracy):
@@ -67,3 +91,102 @@ def test_records_of_the_runs_are_read_as_written(tmp_path):
             record(tmp_path / f'paper_{paper.file_name(run.name)}.json', 'python runs/paper.py imdb', {'run': run.name, 'test_accuracy': 0.95})
     table = direction_table(read_records(tmp_path, 'paper_*'))
     assert [(row['reads'], row['seeds']) for row in table] == [('forwards', 3), ('backwards', 3), ('both', 3)]
+
+
+# --- how sure a figure is
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_errors_are_those_of_scipy(seed):
+    a, b = np.random.default_rng(seed).normal(80, 2, (2, 6)).tolist()
+    assert mean_and_error(a) == pytest.approx((np.mean(a), sem(a)))
+    assert paired(a, b).mean / paired(a, b).error == pytest.approx(ttest_rel(a, b).statistic)
+
+
+def test_one_run_has_no_error_and_shows_no_difference():
+    assert mean_and_error([80.0])[0] == 80 and math.isnan(mean_and_error([80.0])[1])
+    assert not paired([80.0], [70.0]).seen and not paired([80.0, 80.0], [80.0, 80.0]).seen
+
+
+def test_pairs_must_be_pairs():
+    with pytest.raises(ValueError):
+        paired([1.0, 2.0], [1.0])
+
+
+def test_a_shared_day_is_taken_out():
+    "Recipes a point apart, whose runs scatter by ten points, but together."
+    days = [0.0, 10.0, -10.0, 5.0, -5.0]
+    d = paired([81 + day for day in days], [80 + day + 0.1 * (-1) ** i for i, day in enumerate(days)])
+    assert d.seen and str(d).startswith('+1.0 ± 0.0')
+
+
+def test_the_words_where_nothing_is_seen():
+    assert str(paired([81.0, 79.0, 80.0], [80.0, 80.0, 80.0])) == '+0.0 ± 0.6, no difference seen'
+    assert 'seen' not in str(paired([85.0, 86.0, 87.0], [80.0, 81.0, 82.5]))
+
+
+# --- what techniques are worth: records of runs/ablations.py
+
+
+def study(**rows):
+    "A record as runs/ablations.py writes it; `_` for a space in a name."
+    rows = [{'name': n.replace('_', ' '), 'group': g, 'seeds': s, 'lr': 0.02, 'valid': 85.0} for n, (g, s) in rows.items()]
+    return {'data': 'subjectivity', 'labels': 200, 'test_texts': 2500, 'rows': rows}
+
+
+STUDY = study(no_stage_2=('stages', [80.0, 82.0, 81.0]), all_of_it=('all', [85.0, 88.0, 86.0]), max_alone=('pooling', [84.5, 88.5]), freez=('stage 3', [86.0]))
+COLUMN = f'difference to *{FULL}*'
+
+
+def test_a_row_a_technique_the_full_recipe_first(tmp_path):
+    record(tmp_path / 'ablations_subjectivity.json', 'python runs/ablations.py subjectivity', STUDY)
+    table = technique_table(read_records(tmp_path, 'ablations_*')['ablations_subjectivity'])
+    assert [(r['row'], r['seeds']) for r in table] == [(FULL, 3), ('no stage 2', 3), ('max alone', 2), ('freez', 1)]
+    assert [r['accuracy in %'] for r in table] == ['86.3 ± 0.9', '81.0 ± 0.6', '86.5 ± 2.0', '86.0']
+    assert [r[COLUMN] for r in table] == ['', '-5.3 ± 0.3', '+0.0 ± 0.5, no difference seen', '']
+    assert len({len(line.split('|')) for line in markdown_table(table).splitlines()}) == 1
+
+
+def test_groups_are_chosen_and_the_full_recipe_stays():
+    assert [r['row'] for r in technique_table(STUDY, ['pooling', 'stage 3'])] == [FULL, 'max alone', 'freez']
+
+
+def test_the_rival_has_a_row_if_it_was_counted():
+    counted = STUDY | {'counting words': [79.0, 80.0, 79.5]}
+    assert technique_table(counted)[-1][COLUMN] == str(paired([79.0, 80.0, 79.5], [85.0, 88.0, 86.0]))
+    assert technique_table(counted, ['stages'])[-1]['row'] == 'no stage 2'
+
+
+def test_a_study_without_the_full_recipe_yet():
+    assert [r[COLUMN] for r in technique_table(study(freez=('stage 3', [86.0, 87.0])))] == ['']
+
+
+def test_the_plot_shows_what_the_table_says():
+    ax = plot_techniques(STUDY)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ['no stage 2', 'max alone']
+    points = [c.lines[0].get_xdata()[0] for c in ax.containers]
+    plt.close()
+    assert points == pytest.approx([paired([80, 82, 81], [85, 88, 86]).mean, 0])
+
+
+def test_table_7_is_part_of_the_ablations():
+    assert set(TABLE_7) <= set(PAPER_ABLATIONS) and set(PAPER_VALIDATION) == set(DATA_SETS) and len(TABLE_7) == 10
+
+
+# --- few labels: whatever rows a study has
+
+
+def few_labels(**rows):
+    return {'points': [{'start': s, 'labels': n, 'seed': k, 'accuracy': a + n / 1000 + k / 100} for s, a in rows.items() for n in (100, 200) for k in (0, 1)]}
+
+
+def test_rows_of_any_name():
+    names = ('scratch', 'wiki-small', 'film-small', 'both directions', 'tf-idf', 'minilm')
+    points = few_labels(**{n: 0.5 + i / 50 for i, n in enumerate(names)})
+    (row, _) = few_label_table(points)
+    assert tuple(row) == ('labels', *names) and row['wiki-small'] == '62.5 (62.0 to 63.0)' and n_seeds(points) == '2'
+    ax = plot_few_labels(points)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert set(lines) == set(names) and list(lines['minilm'].get_ydata()) == pytest.approx([70.5, 80.5])
+    assert len({line.get_color() for line in lines.values()}) == len(names)
+    plt.close()

@@ -107,7 +107,7 @@ def test_contributions_by_part(classifier):
 
 def test_slopes_are_integrated_gradients():
     torch.manual_seed(2)
-    head, x, base = shaken(PoolingHead(12, 3, (6,))), torch.randn(13), torch.randn(13)
+    head, x, base = shaken(PoolingHead(12, 3, (6,))), torch.randn(12), torch.randn(12)
     path = (base + (torch.arange(4000)[:, None] + 0.5) / 4000 * (x - base)).requires_grad_()
     for k in range(3):
         (gradients,) = torch.autograd.grad(head(path)[:, k].mean(), path)
@@ -117,7 +117,7 @@ def test_slopes_are_integrated_gradients():
 @pytest.mark.parametrize('hidden', [(), (6,), (8, 5)])
 def test_slopes_are_complete(hidden):
     torch.manual_seed(3)
-    head, x, base = shaken(PoolingHead(12, 3, hidden, [0.1] * (len(hidden) + 1))), torch.randn(13), torch.randn(13)
+    head, x, base = shaken(PoolingHead(12, 3, hidden, [0.1] * (len(hidden) + 1))), torch.randn(12), torch.randn(12)
     change = head(torch.stack([x, base]))
     torch.testing.assert_close(head_slopes(head, x, base) @ (x - base), change[0] - change[1], atol=1e-5, rtol=1e-4)
     assert head_slopes(head, x, x).isfinite().all()  # nothing changes: the gradient

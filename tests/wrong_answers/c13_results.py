@@ -117,4 +117,31 @@ def luck(k, sd):
         ),
         ('def luck(k, sd): return sd', 'luck exceeds about'),
     ],
+    'check_better_baseline': [
+        ('def better(train): return count_words(train)', 'to the last sentence'),
+        (
+            """
+def better(train):
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, stop_words='english')
+    return make_pipeline(words, LogisticRegression(C=10, max_iter=1000)).fit(train.texts, train.labels)
+""",
+            'worse than counting words',
+        ),
+        (
+            """
+def better(train):
+    return make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)).fit(train.texts, train.labels)
+""",
+            'no difference seen',
+        ),
+        (
+            """
+def better(train):
+    train = load_data('subjectivity').select(range(2000))
+    return make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)).fit(train.texts, train.labels)
+""",
+            'wrong way round',
+        ),
+        ('def better(train): return count_words(train).score(train.texts, train.labels)', 'Give back a fitted model'),
+    ],
 }

@@ -19,7 +19,7 @@ def beyond_the_sum(classifier, text, i, j):
 FIRST = """
 def same_first(classifier, texts):
     def first(text, replace): return occlusion(classifier, text, replace=replace).drop.argmax()
-    return float(np.mean([first(t, None) == first(t, UNK) for t in texts]))
+    return float(np.mean([first(t, None) == first(t, 'xxunk') for t in texts]))
 """
 
 
@@ -70,7 +70,15 @@ WRONG = {
         ),
         (but(FIRST, '.drop.argmax()', '.drop.__abs__().argmax()'), 'speak *against* the verdict as well'),
         (but(FIRST, '.drop.argmax()', '.drop.argmin()'), 'argmin instead of argmax'),
-        (but(FIRST, 'first(t, UNK)', 'first(t, None)'), 'same `replace`'),
+        (but(FIRST, "first(t, 'xxunk')", 'first(t, None)'), 'same `replace`'),
         (but(FIRST, 'return float(', 'return float(-'), 'yours says'),
+    ],
+    'check_without_the_notes': [
+        ('def without_the_notes(texts): return texts', 'still there'),
+        ("def without_the_notes(texts): return [t.replace('( ruth ) ', '') for t in texts]", 'as much as two did'),
+        ("def without_the_notes(texts): return ['' for t in texts]", 'words are left'),
+        ("def without_the_notes(texts): return [t for t in texts if 'sam' not in t.split()]", 'keep all of them'),
+        ("def without_the_notes(texts): return [t.replace('( ', '').replace(') ', '') for t in texts]", 'without any notes'),
+        ("def without_the_notes(texts): return ' '.join(texts)", 'A list of strings'),
     ],
 }

@@ -65,4 +65,36 @@ def leaked_score(model, train, test, k):
             '*test* texts are to leak',
         ),
     ],
+    'check_rare_finder': [
+        ('def rare_finder(train): return count_words(train)', 'as good as `count_words`'),
+        (
+            """
+def rare_finder(train):
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, class_weight='balanced', max_iter=1000))
+    return model.fit(train.texts, train.labels)
+""",
+            '70 % is asked for',
+        ),
+        (
+            """
+def rare_finder(train):
+    from sklearn.dummy import DummyClassifier
+    return DummyClassifier(strategy='constant', constant=0).fit(train.texts, train.labels)
+""",
+            'always says',
+        ),
+        (
+            """
+def rare_finder(train):
+    from sklearn.dummy import DummyClassifier
+    return DummyClassifier(strategy='constant', constant=1).fit(train.texts, train.labels)
+""",
+            'never says',
+        ),
+        ('def rare_finder(train): return count_words', 'Give back a fitted model'),
+        ('def rare_finder(train): return count_words(train).predict(train.texts)', 'Give back a fitted model'),
+    ],
 }

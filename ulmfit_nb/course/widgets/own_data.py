@@ -277,7 +277,7 @@ def stop_training(own: OwnData):
 # %% ../../../nbs/course/widgets/own_data.ipynb #9bfc8444
 def own_data(
     lm=None,               # folder or name of the language model to start from; None: the first that ships, if any does
-    source='subjectivity', # what to look at first: a table, or the name of a data set
+    source='subjectivity',      # what to look at first: a table, or the name of a data set
     preset='small',        # the settings of both stages: 'tiny', 'small' or 'laptop'
     out='my-classifier',   # folder to write to; nothing is written before Train is pressed
 ) -> OwnData:
