@@ -62,7 +62,6 @@ class Ladder:
     results: Annotated[Path, Option(help='directory of the record')] = Path(__file__).parent.parent / 'results'
     seeds: Annotated[list[int], Option(help='of weights, dropout and the order of sentences')] = (0, 1, 2, 3, 4)
     rates: Annotated[list[float], Option(help='that the networks try')] = (0.003, 0.01, 0.03)
-    tried: Annotated[int, Option(help='epochs of a trial')] = 1
     epochs: Annotated[int, Option(help='epochs of a network')] = 6
     n: Annotated[int, Option(help='features of a network')] = 128
     dropout: Annotated[float, Option(help='of a network: before and after its body')] = 0.4
@@ -125,14 +124,14 @@ def judge(read, ids: np.ndarray, unk: int) -> dict:
     return {'loss': loss / n, 'next_word': hits / n}
 
 
-def learn(kind: str, vocab: Vocab, train: TokenStream, stop: TokenStream, args: Ladder, lr: float, epochs: int, seed: int) -> tuple[Network, dict]:
+def learn(kind: str, vocab: Vocab, train: TokenStream, stop: TokenStream, args: Ladder, lr: float, seed: int) -> tuple[Network, dict]:
     "A network with the weights of the epoch that was best on `stop`; the rate rises for a hundred steps and sinks to nothing."
     torch.manual_seed(seed)
     network = Network(kind, len(vocab), args.n, args.dropout).to(DEVICE)
     opt = torch.optim.AdamW(network.parameters(), lr, betas=(0.8, 0.99), weight_decay=0.0)
     batches = LMBatches(*train, bs=20, bptt=35, shuffle=True, seed=seed)
-    steps, done, best = epochs * batches.n_batches(), 0, (math.inf, 0, None)
-    for epoch in range(epochs):
+    steps, done, best = args.epochs * batches.n_batches(), 0, (math.inf, 0, None)
+    for epoch in range(args.epochs):
         state = None
         for x, y in batches.epoch(epoch):
             opt.param_groups[0]['lr'] = lr * min(1, (done + 1) / 100) * (1 - done / steps)
@@ -148,10 +147,14 @@ def learn(kind: str, vocab: Vocab, train: TokenStream, stop: TokenStream, args: 
         print(f'      {kind}, rate {lr}, epoch {epoch + 1}: {math.exp(found):.1f} on the sentences set aside', flush=True)
         if found < best[0]:
             best = found, epoch + 1, copy.deepcopy(network.state_dict())
-    if best[2] is None:
-        raise FloatingPointError(f'{kind}: the loss is no number at a rate of {lr}')
-    network.load_state_dict(best[2])
-    return network.eval(), {'precision': 'bf16' if computes_bf16(DEVICE) else 'fp32', 'lr': lr, 'best_epoch': best[1], 'stopped_at': math.exp(best[0])}
+    if best[2] is not None:  # else the loss was no number from the first epoch on
+        network.load_state_dict(best[2])
+    return network.eval(), {
+        'precision': 'bf16' if computes_bf16(DEVICE) else 'fp32',
+        'lr': lr,
+        'best_epoch': best[1],
+        'stopped_at': math.exp(min(best[0], 700)),
+    }
 
 
 # --- what a rung is asked
@@ -219,12 +222,15 @@ def climb(rung: str, seed: int, args: Ladder, rates: dict) -> dict:
     if rung == 'wiki':
         return of_stage(args.lm, args)
     if rung in NETWORKS:
-        stream = TokenStream.of([vocab.numericalize(t) for t in Tokenizer().map(texts)])
-        parts = split_stream(stream)
-        if rung not in rates:
-            rates[rung] = {str(lr): learn(rung, vocab, *parts, args, lr, args.tried, 0)[1]['stopped_at'] for lr in args.rates}
+        parts = split_stream(TokenStream.of([vocab.numericalize(t) for t in Tokenizer().map(texts)]))
+
+        def at_rate(lr, seed):
+            return learn(rung, vocab, *parts, args, lr, seed)
+
+        tried = {lr: at_rate(lr, 0) for lr in args.rates if rung not in rates}
+        rates.setdefault(rung, {str(lr): how['stopped_at'] for lr, (_, how) in tried.items()})
         lr = float(min(rates[rung], key=rates[rung].get))
-        network, how = learn(rung, vocab, *parts, args, lr, args.epochs, seed)
+        network, how = tried[lr] if lr in tried and seed == 0 else at_rate(lr, seed)
         return how | of_network(network, vocab, args)
     path, stage = args.out / f'{rung}-{seed}', replace(settings(args)[rung], seed=seed)
     if rung == 'awd-lstm':
@@ -263,7 +269,7 @@ class Trigrams(Bigrams):
 def about(args: Ladder) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
     vocab, train, held, charge = read_sentences(args.data)
-    trained = {'rates': list(args.rates), 'tried': args.tried, 'epochs': args.epochs, 'n': args.n, 'dropout': args.dropout}
+    trained = {'rates': list(args.rates), 'epochs': args.epochs, 'n': args.n, 'dropout': args.dropout}
     return {
         'data': Path(args.data).name,
         'texts': {split: fingerprint(load_data(args.data, split).texts) for split in ('train', 'validation')},
