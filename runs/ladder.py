@@ -251,7 +251,7 @@ class Trigrams(Bigrams):
         before = np.searchsorted(self.names, ids[:-2] * vocab_sz + ids[1:-1])
         self.pairs, self.counts = np.unique(before * vocab_sz + ids[2:], return_counts=True)
         once, twice = (np.sum(self.counts == n) for n in (1, 2))
-        self.discount = once / max(1, once + 2 * twice)
+        self.discount = once / (once + 2 * twice) if once else 0.5
 
     def __call__(self, before):
         if len(before) < 2:

@@ -44,15 +44,15 @@ def read_sentences(
     unknown = {word for tokens in held for word in tokens if word not in vocab}
     return Sentences(vocab, learnt, asked, unknown_charge(asked, vocab, len(unknown)))
 
-# %% ../nbs/04_from_nothing.ipynb #6c93b21e
+# %% ../nbs/04_from_nothing.ipynb #5cb184e0
 def perplexity(
     model,              # called with ids, gives the probability of each word to come next: (vocab_sz,)
     ids: np.ndarray,    # (n,) all but the first are guessed, each from those before it
     charge: float=1.,   # for unknown words, from `unknown_charge`
 ) -> float:
     "Among how many words a model hesitates, in effect: one over the probability it gave, as a geometric mean."
-    nats = [-np.log(model(ids[:i])[ids[i]]) for i in range(1, len(ids))]
-    return float(charge * np.exp(np.mean(nats)))
+    p = np.array([model(ids[:i])[ids[i]] for i in range(1, len(ids))], np.float64)
+    with np.errstate(divide='ignore'): return float(charge * np.exp(-np.log(p).mean()))   # infinite, if a p is 0
 
 # %% ../nbs/04_from_nothing.ipynb #41e55ab3
 class Frequencies:
@@ -97,7 +97,7 @@ def write_line(
         if ids[-1] == ids[0]: break   # xxbos
     return ' '.join(vocab.tokens(ids)[1:]).removesuffix(' xxbos')
 
-# %% ../nbs/04_from_nothing.ipynb #c4a00567
+# %% ../nbs/04_from_nothing.ipynb #ad249c48
 class Bigrams:
     "Counted pairs, each count a little discounted; what that frees is shared out by another model."
     def __init__(
@@ -110,7 +110,7 @@ class Bigrams:
         self.lower = lower or Frequencies(ids, vocab_sz)
         self.pairs, self.counts = np.unique(ids[:-1] * vocab_sz + ids[1:], return_counts=True)   # sorted
         once, twice = (np.sum(self.counts == n) for n in (1, 2))
-        self.discount = once / max(1, once + 2 * twice)
+        self.discount = once / (once + 2 * twice) if once else 0.5
 
     def followers(self, word: int) -> tuple[np.ndarray, np.ndarray]:
         "The ids that have followed `word`, and how often each did."

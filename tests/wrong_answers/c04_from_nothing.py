@@ -92,7 +92,7 @@ def gru_step(x, h, w, u, b, b2):
             'no better than pairs',
         ),
         (
-            f'{TRIPLES}        p = p * 0.9\n        p[words] += 0.1 * n / n.sum()\n        return p',
+            f'{TRIPLES}        p = p * 0.99\n        p[words] += 0.01 * n / n.sum()\n        return p',
             'is better than pairs',
         ),
         (
