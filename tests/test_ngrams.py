@@ -132,5 +132,4 @@ def test_a_line_is_drawn_and_ends(few):
     assert len(lines) > 1 and all(line.startswith('a warm ') and 'xx' not in line for line in lines)
     assert write_line(model, vocab, 'a warm', seed=3) == write_line(model, vocab, 'a warm', seed=3)
     assert max(len(line.split()) for line in lines) <= 22
-    greedy = write_line(model, vocab, 'a warm', n=3, top_k=1)
-    assert greedy == write_line(model, vocab, 'a warm', n=3, temperature=0.01, seed=5)
+    assert len({write_line(model, vocab, 'a warm', top_k=1, seed=seed) for seed in range(4)}) == 1, 'always the likeliest'

@@ -69,7 +69,7 @@ class Frequencies:
         "The probability of each word, (vocab_sz,), after the ids `before`."
         return self.p
 
-# %% ../nbs/04_from_nothing.ipynb #cc001fc8
+# %% ../nbs/04_from_nothing.ipynb #00f8ed58
 def best_words(
     p: np.ndarray,   # (vocab_sz,) probabilities, or scores
     vocab: Vocab,
@@ -79,20 +79,18 @@ def best_words(
     return [vocab.words[i] for i in np.argsort(-p, kind='stable') if i != vocab.unk][:n]
 
 def write_line(
-    model, vocab: Vocab,         # as in `perplexity`
-    prompt: str='the film is a',
-    n: int=20,                   # words at most: a new sentence ends the line
-    temperature: float=0.8,      # below 1: likelier words
-    top_k: int=40,               # how many to choose among
-    seed: int=0,
+    model, vocab: Vocab,            # as in `perplexity`
+    prompt: str='the film is a',    # how it begins
+    n: int=20,                      # words to add at most: a new sentence ends the line
+    top_k: int=40, seed: int=0,     # it chooses among the likeliest `top_k`
 ) -> str:
-    "Let a model write: each word is drawn by its probability."
+    "Let a model write: each word is drawn by its probability, sharpened a little (a temperature of 0.8)."
     ids, rng = vocab.numericalize(Tokenizer()(prompt)).tolist(), np.random.default_rng(seed)
     for _ in range(n):
         p = np.array(model(np.array(ids)), np.float64)
         p[vocab.unk] = 0
         best = np.argsort(-p, kind='stable')[:top_k]
-        sharp = p[best] ** (1 / temperature)
+        sharp = p[best] ** (1 / 0.8)
         ids.append(int(rng.choice(best, p=sharp / sharp.sum())))
         if ids[-1] == ids[0]: break   # xxbos
     return ' '.join(vocab.tokens(ids)[1:]).removesuffix(' xxbos')
