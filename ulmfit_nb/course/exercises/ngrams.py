@@ -29,20 +29,22 @@ def check_perplexity_by_hand(n):
     need(math.isclose(n, 4, rel_tol=1e-3), 'Take the mean of the four logarithms, turn its sign round, undo it.')
     return 'It hesitated among 2, 4, 8 and 4 words, in effect, and 4 is the geometric mean of these.'
 
-# %% ../../../nbs/course/exercises/ngrams.ipynb #44226d69
+# %% ../../../nbs/course/exercises/ngrams.ipynb #c094a6c6
 @exercise
 def check_forget_bias(f):
     "With which bias half of a gradient survives, from chapter 4."
     for n in (5, 20, 1, 100):
         b = float(f(n))
         gate = 0.5 ** (1 / n)
-        need(not math.isclose(b, gate, rel_tol=1e-4), 'That is how open the gate must be. Its bias goes through a sigmoid.')
+        need(not math.isclose(b, gate, rel_tol=1e-4),
+             'That is how open the gate must be. Its bias goes through a sigmoid.')
         need(n == 1 or not math.isclose(b, -math.log(gate / (1 - gate)), rel_tol=1e-4),
              'The sign is wrong: so the gate would be nearly shut.')
         need(n == 1 or not math.isclose(b, math.log(gate), rel_tol=1e-4),
              'The inverse of the sigmoid is ln f - ln(1 - f), and not the logarithm alone.')
         left = (1 / (1 + math.exp(-b))) ** n
-        need(math.isclose(left, 0.5, rel_tol=1e-3), f'With n = {n} and your bias of {b:.2f}, {left:.3f} is left, not a half.')
+        need(math.isclose(left, 0.5, rel_tol=1e-3),
+             f'With n = {n} and your bias of {b:.2f}, {left:.3f} is left, not a half.')
     at_one = math.log(0.5) / math.log(1 / (1 + math.exp(-1)))
     return (f'A bias of 1 leaves a half after {at_one:.1f} steps, and one of {float(f(20)):.1f} after twenty: '
             'each e-th part that the gate lacks to 1 carries e times as far.')
@@ -67,7 +69,7 @@ SLIPS = {
     'no reset': 'r is computed and never used: it decides how much of the state goes into g.',
 }
 
-# %% ../../../nbs/course/exercises/ngrams.ipynb #383f0230
+# %% ../../../nbs/course/exercises/ngrams.ipynb #bfde6bd9
 @exercise
 def check_gru_step(f):
     "One step of a GRU, from chapter 4."
@@ -79,19 +81,21 @@ def check_gru_step(f):
             x, h = torch.randn(bs, n_in), torch.randn(bs, n)
         weights = [p.detach() for p in gru.parameters()]
         found = f(x, h, *weights)
-        need(isinstance(found, torch.Tensor) and found.shape == h.shape, f'The new h is due, of shape {tuple(h.shape)}.')
+        need(isinstance(found, torch.Tensor) and found.shape == h.shape,
+             f'The new h is due, of shape {tuple(h.shape)}.')
         for slip, hint in SLIPS.items(): need(not torch.allclose(found, _gru(x, h, *weights, slip), atol=1e-5), hint)
         right = gru(x[:, None], h[None])[0][:, 0].detach()
         off = (found - right).abs().max().item()
         need(off < 1e-5, f'It differs from nn.GRU by {off:.2g}: compare with the formulas, term by term.')
-    return 'That is nn.GRU. It has three quarters of the weights of an LSTM, and keeps by z h what an LSTM keeps by f c.'
+    return 'That is nn.GRU, with three quarters of the weights of an LSTM. It keeps by z h what an LSTM keeps by f c.'
 
-# %% ../../../nbs/course/exercises/ngrams.ipynb #d0a90e4e
+# %% ../../../nbs/course/exercises/ngrams.ipynb #55bfcb8f
 def _need_a_model(model, places: list, vocab_sz: int):
     "Probabilities of all words, at places that are not all alike."
     for what, before in places:
         p = np.asarray(model(before), np.float64)
-        need(p.shape == (vocab_sz,), f'A call should give a probability for each word, of shape ({vocab_sz},), not {p.shape}.')
+        need(p.shape == (vocab_sz,),
+             f'A call should give a probability for each word, of shape ({vocab_sz},), not {p.shape}.')
         need(p.min() > 0, f'{what}, some word has probability 0: give pairs what the discount frees.')
         need(abs(p.sum() - 1) < 1e-6, f'{what}, the probabilities sum to {p.sum():.4f}, and not to 1.')
 
