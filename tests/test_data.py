@@ -1,7 +1,5 @@
 "Texts and labels: what is refused, splits, what data are known by, and the set that ships."
 
-import json
-import re
 from collections import Counter
 
 import numpy as np
@@ -12,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulmfit_nb.data import DataError, TextData, Tokens, check_labels, check_texts, encode_labels, fingerprint, split_data, splits_of
-from ulmfit_nb.sources import DATASETS, NAMED, TextSource, load_data
+from ulmfit_nb.sources import NAMED, TextSource, load_data
 
 # --- splits
 
@@ -50,7 +48,7 @@ def test_groups_stay_together(groups, frac, seed):
 
 
 def test_another_seed_is_another_split():
-    data = load_data('reviews')
+    data = load_data('subjectivity', 'validation')
     assert split_data(data, 0.2, 0) != split_data(data, 0.2, 1)
 
 
@@ -67,58 +65,6 @@ def test_splits_of_too_little():
         split_data(TextData(['a', 'b'], [0, 1], ['x', 'y']))
     with refuse('3 groups for 2 texts', 'Give one group'):
         split_data(TextData(['a', 'b']), groups=[1, 2, 3])
-
-
-# --- what ships
-
-
-def everything():
-    return [t for split in ('train', 'validation', 'test', 'unsup') for t in load_data('reviews', split).texts]
-
-
-def test_the_shipped_set_is_what_its_card_says():
-    for split, n in (('train', 360), ('validation', 120), ('test', 200)):
-        assert Counter(load_data('reviews', split).labels) == {0: n // 2, 1: n // 2}
-    texts = everything()
-    assert len(texts) == 850 and len(load_data('reviews', 'unsup')) == 170
-    assert all(20 <= len(t.split()) <= 150 for t in texts)
-    assert len(load_data('prose')) + len(load_data('prose', 'validation')) == 135
-    card = (DATASETS / 'README.md').read_text(encoding='utf-8')
-    assert all(re.search(rf'\b{n}\b', card) for n in (850, 360, 120, 200, 170, 135)) and 'CC0' in card
-
-
-@pytest.mark.parametrize('texts', [everything(), load_data('prose', 'train+validation').texts], ids=['reviews', 'prose'])
-def test_no_near_duplicates(texts):
-    "The share of common runs of three words, of the shorter text's, stays under 0.3."
-    from scipy.sparse import csr_array
-
-    ids, owner, sizes = {}, [], []
-    for i, text in enumerate(texts):
-        words = re.findall(r'\w+', text.lower())
-        runs = {ids.setdefault(run, len(ids)) for run in zip(words, words[1:], words[2:])}
-        sizes.append(len(runs))
-        owner += [(i, run) for run in runs]
-    has = csr_array((np.ones(len(owner)), tuple(np.array(owner).T)), (len(texts), len(ids)))
-    common = (has @ has.T).toarray() / np.minimum.outer(sizes, sizes)
-    np.fill_diagonal(common, 0)
-    assert common.max() < 0.3
-
-
-def test_counting_words_does_not_do():
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    train, test = load_data('reviews', 'train+validation'), load_data('reviews', 'test')
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, solver='liblinear'))
-    accuracy = model.fit(train.texts, train.labels).score(test.texts, test.labels)
-    assert 0.5 < accuracy < 0.85
-
-
-def test_shipped_files_are_json_lines_of_the_columns_in_the_card():
-    for path in DATASETS.glob('*.jsonl'):
-        wanted = {'text', 'label'} if path.name.startswith('reviews') else {'title', 'text'}
-        assert all(set(json.loads(line)) == wanted for line in path.read_text(encoding='utf-8').splitlines())
 
 
 # --- refusals: the message names the cause and the mend

@@ -32,8 +32,6 @@ class NamedSet:
 LABELLED = ('train', 'validation', 'test')
 
 NAMED = {
-    'reviews': NamedSet(None, classes=['neg', 'pos'], unsup=True),
-    'prose': NamedSet(None, label=None),
     'subjectivity': NamedSet(None, classes=['plot', 'opinion'], splits=LABELLED),
     'snippets': NamedSet(None, classes=['negative', 'positive'], splits=LABELLED),
     'film_reviews': NamedSet(None, classes=['negative', 'positive'], splits=LABELLED),
@@ -57,7 +55,6 @@ def local_files(
     split: str,          # train, validation, test or unsup
 ) -> list[Path]:         # the set's files of that split on this machine; raises `DataError` as `_shipped` does
     "Files of a named set: those that ship, or those under the folder that ULMFIT_NB_DATA names."
-    if name in ('reviews', 'prose'): return sorted(DATASETS.glob(f'{name}_{split}.jsonl'))
     if NAMED[name].splits: return [_shipped(name, split)]
     root = os.environ.get('ULMFIT_NB_DATA')
     if not root: return []
@@ -82,8 +79,6 @@ def read_named(
     files, known = local_files(name, split), NAMED[name]
     if files: yield from (_read_file_of(name, f) for f in files)
     elif known.hub is None:
-        here = sorted(f.stem.removeprefix(f'{name}_') for f in DATASETS.glob(f'{name}_*'))
-        if here: raise DataError(_NO_SPLIT.format(name, split, ', '.join(here)))
         raise DataError(f'{name}: there is no split {split!r} here, and the set is on no hub. '
                         'Set ULMFIT_NB_DATA to the folder that holds it.')
     else: yield _from_hub(name, known, split)
