@@ -50,10 +50,11 @@ def options(
 SHIP = ', '.join(name for name, known in NAMED.items() if known.splits)
 ELSEWHERE = ', '.join(name for name, known in NAMED.items() if not known.splits)
 Data = Annotated[str, typer.Option(
-    '--data', help=f'A set that ships ({SHIP}), one that is downloaded or lies in the folder ULMFIT_NB_DATA ({ELSEWHERE}), '
-                   'a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
+    '--data', help=f'A set that ships ({SHIP}), one that is downloaded or lies in the folder ULMFIT_NB_DATA '
+                   f'({ELSEWHERE}), a .csv, .tsv, .jsonl or .parquet file, or a folder with one folder a class.')]
 Split = Annotated[str, typer.Option(
-    help='Split of a named set, or of a folder that has one folder a split; several with a plus sign: train+validation.')]
+    help='Split of a named set, or of a folder that has one folder a split; '
+         'several with a plus sign: train+validation.')]
 Out = Annotated[Path, typer.Option(help='Directory to write. A run that was cut short goes on from here.')]
 From = Annotated[str, typer.Option(
     '--lm', help='Language model to start from: '

@@ -72,7 +72,6 @@ def local_files(
     split: str,          # train, validation, test or unsup
 ) -> list[Path]:         # the set's files of that split on this machine; raises `DataError` as `_shipped` does
     "Files of a named set: those that ship, or those under the folder that ULMFIT_NB_DATA names."
-    if name in ('reviews', 'prose'): return sorted(DATASETS.glob(f'{name}_{split}.jsonl'))
     if NAMED[name].splits: return [_shipped(name, split)]
     root = os.environ.get('ULMFIT_NB_DATA')
     if not root: return []
