@@ -17,8 +17,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 import ulmfit_nb.estimator as estimator
 from ulmfit_nb import TextClassifier, fine_tune, load_classifier, save_pretrained, stages, train_classifier
-from ulmfit_nb.data import DataError, TextData
-from ulmfit_nb.estimator import folder_for, label_codes, rows_for
+from ulmfit_nb.data import DataError, TextData, label_codes
+from ulmfit_nb.estimator import folder_for, rows_for
 from ulmfit_nb.settings import PRESETS, override
 from ulmfit_nb.stages import StageError, load_lm
 

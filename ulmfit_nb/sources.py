@@ -34,8 +34,6 @@ class NamedSet:
 LABELLED = ('train', 'validation', 'test')
 
 NAMED = {
-    'reviews': NamedSet(None, classes=['neg', 'pos'], unsup=True),
-    'prose': NamedSet(None, label=None),
     'subjectivity': NamedSet(None, classes=['plot', 'opinion'], splits=LABELLED),
     'snippets': NamedSet(None, classes=['negative', 'positive'], splits=LABELLED),
     'film_reviews': NamedSet(None, classes=['negative', 'positive'], splits=LABELLED),
@@ -96,8 +94,6 @@ def read_named(
     files, known = local_files(name, split), NAMED[name]
     if files: yield from (_read_file_of(name, f) for f in files)
     elif known.hub is None:
-        here = sorted(f.stem.removeprefix(f'{name}_') for f in DATASETS.glob(f'{name}_*'))
-        if here: raise DataError(_NO_SPLIT.format(name, split, ', '.join(here)))
         raise DataError(f'{name}: there is no split {split!r} here, and the set is on no hub. '
                         'Set ULMFIT_NB_DATA to the folder that holds it.')
     else: yield _from_hub(name, known, split)
