@@ -74,7 +74,7 @@ def test_an_answer_opens(page):
 
 
 def test_controls_are_found(page):
-    "The explorer of chapter 7 has seven sliders; a test that finds no controls would say nothing."
+    "The explorer of chapter 08 has seven sliders; a test that finds no controls would say nothing."
     widget = STORED['schedules-lrexplorer']
     show(page, widget)
     assert page.locator('.stage input[type=range]').count() == 7
