@@ -168,14 +168,14 @@ class DocBatches(Epochs):
             docs = [self.docs[i][::-1] if self.backwards else self.docs[i] for i in idxs]
             yield collate(docs, None if self.labels is None else [self.labels[i] for i in idxs], idxs, self.pad)
 
-# %% ../nbs/appendix/streams.ipynb #ebcc5dc6
+# %% ../nbs/appendix/batching_streams.ipynb #ebcc5dc6
 from array import array
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from .files import atomic_open
 
-# %% ../nbs/appendix/streams.ipynb #e10e9943
+# %% ../nbs/appendix/batching_streams.ipynb #e10e9943
 class TokenStream(NamedTuple):
     "A corpus as one run of ids and the places where documents begin."
     ids: np.ndarray       # (n_tokens,), int32; may be a memory map
@@ -196,7 +196,7 @@ class TokenStream(NamedTuple):
         ids = np.concatenate(docs).astype(np.int32) if len(docs) else np.empty(0, np.int32)
         return cls(ids, offsets_from([len(d) for d in docs]))
 
-# %% ../nbs/appendix/streams.ipynb #e954754b
+# %% ../nbs/appendix/batching_streams.ipynb #e954754b
 class StreamWriter:
     "Writes documents to `path` as they come; of a corpus, only the documents' lengths are kept in memory."
     def __init__(self, path: str | Path):  # file for the ids; their offsets go beside it, with the ending .offsets
@@ -222,7 +222,7 @@ class StreamWriter:
         self.writing.close()
         return open_stream(self.path)
 
-# %% ../nbs/appendix/streams.ipynb #b8da9485
+# %% ../nbs/appendix/batching_streams.ipynb #b8da9485
 def open_stream(
     path: str | Path,    # what `StreamWriter` was given
 ) -> TokenStream:        # memory-mapped; raises `ValueError` if ids and offsets do not belong together
@@ -236,7 +236,7 @@ def open_stream(
                          'one of them is cut short or from another run. Delete both and write them again.')
     return TokenStream(np.memmap(path, np.int32, 'c') if size else np.empty(0, np.int32), offsets)
 
-# %% ../nbs/appendix/streams.ipynb #4a294eec
+# %% ../nbs/appendix/batching_streams.ipynb #4a294eec
 class Reordered:
     "Documents in another order, perhaps each read from its end, as one stream. The corpus is not copied."
     def __init__(
@@ -257,7 +257,7 @@ class Reordered:
         doc = np.searchsorted(self.ends, places, side='right')
         return self.ids[self.sign * places + self.shift[doc]]
 
-# %% ../nbs/appendix/streams.ipynb #d41417bb
+# %% ../nbs/appendix/batching_streams.ipynb #d41417bb
 def varied_lengths(
     row_len: int,                # tokens in a line
     bptt: int,                   # tokens in a row of a batch, about
@@ -271,7 +271,7 @@ def varied_lengths(
         left -= out[-1]
     return out
 
-# %% ../nbs/appendix/streams.ipynb #1f9a239e
+# %% ../nbs/appendix/batching_streams.ipynb #1f9a239e
 def row_length(
     n_tokens: int,   # in the corpus
     bs: int,         # rows in a batch
@@ -282,7 +282,7 @@ def row_length(
         raise ValueError(f'{n_tokens} tokens are too few for {bs} rows: give more text, or a smaller bs.')
     return (n_tokens - 1) // bs
 
-# %% ../nbs/appendix/streams.ipynb #478f331e
+# %% ../nbs/appendix/batching_streams.ipynb #478f331e
 def chunks(
     order: np.ndarray,       # (n,) what is cut
     size: int,               # how long a piece is; the last may be shorter
@@ -290,7 +290,7 @@ def chunks(
     "An array, cut into pieces."
     return np.split(order, range(size, len(order), size))
 
-# %% ../nbs/appendix/streams.ipynb #0e4a2390
+# %% ../nbs/appendix/batching_streams.ipynb #0e4a2390
 def check_offsets(
     ids,               # (n_tokens,)
     offsets=None,      # (n_docs + 1,); None: all of it is one document
@@ -302,7 +302,7 @@ def check_offsets(
                          f'these go from {offsets[0]} to {offsets[-1]}.')
     return offsets
 
-# %% ../nbs/appendix/streams.ipynb #a433bb4c
+# %% ../nbs/appendix/batching_streams.ipynb #a433bb4c
 def check_bptt(
     bptt: int,   # tokens in a row
 ) -> int:        # the same; raises `ValueError` below 1
@@ -310,7 +310,7 @@ def check_bptt(
     if bptt < 1: raise ValueError(f'bptt is {bptt}, and a row needs at least one token.')
     return bptt
 
-# %% ../nbs/appendix/streams.ipynb #73f2a900
+# %% ../nbs/appendix/batching_streams.ipynb #73f2a900
 def list_docs(
     docs,      # a list of arrays of ids, or a `TokenStream`
     labels,    # one for each, or None
@@ -322,7 +322,7 @@ def list_docs(
         raise ValueError(f'{len(labels)} labels for {len(docs)} documents')
     return docs
 
-# %% ../nbs/appendix/streams.ipynb #b6813f81
+# %% ../nbs/appendix/batching_streams.ipynb #b6813f81
 def merge_last(
     groups: list[np.ndarray],     # indices of documents, batch by batch
 ) -> list[np.ndarray]:            # the same documents, the last batch no longer of one

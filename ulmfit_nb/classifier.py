@@ -105,7 +105,7 @@ class PoolingClassifier(nn.Module):
         pooled = pool.result()
         return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
 
-# %% ../nbs/appendix/long_documents.ipynb #cd56f939
+# %% ../nbs/appendix/classifier_documents.ipynb #cd56f939
 class Piece(NamedTuple):
     "Columns of a batch that are read together."
     start: int     # the first column
@@ -113,7 +113,7 @@ class Piece(NamedTuple):
     running: int   # documents that reach into it: the first so many rows
     no_grad: int   # of these, the first so many are read without gradients
 
-# %% ../nbs/appendix/long_documents.ipynb #2959fa15
+# %% ../nbs/appendix/classifier_documents.ipynb #2959fa15
 def bptt_pieces(
     lengths,                    # (bs,) tokens in each document, descending
     bptt: int=70,               # tokens in a piece
@@ -127,12 +127,12 @@ def bptt_pieces(
     ends = [(start, min(start + bptt, int(sizes[0]))) for start in range(0, int(sizes[0]), bptt)]
     return [Piece(a, b, int((sizes > a).sum()), int((sizes - reach >= a + bptt).sum())) for a, b in ends]
 
-# %% ../nbs/appendix/long_documents.ipynb #63500622
+# %% ../nbs/appendix/classifier_documents.ipynb #63500622
 def _rows(state, a, b):
     "The state of rows a to b."
     return None if state is None else [(h[:, a:b].contiguous(), c[:, a:b].contiguous()) for h, c in state]
 
-# %% ../nbs/appendix/long_documents.ipynb #87798ac6
+# %% ../nbs/appendix/classifier_documents.ipynb #87798ac6
 def read_piece(
     encoder: AWDLSTM,
     ids: torch.Tensor,       # (running, width) the piece
@@ -148,7 +148,7 @@ def read_piece(
     state = [(torch.cat([h, h2], 1), torch.cat([c, c2], 1)) for (h, c), (h2, c2) in zip(first, second)]
     return torch.cat([out, rest]), state
 
-# %% ../nbs/appendix/long_documents.ipynb #916e117d
+# %% ../nbs/appendix/classifier_documents.ipynb #916e117d
 def read_pieces(
     encoder: AWDLSTM,
     ids: torch.Tensor,       # (bs, longest), the longest document first
@@ -161,7 +161,7 @@ def read_pieces(
         out, state = read_piece(encoder, ids[:piece.running, piece.start:piece.stop], state, weights, piece.no_grad)
         yield piece, out.float()
 
-# %% ../nbs/appendix/long_documents.ipynb #04150182
+# %% ../nbs/appendix/classifier_documents.ipynb #04150182
 def merge_parts(
     old: tuple,              # last, maximum and total so far, each (bs, n)
     new: tuple,              # those of the next piece, for the first rows: the documents still running
@@ -171,7 +171,7 @@ def merge_parts(
     merged = new[0], torch.maximum(old[1][:n], new[1]), old[2][:n] + new[2]
     return tuple(torch.cat([m, o[n:]]) for m, o in zip(merged, old))
 
-# %% ../nbs/appendix/long_documents.ipynb #57f6c111
+# %% ../nbs/appendix/classifier_documents.ipynb #57f6c111
 class RunningPool:
     "`concat_pool` a piece at a time. Rows are sorted by length, so those still running are always the first."
     def __init__(self, lengths: torch.Tensor):  # (bs,), descending, at least 1
@@ -186,7 +186,7 @@ class RunningPool:
         last, high, total = self.parts
         return torch.cat([last, high, total / self.lengths[:, None]], 1)
 
-# %% ../nbs/appendix/long_documents.ipynb #8c62ce82
+# %% ../nbs/appendix/classifier_documents.ipynb #8c62ce82
 def fill_empty(
     ids: torch.Tensor,       # (bs, longest)
     lengths: torch.Tensor,   # (bs,) tokens in each document, perhaps 0; on the CPU
@@ -197,7 +197,7 @@ def fill_empty(
         raise ValueError(f'a document of {int(lengths.max())} tokens in a batch of {ids.shape[1]} columns')
     return ids.masked_fill((lengths < 1)[:, None].to(ids.device), pad), lengths.clamp(min=1)
 
-# %% ../nbs/appendix/long_documents.ipynb #e8f48207
+# %% ../nbs/appendix/classifier_documents.ipynb #e8f48207
 class RunningSquare:
     "The mean square of features that come a piece at a time, padding left out."
     def __init__(self): self.total, self.n = 0., 0
@@ -208,7 +208,7 @@ class RunningSquare:
 
     def mean(self) -> torch.Tensor: return self.total / self.n.clamp(min=1)
 
-# %% ../nbs/appendix/long_documents.ipynb #0538233c
+# %% ../nbs/appendix/classifier_documents.ipynb #0538233c
 def learning_reach(
     model: PoolingClassifier,
 ) -> int | None:     # for `bptt_pieces`
@@ -216,7 +216,7 @@ def learning_reach(
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
 
-# %% ../nbs/appendix/prediction.ipynb #pr000003
+# %% ../nbs/appendix/classifier_prediction.ipynb #pr000003
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -226,7 +226,7 @@ from .stages import Stage, StageError
 from .tokenization import Tokenizer, Vocab
 from .training import Step
 
-# %% ../nbs/appendix/prediction.ipynb #58b0212f
+# %% ../nbs/appendix/classifier_prediction.ipynb #58b0212f
 class ClassifierTask:
     "Learn to tell documents apart."
     def __init__(
@@ -246,7 +246,7 @@ class ClassifierTask:
 
     def validate(self, model) -> dict: return {} if self.valid is None else evaluate_classifier(model, self.valid)
 
-# %% ../nbs/appendix/prediction.ipynb #defe11b3
+# %% ../nbs/appendix/classifier_prediction.ipynb #defe11b3
 @torch.no_grad()
 def predict_logits(
     model: PoolingClassifier,     # put into evaluation mode; computes where its weights are
@@ -266,7 +266,7 @@ def predict_logits(
             bar.update(len(batch.index))
     return out
 
-# %% ../nbs/appendix/prediction.ipynb #c698710f
+# %% ../nbs/appendix/classifier_prediction.ipynb #c698710f
 def evaluate_classifier(
     model: PoolingClassifier,
     batches: DocBatches,     # labelled
@@ -277,7 +277,7 @@ def evaluate_classifier(
     loss = nn.functional.cross_entropy(logits, y).item()
     return {'valid_loss': loss, 'accuracy': (logits.argmax(1) == y).float().mean().item()}
 
-# %% ../nbs/appendix/prediction.ipynb #22d19fac
+# %% ../nbs/appendix/classifier_prediction.ipynb #22d19fac
 def words_that_differ(
     a: Vocab,            # one vocabulary
     b: Vocab,            # another
@@ -288,7 +288,7 @@ def words_that_differ(
     if not pairs: return f'{len(a)} words against {len(b)}'
     return ', '.join(f'{x!r} against {y!r} at {i}' for i, x, y in pairs)
 
-# %% ../nbs/appendix/prediction.ipynb #b41eeebe
+# %% ../nbs/appendix/classifier_prediction.ipynb #b41eeebe
 def load_encoder(
     model: PoolingClassifier,    # gets the weights; raises `ValueError` if its encoder is of another size
     lm: str | Path | Stage,      # a language model: a directory, the name of one that ships, or a stage that is open
@@ -304,7 +304,7 @@ def load_encoder(
     load_weights(model.encoder, weights, stage.path/'model.safetensors')
     return stage.vocab
 
-# %% ../nbs/appendix/prediction.ipynb #e9551a01
+# %% ../nbs/appendix/classifier_prediction.ipynb #e9551a01
 def to_ids(
     texts: list[str],             # any number, of any length; raises `DataError` for anything but a list of strings
     vocab: Vocab,                 # its words get their ids, all others that of xxunk
@@ -318,7 +318,7 @@ def to_ids(
     counted = tqdm(tokens, total=len(texts), unit='text', leave=False, disable=not progress_bar)
     return [vocab.numericalize(t) for t in counted]
 
-# %% ../nbs/appendix/prediction.ipynb #b2612723
+# %% ../nbs/appendix/classifier_prediction.ipynb #b2612723
 class Classifier:
     "A trained classifier: text in, label out."
     def __init__(
@@ -351,7 +351,7 @@ class Classifier:
         "The likeliest class of each text, in the order of the texts."
         return [self.classes[i] for i in self.predict_proba(texts, bs, progress_bar).argmax(1)]
 
-# %% ../nbs/appendix/prediction.ipynb #fdb85849
+# %% ../nbs/appendix/classifier_prediction.ipynb #fdb85849
 def best_device(
     device: str | torch.device=None,   # what was asked for: 'cpu', 'cuda', 'cuda:1', 'mps'; None: a GPU if there is one
 ) -> torch.device:                     # raises `ValueError` for a device that this machine hasn't got
@@ -364,7 +364,7 @@ def best_device(
         raise ValueError(f'device {str(device)!r} is not to be had here; there is {known}.') from e
     return torch.device(device)
 
-# %% ../nbs/appendix/prediction.ipynb #9d2aa1be
+# %% ../nbs/appendix/classifier_prediction.ipynb #9d2aa1be
 def load_classifier(
     path: str | Path,                  # the directory that `train_classifier` wrote, or the name of one that ships
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one

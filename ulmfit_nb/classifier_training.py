@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
-from .checks import train_valid
+from .data_checks import train_valid
 from .classifier import PoolingClassifier, load_encoder
 from .data import TextData
 from .schedules import gradual_unfreezing

@@ -102,10 +102,10 @@ def _draw(items: np.ndarray, frac: float, rng: 'np.random.Generator') -> np.ndar
     "A random share of the items, at least one; but one stays behind."
     return rng.permutation(items)[:min(len(items) - 1, max(1, round(len(items) * frac)))]
 
-# %% ../nbs/appendix/checks.ipynb #cb97578d
+# %% ../nbs/appendix/data_checks.ipynb #cb97578d
 from collections.abc import Mapping
 
-# %% ../nbs/appendix/checks.ipynb #077dc7f1
+# %% ../nbs/appendix/data_checks.ipynb #077dc7f1
 def is_missing(
     value,   # a field of a table, a text, a label: anything
 ) -> bool:
@@ -113,7 +113,7 @@ def is_missing(
     nan = isinstance(value, float | np.floating) and value != value
     return value is None or nan or type(value).__name__ in ('NAType', 'NaTType')
 
-# %% ../nbs/appendix/checks.ipynb #919216e3
+# %% ../nbs/appendix/data_checks.ipynb #919216e3
 def _to_a_list(texts) -> str | None:
     "Say what is wrong with something that can't be a list of texts, and what to give instead; None if it can."
     if isinstance(texts, str): return 'one string, where a list of strings is due. Write [text].'
@@ -125,11 +125,11 @@ def _to_a_list(texts) -> str | None:
     else: return None
     return f'a {type(texts).__name__}, where a list of strings is due. {mend}'
 
-# %% ../nbs/appendix/checks.ipynb #40af9f64
+# %% ../nbs/appendix/data_checks.ipynb #40af9f64
 class Tokens(list):
     "A text that has been split into tokens already."
 
-# %% ../nbs/appendix/checks.ipynb #33ed81c5
+# %% ../nbs/appendix/data_checks.ipynb #33ed81c5
 def check_texts(
     texts,            # what the caller says are texts
     where='texts',    # what to call them in an error
@@ -146,7 +146,7 @@ def check_texts(
             raise DataError(f'{where}: text {i} {what}. Drop that row, or turn it into a string.')
     return texts
 
-# %% ../nbs/appendix/checks.ipynb #a61a1383
+# %% ../nbs/appendix/data_checks.ipynb #a61a1383
 def check_present(
     labels,           # one label for each text: strings, or numbers
     n: int,           # how many texts there are
@@ -161,7 +161,7 @@ def check_present(
             raise DataError(f'{where}: text {i} has several labels, {label!r}. Give one label to each text: '
                             'a classifier for each of them, say, that answers yes or no.')
 
-# %% ../nbs/appendix/checks.ipynb #d9d23085
+# %% ../nbs/appendix/data_checks.ipynb #d9d23085
 def check_labels(
     labels,           # one label for each text: strings, or numbers
     n: int,           # how many texts there are

@@ -77,7 +77,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .checks import check_source
+from .data_checks import check_source
 from .classifier import load_classifier
 from .classifier_training import train_classifier
 from .data import fingerprint

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from .awd_lstm import AWDLSTMConfig, LM_DROPOUTS, LanguageModel
-from .checks import check_source
+from .data_checks import check_source
 from .corpus import cached_corpus
 from .data import fingerprint
 from .pretraining import train_lm

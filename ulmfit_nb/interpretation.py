@@ -78,14 +78,14 @@ def head_slopes(
     for s in reversed(steps): total = total @ s if s.dim() == 2 else total * s
     return total
 
-# %% ../nbs/appendix/pooled.ipynb #e74c9a65
+# %% ../nbs/appendix/interpretation_pooling.ipynb #e74c9a65
 import copy
 
 from .awd_lstm import LanguageModel
 from .classifier import bptt_pieces, read_pieces
 from .tokenization import Tokenizer, Vocab
 
-# %% ../nbs/appendix/pooled.ipynb #5723de6d
+# %% ../nbs/appendix/interpretation_pooling.ipynb #5723de6d
 def score(
     model: LanguageModel,
     ids: torch.Tensor,   # (n,) a text
@@ -101,7 +101,7 @@ def score(
         out.append((log_p.gather(1, y[:, None])[:, 0], *log_p.topk(min(k, log_p.shape[1]))))
     return [torch.cat(parts).cpu() for parts in zip(*out)]
 
-# %% ../nbs/appendix/pooled.ipynb #2e7a782a
+# %% ../nbs/appendix/interpretation_pooling.ipynb #2e7a782a
 class Surprisal(NamedTuple):
     "How unexpected each token of a text was. The first token, which nothing precedes, is not among them."
     tokens: list[str]                        # (n,) in the order of the text, as they were written
@@ -114,7 +114,7 @@ class Surprisal(NamedTuple):
 
     def first(self, n: int) -> 'Surprisal': return Surprisal(*(part[:n] for part in self))   # of the first n tokens
 
-# %% ../nbs/appendix/pooled.ipynb #aaed2828
+# %% ../nbs/appendix/interpretation_pooling.ipynb #aaed2828
 @torch.no_grad()
 def surprisal(
     model: LanguageModel, vocab: Vocab,
@@ -132,13 +132,13 @@ def surprisal(
     found = tokens[1:], -log_p.numpy(), np.array([t in vocab for t in tokens[1:]]), guesses
     return Surprisal(*(part[::-1] for part in found)) if backwards else Surprisal(*found)
 
-# %% ../nbs/appendix/pooled.ipynb #8e56d0f8
+# %% ../nbs/appendix/interpretation_pooling.ipynb #8e56d0f8
 class Reading(NamedTuple):
     "A text as the encoder has read it."
     tokens: list[str]        # (n,) in the order of the text
     features: torch.Tensor   # (n, n_out) what the encoder held after each of them
 
-# %% ../nbs/appendix/pooled.ipynb #4c1ccbee
+# %% ../nbs/appendix/interpretation_pooling.ipynb #4c1ccbee
 @torch.no_grad()
 def read_text(
     classifier: Classifier,
@@ -154,26 +154,26 @@ def read_text(
     features = torch.cat([out[0] for _, out in read_pieces(model.encoder, ids[None].to(device), plan)]).cpu()
     return Reading(tokens, features.flip(0) if classifier.backwards else features)
 
-# %% ../nbs/appendix/pooled.ipynb #1f603af6
+# %% ../nbs/appendix/interpretation_pooling.ipynb #1f603af6
 class Winners(NamedTuple):
     "Which tokens won the maximum over a text."
     tokens: list[str]    # (n,)
     wins: np.ndarray     # (n,) features whose largest value stands at this token; their sum is n_out
     at: np.ndarray       # (n_out,) for each feature the place of its largest value
 
-# %% ../nbs/appendix/pooled.ipynb #8135c35e
+# %% ../nbs/appendix/interpretation_pooling.ipynb #8135c35e
 def first_to_win(features: torch.Tensor, backwards: bool=False) -> np.ndarray:
     "For each column the row of its largest value; of equal ones the one that was read first."
     return features.shape[0] - 1 - features.flip(0).numpy().argmax(0) if backwards else features.numpy().argmax(0)
 
-# %% ../nbs/appendix/pooled.ipynb #29e0537a
+# %% ../nbs/appendix/interpretation_pooling.ipynb #29e0537a
 def pooling_winners(classifier: Classifier, text: str) -> Winners:
     "Which tokens the maximum over the text was taken from, and how often."
     tokens, features = read_text(classifier, text)
     at = first_to_win(features, classifier.backwards)
     return Winners(tokens, np.bincount(at, minlength=len(tokens)), at)
 
-# %% ../nbs/appendix/pooled.ipynb #eeb3345e
+# %% ../nbs/appendix/interpretation_pooling.ipynb #eeb3345e
 PARTS = ('last', 'max', 'mean')
 
 class Contributions(NamedTuple):
@@ -186,7 +186,7 @@ class Contributions(NamedTuple):
 
     def by_part(self) -> dict[str, float]: return dict(zip(PARTS, self.parts.sum(0).tolist()))
 
-# %% ../nbs/appendix/pooled.ipynb #ac2523ed
+# %% ../nbs/appendix/interpretation_pooling.ipynb #ac2523ed
 def class_index(classifier: Classifier, cls: str | None, logits: torch.Tensor) -> int:
     "A class's place; that of the verdict for None. Raises `ValueError` for a class there isn't."
     if cls is None: return int(logits.argmax())
@@ -194,7 +194,7 @@ def class_index(classifier: Classifier, cls: str | None, logits: torch.Tensor) -
         raise ValueError(f'{cls!r} is not among the classes ({", ".join(classifier.classes)}).')
     return classifier.classes.index(cls)
 
-# %% ../nbs/appendix/pooled.ipynb #3fd3fd56
+# %% ../nbs/appendix/interpretation_pooling.ipynb #3fd3fd56
 @torch.no_grad()
 def pooled_parts(
     classifier: Classifier,
@@ -207,7 +207,7 @@ def pooled_parts(
     pooled = torch.cat([last, reading.features.amax(0), reading.features.mean(0)])
     return pooled, head.layers[0].running_mean.cpu().clone(), reading
 
-# %% ../nbs/appendix/pooled.ipynb #7987e266
+# %% ../nbs/appendix/interpretation_pooling.ipynb #7987e266
 @torch.no_grad()
 def contributions(
     classifier: Classifier,
@@ -229,7 +229,7 @@ def contributions(
     margins = margin(logits, k).tolist()
     return Contributions(classifier.classes[k], tokens, parts.numpy(), margins[1], margins[0])
 
-# %% ../nbs/appendix/pooled.ipynb #b82ef716
+# %% ../nbs/appendix/interpretation_pooling.ipynb #b82ef716
 def plot_words(
     tokens: list[str],    # (n,) of a text
     values,               # (n,) a figure for each

@@ -76,7 +76,7 @@ class Bigrams:
         p[words] += (counts - self.discount) / counts.sum()
         return p
 
-# %% ../nbs/appendix/same_words.ipynb #8451ce26
+# %% ../nbs/appendix/ngrams_sentences.ipynb #8451ce26
 class Sentences(NamedTuple):
     "What all rungs learn from, and what all are asked about."
     vocab: Vocab         # words that occur at least three times in `train`
@@ -97,7 +97,7 @@ def read_sentences(
     unknown = {word for tokens in held for word in tokens if word not in vocab}
     return Sentences(vocab, learnt, asked, unknown_charge(asked, vocab, len(unknown)))
 
-# %% ../nbs/appendix/same_words.ipynb #ec3fd100
+# %% ../nbs/appendix/ngrams_sentences.ipynb #ec3fd100
 def best_words(
     p: np.ndarray,   # (vocab_sz,) probabilities, or scores
     vocab: Vocab,

@@ -14,7 +14,7 @@ import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .batching import LMBatches, TokenStream
-from .checks import check_source
+from .data_checks import check_source
 from .corpus import cached_corpus
 from .data import DataError, fingerprint
 from .language_model import evaluate_lm

@@ -81,7 +81,7 @@ def all_at_once(
     "Everything learns from the first step, at discriminative rates."
     return [Phase(list(names), discriminative(lr, len(names), factor), epochs)]
 
-# %% ../nbs/appendix/plans.ipynb #914a24ac
+# %% ../nbs/appendix/schedules_plans.ipynb #914a24ac
 def one_cycle_momentum(
     t: float,                # the step of the phase, from 0
     T: int,                  # steps in the phase
@@ -94,7 +94,7 @@ def one_cycle_momentum(
     if pos < pct_start: return cosine(pos / pct_start, high, low)
     return cosine((pos - pct_start) / (1 - pct_start), low, high)
 
-# %% ../nbs/appendix/plans.ipynb #f92156bf
+# %% ../nbs/appendix/schedules_plans.ipynb #f92156bf
 def cosine_annealing(
     t: float,               # the step of the phase, from 0
     T: int,                 # steps in the phase
@@ -103,7 +103,7 @@ def cosine_annealing(
     "From `lr_max` to nothing along half a cosine."
     return cosine(t / T, lr_max, 0)
 
-# %% ../nbs/appendix/plans.ipynb #e6785305
+# %% ../nbs/appendix/schedules_plans.ipynb #e6785305
 def linear_decay(
     t: float,               # the step of the phase, from 0
     T: int,                 # steps in the phase
@@ -112,7 +112,7 @@ def linear_decay(
     "From `lr_max` to nothing in a straight line."
     return lr_max * (1 - t / T)
 
-# %% ../nbs/appendix/plans.ipynb #d11866f9
+# %% ../nbs/appendix/schedules_plans.ipynb #d11866f9
 def slice_to_lrs(
     lrs: float | slice,     # one rate for all; slice(hi): hi/10 for all but the last; slice(lo, hi): equal ratios
     n: int,                 # how many groups
@@ -123,7 +123,7 @@ def slice_to_lrs(
     step = (lrs.stop / lrs.start) ** (1 / (n - 1))
     return [lrs.start * step ** i for i in range(n)]
 
-# %% ../nbs/appendix/plans.ipynb #9a42dd20
+# %% ../nbs/appendix/schedules_plans.ipynb #9a42dd20
 def freeze_to(
     names: Sequence[str],   # all layer groups, the lowest first
     n: int,                 # the first of them that learns; negative: counted from the end
@@ -133,7 +133,7 @@ def freeze_to(
         raise IndexError(f'there are {len(names)} layer groups, and {n} is none of them')
     return list(names)[n:]
 
-# %% ../nbs/appendix/plans.ipynb #31183da6
+# %% ../nbs/appendix/schedules_plans.ipynb #31183da6
 def rate_grid(
     plan: list[Phase],       # what to show
     names: Sequence[str],    # all layer groups, the lowest first
@@ -142,7 +142,7 @@ def rate_grid(
     columns = [dict(zip(p.groups, p.lrs)) for p in plan for _ in range(p.epochs)]
     return [[c.get(name, 0.) for c in columns] for name in names]
 
-# %% ../nbs/appendix/plans.ipynb #21b31d43
+# %% ../nbs/appendix/schedules_plans.ipynb #21b31d43
 def format_plan(
     plan: list[Phase],       # what to show
     names: Sequence[str],    # all layer groups, the lowest first
@@ -153,7 +153,7 @@ def format_plan(
     def entry(rate): return f'{rate:8.1e}' if rate else f'{"·":>8}'
     return '\n'.join(f'{name:>{width}} ' + ' '.join(map(entry, row)) for name, row in rows)
 
-# %% ../nbs/appendix/plans.ipynb #11c19231
+# %% ../nbs/appendix/schedules_plans.ipynb #11c19231
 def plot_plan(
     plan: list[Phase],       # what to draw, with one rate above 0 at least
     names: Sequence[str],    # all layer groups, the lowest first

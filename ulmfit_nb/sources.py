@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .data import DataError, TextData, encode_labels
-from .formats import read_columns
+from .file_formats import read_columns
 from .tables import column_values, from_folder, from_table, read_labels, read_texts, text_files
 
 # %% ../nbs/appendix/sources.ipynb #5c88a8a2

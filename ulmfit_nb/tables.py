@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .data import DataError, TextData, check_present, check_texts, encode_labels, is_missing
-from .formats import decoded, read_columns
+from .file_formats import decoded, read_columns
 
 # %% ../nbs/appendix/tables.ipynb #7cd657fa
 def read_table(

@@ -130,12 +130,12 @@ def choose_words(
     words = (SPECIAL + kept)[:max_vocab]
     return words + [FAKE] * (8 - len(words) % 8)
 
-# %% ../nbs/appendix/tokenizing.ipynb #9c139d97
+# %% ../nbs/appendix/tokenization_memory.ipynb #9c139d97
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-# %% ../nbs/appendix/tokenizing.ipynb #5d98b71a
+# %% ../nbs/appendix/tokenization_memory.ipynb #5d98b71a
 class Memo(dict):
     "spaCy's tokens for each piece of text without white space. A piece that is not known yet is cut and remembered."
     def __init__(
@@ -160,7 +160,7 @@ class Memo(dict):
         self[piece] = tuple(t.text for t in self.split(clean))
         return self[piece]
 
-# %% ../nbs/appendix/tokenizing.ipynb #ba7d5026
+# %% ../nbs/appendix/tokenization_memory.ipynb #ba7d5026
 _gap = re.compile(r'(\s\s+|^ |[^\S ])')   # white space, but for a single blank after a piece
 
 class SpacyWords:
@@ -183,19 +183,19 @@ class SpacyWords:
             elif space := part[bool(out) and part[0] == ' ':]: out.append(space.replace(' ', '▁'))
         return out
 
-# %% ../nbs/appendix/tokenizing.ipynb #4cd26850
+# %% ../nbs/appendix/tokenization_memory.ipynb #4cd26850
 def _with_bar(lists: Iterable[list[str]], total: int | None) -> Iterator[list[str]]:
     "Lists of tokens as they come, counted by a progress bar."
     from tqdm.auto import tqdm
     return iter(tqdm(lists, total=total, unit=' texts', desc='tokenising'))
 
-# %% ../nbs/appendix/tokenizing.ipynb #93f6cc65
+# %% ../nbs/appendix/tokenization_memory.ipynb #93f6cc65
 def _map(tokenizer, texts, workers, progress_bar):
     "What `Tokenizer.map` does: tokens of many texts, in order, in this process or in several."
     out = _map_in_processes(tokenizer, texts, workers) if workers else map(tokenizer, texts)
     return _with_bar(out, len(texts) if hasattr(texts, '__len__') else None) if progress_bar else out
 
-# %% ../nbs/appendix/tokenizing.ipynb #131d2084
+# %% ../nbs/appendix/tokenization_memory.ipynb #131d2084
 def _map_in_processes(tokenizer, texts, workers, size=200):
     "`Tokenizer.map` in several processes, `size` texts a chunk and two chunks a worker under way."
     from concurrent.futures import ProcessPoolExecutor
@@ -209,7 +209,7 @@ def _map_in_processes(tokenizer, texts, workers, size=200):
             while waiting: yield from waiting.popleft().result()
     except BrokenProcessPool as e: raise RuntimeError(NO_WORKERS) from e
 
-# %% ../nbs/appendix/tokenizing.ipynb #3fad7c48
+# %% ../nbs/appendix/tokenization_memory.ipynb #3fad7c48
 NO_WORKERS = ('a process that tokenises could not start or came to an end. '
               'A script needs `if __name__ == "__main__":` around what it does; '
               'rules must be functions of a module that can be imported, not of a notebook. '
@@ -230,11 +230,11 @@ def _start_worker(tokenizer):
 
 def _work(texts): return [_tokenizer(t) for t in texts]
 
-# %% ../nbs/appendix/vocabulary.ipynb #c2fd8ae8
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #c2fd8ae8
 import json
 from pathlib import Path
 
-# %% ../nbs/appendix/vocabulary.ipynb #d85e1294
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #d85e1294
 CAPITALS = {UP: str.upper, MAJ: str.capitalize}
 SILENT = {BOS, EOS, PAD, FAKE}
 
@@ -248,7 +248,7 @@ def _same_kind(a: str, b: str) -> bool:
     "Whether the last character of a and b are both letters, or both digits."
     return a[-1:].isalpha() and b.isalpha() or a[-1:].isdecimal() and b.isdecimal()
 
-# %% ../nbs/appendix/vocabulary.ipynb #5d96a7e7
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #5d96a7e7
 def undo_marks(
     tokens: Iterable[str],   # what a `Tokenizer` or a model gave: marks may stand anywhere
 ) -> list[str]:              # `xxup`, `xxmaj`, `xxrep`, `xxwrep` carried out; a new field is a new line; no other marks
@@ -267,7 +267,7 @@ def undo_marks(
         else: out.append(_capitals(token, rest))
     return ['I' if t == 'i' else t for t in out if t]
 
-# %% ../nbs/appendix/vocabulary.ipynb #f9e47446
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #f9e47446
 _left = re.compile(r"([.,;:!?%)\]}…]+|n't|['’][a-z]+|[-/])", re.IGNORECASE)
 
 def join_tokens(
@@ -288,7 +288,7 @@ def join_tokens(
         if word == '"': quoted = not quoted
     return text.strip()
 
-# %% ../nbs/appendix/vocabulary.ipynb #bcd51c87
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #bcd51c87
 class WordTable:
     "Words, and the integer that stands for each."
     def __init__(
@@ -319,7 +319,7 @@ class WordTable:
         "The tokens that ids stand for."
         return [self.words[int(i)] for i in ids]
 
-# %% ../nbs/appendix/vocabulary.ipynb #d479782f
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #d479782f
 def count_tokens(
     token_lists: Iterable[list[str]],   # tokenised texts, read once; raises `TypeError` for strings
 ) -> Counter:                           # in the order of first appearance
@@ -331,7 +331,7 @@ def count_tokens(
         count.update(tokens)
     return count
 
-# %% ../nbs/appendix/vocabulary.ipynb #ff7459b3
+# %% ../nbs/appendix/tokenization_vocabulary.ipynb #ff7459b3
 class Vocab(WordTable):
     "The words a model knows, and the integer that stands for each."
     @classmethod

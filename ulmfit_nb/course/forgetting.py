@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..awd_lstm import LanguageModel
 from ..batching import DocBatches, LMBatches, TokenStream
-from ..checks import train_valid
+from ..data_checks import train_valid
 from ..classifier import PoolingClassifier, evaluate_classifier
 from ..classifier_training import classifier_task
 from ..data import TextData

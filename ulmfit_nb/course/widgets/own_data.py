@@ -17,7 +17,7 @@ import ipywidgets as ipw
 import numpy as np
 import traitlets
 
-from ...checks import train_valid
+from ...data_checks import train_valid
 from ...classifier_training import train_classifier
 from ...pace import expected_minutes, training_epochs, tuning_epochs
 from .base import Widget, caption

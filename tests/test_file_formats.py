@@ -15,7 +15,7 @@ from helpers import refuse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ulmfit_nb.formats import decoded, kind_of, read_columns
+from ulmfit_nb.file_formats import decoded, kind_of, read_columns
 
 
 def columns(path, content=None, **how) -> dict:

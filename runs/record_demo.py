@@ -1,4 +1,4 @@
-"""What `ulmfit-nb demo` comes to, recorded in results/demo.json, with its picture in nbs/images: python runs/demo.py [--out DIR]"""
+"""What `ulmfit-nb demo` comes to, recorded in results/demo.json, with its picture in nbs/images: python runs/record_demo.py [--out DIR]"""
 
 import tempfile
 from pathlib import Path
@@ -21,7 +21,7 @@ def measure(
     "Run it, record it, draw it."
     with tempfile.TemporaryDirectory() as temporary:
         found = run_demo(out or Path(temporary))
-    record(results / 'demo.json', 'python runs/demo.py', found)
+    record(results / 'demo.json', 'python runs/record_demo.py', found)
     plot_demo(found, picture)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
 
-from ulmfit_nb.evaluation import calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report
+from ulmfit_nb.report import calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report
 
 CLASSES = ['red', 'green', 'blue']
 

@@ -3,8 +3,8 @@
 import pytest
 from helpers import REVIEWS, TEXTS
 
-from ulmfit_nb.checks import train_valid
 from ulmfit_nb.data import DataError, TextData
+from ulmfit_nb.data_checks import train_valid
 
 
 def test_a_class_without_training_examples_is_unseen():
