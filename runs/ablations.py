@@ -28,6 +28,7 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.demo import BEARS_MORE
+from ulmfit_nb.schedules import all_at_once, stlr
 from ulmfit_nb.settings import PRESETS, batch_size, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage, load_lm, untrained
@@ -47,7 +48,7 @@ class Row:
     name: str
     group: str  # what it is compared with
     lm: str = 'tuned'  # the language model it starts from: see `LMS`
-    plan: str = ALL  # a row of `techniques.plans`
+    plan: str = ALL  # one of `ways`
     lr: float = CLASSIFY.lr  # the middle one of the first three rates
     pools: tuple[str, ...] = ('last', 'max', 'mean')  # what the head sees of a document
     max_len: int | None = CLASSIFY.max_len
@@ -109,6 +110,12 @@ def split_of(data: str, valid: int, test: int) -> tuple[TextData, TextData, Text
         chosen = draw_labels(train, valid, 1)
         held, train = train.select(chosen), train.select(sorted(set(range(len(train))) - set(chosen)))
     return train, held, unread.select(draw_labels(unread, min(test, len(unread)), 2))
+
+
+def ways(names: list[str], lr: float, epochs: int, factor: float) -> dict:
+    "The paper's rows, and one that it lacks: everything but the thaw."
+    together = all_at_once(names, lr, epochs + len(names) - 1, factor), stlr
+    return plans(names, lr, epochs, factor) | {'full + discr + stlr': together}
 
 
 class Study:
@@ -176,7 +183,7 @@ class Study:
         words = Tokenizer(**stage.config['tokenizer'])
         task = ClassifierTask(model, doc_batches(few, stage.vocab, settings.bs, True, stage.config['backwards'], seed, words))
         epochs = n_epochs(settings.epochs, settings.min_steps, len(few) / batch_size(len(few), settings.bs))
-        plan, schedule = plans(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
+        plan, schedule = ways(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
         fit(task, plan, FitSettings(schedule=schedule, seed=seed), progress_bar=False, callback=self.deadline)
         return model
 

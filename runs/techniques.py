@@ -38,5 +38,4 @@ def plans(
         'freez + discr': (unfreezing_plan(names, discr, epochs), constant),
         'freez + stlr': (unfreezing_plan(names, even, epochs), stlr),
         'freez + cosine': (unfreezing_plan(names, even, epochs), cosine_annealing),
-        'full + discr + stlr': (all_at_once(names, lr, passes, factor), stlr),
     }

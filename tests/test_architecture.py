@@ -140,6 +140,7 @@ OTHERS = {
     'browser': 'the notebooks in JupyterLab',
     'static_widgets': 'the widgets on the site',
     'docs': 'the site',
+    'minutes': 'site/minutes.py',
     'readme': 'the README',
     'packaging': 'wheel, sdist and workflows',
     'datasets': 'the data that ship, and runs/build_datasets.py',

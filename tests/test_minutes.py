@@ -97,6 +97,8 @@ def test_under_the_restriction_there_is_no_bf16():
 
 
 def test_the_kernel_is_given_the_variables(tmp_path):
-    cells = [nbformat.v4.new_code_cell(f"import os\nassert os.environ['{k}'] == '{v}' and 'PATH' in os.environ") for k, v in minutes.AVX2.items()]
+    cells = [
+        nbformat.v4.new_code_cell(f"assert __import__('os').environ['{k}'] == '{v}' and 'PATH' in __import__('os').environ") for k, v in minutes.AVX2.items()
+    ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / 'x.ipynb')
     assert 0 < minutes.measure(tmp_path / 'x.ipynb', minutes.AVX2) < 60

@@ -6,7 +6,6 @@ from dataclasses import replace
 import ablations
 import numpy as np
 import pytest
-import techniques
 import torch
 
 from ulmfit_nb.classifier import concat_pool
@@ -138,4 +137,4 @@ def test_rows_differ_from_the_full_recipe_in_what_they_say():
     plain = dict(name='', group='', lr=0.0)
     others = [replace(row, **plain) for row in ablations.ROWS[1:] + ablations.LONG]
     assert replace(ablations.FULL, **plain) not in others
-    assert {row.plan for row in ablations.ROWS} == set(techniques.plans(['embedding', 'lstm 1', 'head'], 0.01, 1))
+    assert {row.plan for row in ablations.ROWS} == set(ablations.ways(['embedding', 'lstm 1', 'head'], 0.01, 1, 2.6))

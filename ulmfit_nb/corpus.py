@@ -46,7 +46,7 @@ def first_pass(
 
 # %% ../nbs/appendix/corpus.ipynb #9571670f
 def remap_ids(path: str | Path, table: np.ndarray, block: int=250_000):
-    "Replace every id in a file by `table[id]`, a block of ids at a time; the file is the old one or the new one, whenever it is cut."
+    "Replace every id in a file by `table[id]`, a block at a time. Whenever it is cut, the file is old or new."
     table = np.asarray(table, np.int32)
     with atomic_open(path) as new, open(path, 'rb') as old:
         while data := old.read(4 * block): new.write(table[np.frombuffer(data, np.int32)].tobytes())

@@ -200,6 +200,7 @@ def label_codes(
     classes, codes = np.unique(values, return_inverse=True)
     return classes, codes.tolist()
 
+# %% ../nbs/appendix/estimator_stages.ipynb #f8d2e97d
 class Labelled(NamedTuple):
     "Texts and labels that can be used, and what the labels stand for."
     texts: list[str]

@@ -123,9 +123,8 @@ def run_demo(
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say, precision)
     say('\n' + table(accuracies, len(test)))
-    found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test),
-                          'language_model': lms, 'seed': seed}
-    found['minutes'] = round((time.perf_counter() - began) / 60, 2)
+    found = accuracies | {'accuracy': accuracies['classifier'], 'labels': LABELS, 'n_test': len(test), 'seed': seed}
+    found |= {'language_model': lms, 'minutes': round((time.perf_counter() - began) / 60, 2)}
     write_json(out/'demo.json', found)
     return found
 

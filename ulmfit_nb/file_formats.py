@@ -23,14 +23,15 @@ def decoded(
     "The letters in a file."
     name = encoding or next((name for mark, name in MARKS if raw.startswith(mark)), 'utf-8')
     try: text = raw.decode(name)
-    except LookupError: raise DataError(f'{where}: there is no encoding {name!r}. utf-8, cp1252 and utf-16 are some.') from None
+    except LookupError:
+        raise DataError(f'{where}: there is no encoding {name!r}. utf-8, cp1252 and utf-16 are some.') from None
     except UnicodeError as e:
         start = getattr(e, 'start', 0)
         line = raw.count(b'\n', 0, start) + 1
         begin = raw.rfind(b'\n', 0, start) + 1
         near = raw[max(begin, start - 10):start + 10].partition(b'\n')[0].decode('cp1252', 'replace').strip()
-        raise DataError(f'{where}: not {name}: line {line} holds bytes that are no letters there. In cp1252, which Windows '
-                        f'used, it reads {near!r}: if that is right, give encoding="cp1252".') from e
+        raise DataError(f'{where}: not {name}: line {line} holds bytes that are no letters there. In cp1252, which '
+                        f'Windows used, it reads {near!r}: if that is right, give encoding="cp1252".') from e
     if encoding is None and text.count('\0') > len(text) / 4:
         order = 'le' if raw[1:2] == b'\0' else 'be'
         raise DataError(f'{where}: every other byte is zero, as in utf-16. Give encoding="utf-16-{order}".')
@@ -41,7 +42,7 @@ def split_rows(
     text: str,        # a whole file
     sep: str,         # between fields
     quoted: bool,     # whether quotation marks mean anything
-) -> list[tuple[int, list[str]]]:   # the line that a row begins in, and its fields; raises `csv.Error` for a bad quotation
+) -> list[tuple[int, list[str]]]:   # the line that a row begins in, and its fields; `csv.Error` for a bad quotation
     "The rows of a table of separated values. Blank lines are none."
     rules = dict(delimiter=sep, strict=True, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     reader, rows, line = csv.reader(io.StringIO(text, newline=''), **rules), [], 1
@@ -79,7 +80,8 @@ def find_separator(
     fitting = [sep for sep in others if fits(text, sep)]
     seen = ' and '.join(f'a {SEPARATORS[sep]}' for sep in fitting or others)
     told = f'{where}: its first line has no {SEPARATORS[usual]}, but {seen}'
-    if len(fitting) != 1: raise DataError(f'{told}. If that separates the fields, give sep={others[0]!r}, else sep={usual!r}.')
+    if len(fitting) != 1:
+        raise DataError(f'{told}. If that separates the fields, give sep={others[0]!r}, else sep={usual!r}.')
     warnings.warn(f'{told}, which is taken to separate the fields. Give sep={fitting[0]!r} to say so.', stacklevel=6)
     return fitting[0]
 
@@ -109,8 +111,8 @@ def rows_of(text: str, sep: str, quoting, where: str) -> list:
     if quoting is None and sep == '\t': return rows_of_tabs(text, sep, where)
     try: return split_rows(text, sep, QUOTING[quoting] if quoting is not None else True)
     except csv.Error as e:
-        raise DataError(f'{where}: {e}. A quotation mark at the beginning of a field opens a quotation, and where it ends, '
-                        'the field ends. Put such a text in quotation marks and double those within it, '
+        raise DataError(f'{where}: {e}. A quotation mark at the beginning of a field opens a quotation, and where it '
+                        'ends, the field ends. Put such a text in quotation marks and double those within it, '
                         'or give quoting="none" if quotation marks belong to the texts.') from None
 
 # %% ../nbs/appendix/file_formats.ipynb #4d667d6e
@@ -136,7 +138,8 @@ def say_swallowed(rows: list, sep: str, where: str):
     if lines:
         one = len(rows[0][1]) == 1
         what = 'hold line breaks' if one else 'hold line breaks and what looks like rows of their own'
-        warnings.warn(f'{where}: {len(lines)} quoted text{"s" * (len(lines) > 1)}, the first in line {lines[0]}, {what}. '
+        n = f'{len(lines)} quoted text{"s" * (len(lines) > 1)}'
+        warnings.warn(f'{where}: {n}, the first in line {lines[0]}, {what}. '
                       'If a quotation mark has swallowed other texts, give quoting="none".', stacklevel=6)
 
 # %% ../nbs/appendix/file_formats.ipynb #dc4162eb
@@ -149,8 +152,8 @@ def separated(text: str, kind: str, sep: str | None, quoting, where: str):
     names = [name or f'unnamed {i}' for i, name in enumerate(rows[0][1])]
     for line, row in rows[1:]:
         if len(row) > len(names) and any(row[len(names):]):
-            raise DataError(f'{where}: line {line} has more fields than the first line has names. Name every column there, '
-                            f'and put texts that hold a {SEPARATORS.get(sep, sep)} in quotation marks.')
+            raise DataError(f'{where}: line {line} has more fields than the first line has names. Name every column '
+                            f'there, and put texts that hold a {SEPARATORS.get(sep, sep)} in quotation marks.')
     say_swallowed(rows, sep, where)
     columns = [[row[i] or None if i < len(row) else None for _, row in rows[1:]] for i in range(len(names))]
     kept = [i for i, name in enumerate(names) if rows[0][1][i] or any(columns[i])]   # a separator at each line's end
@@ -227,11 +230,12 @@ def kind_of(path: Path) -> str:
     inner = Path(path.stem).suffix.lower()
     return inner if ending == '.gz' and inner in LETTERS else ending
 
+# %% ../nbs/appendix/file_formats.ipynb #e8ded2c7
 def read_columns(
     path: str | Path,         # a .csv, .tsv, .jsonl, .json, .parquet or .xlsx file; the first four may end in .gz
     sep: str=None,            # what separates fields in .csv and .tsv; None: as the file's name says, or its first line
     encoding: str=None,       # how letters became bytes; None: as the first bytes say, or UTF-8
-    quoting: str | int=None,  # 'minimal': quotation marks quote; 'none': they are text; None: .csv the first, .tsv by looks
+    quoting: str | int=None,  # 'minimal': quotation marks quote; 'none': they are text; None: by the file's kind
 ):                            # a pandas DataFrame or a pyarrow Table; raises `DataError` for a file that can't be read
     "Read a table, each field as it was written. Only an empty field is a missing value."
     path = Path(path).expanduser()
@@ -244,8 +248,10 @@ def read_columns(
     try: return _read(path, kind, sep, encoding, quoting)
     except DataError: raise
     except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as e:
-        raise DataError(f'{path}: not a readable {kind} file ({e}). Is it whole, UTF-8, and of the kind that its name says?') from e
+        told = f'{path}: not a readable {kind} file ({e}).'
+        raise DataError(f'{told} Is it whole, UTF-8, and of the kind that its name says?') from e
 
+# %% ../nbs/appendix/file_formats.ipynb #e8ded2c6
 def _read(path: Path, kind: str, sep, encoding, quoting):
     "The table in a file of a kind that there is."
     if kind in ('.parquet', '.xlsx'): return _parquet(path) if kind == '.parquet' else _sheet(path)

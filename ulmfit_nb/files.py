@@ -36,7 +36,7 @@ def put_on_disk(path: Path):
     fd = os.open(path, os.O_RDWR if os.name == 'nt' else os.O_RDONLY)
     try: os.fsync(fd)
     except OSError as e:
-        if not path.is_dir() or e.errno not in (errno.EINVAL, errno.ENOTSUP): raise   # some file systems can't, for folders
+        if not path.is_dir() or e.errno not in (errno.EINVAL, errno.ENOTSUP): raise   # some can't, for folders
     finally: os.close(fd)
 
 # %% ../nbs/appendix/files.ipynb #5b3040c0

@@ -28,7 +28,7 @@ class NamedSet:
     label: str | None = 'label'         # the column of labels
     classes: list[str] | None = None    # the names of its labels, in the order of their numbers
     unsup: bool = False                 # has a split of unlabelled texts, `unsup`
-    revision: str | None = None         # its branch there; None: main. A branch of Parquet files stands beside a main one that holds a script
+    revision: str | None = None         # its branch there; None: the main one
     splits: tuple[str, ...] = ()        # those in the package, in a folder of the set's name; none: it is elsewhere
 
 LABELLED = ('train', 'validation', 'test')
@@ -43,6 +43,7 @@ NAMED = {
     'imdb': NamedSet('stanfordnlp/imdb', classes=['neg', 'pos'], unsup=True),
     'wikitext-2': NamedSet('Salesforce/wikitext', 'wikitext-2-v1', None),
     'wikitext-103': NamedSet('Salesforce/wikitext', 'wikitext-103-v1', None),
+    # the main branch of TREC holds a script, which `datasets` no longer runs
     'trec': NamedSet('CogComp/trec', None, 'coarse_label', ['ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'],
                      revision='refs/convert/parquet'),
     'ag_news': NamedSet('fancyzhx/ag_news', None, 'label', ['World', 'Sports', 'Business', 'Sci/Tech']),
@@ -57,9 +58,11 @@ def set_named(
     known = NAMED.get(source) if isinstance(source, str) else None
     if known is None or not Path(source).exists(): return known
     root = Path(os.environ.get('ULMFIT_NB_DATA', DATASETS))
-    if Path(source).resolve() in [p.resolve() for p in (DATASETS/source, root/source, root/f'{source}-v1')]: return known
+    own = [p.resolve() for p in (DATASETS/source, root/source, root/f'{source}-v1')]
+    if Path(source).resolve() in own: return known
     raise DataError(f'{source!r} is the name of a data set, and something of that name lies here. '
-                    f'Write Path({source!r}) or {"./" + source!r} for what lies here; call it from elsewhere for the set.')
+                    f'Write Path({source!r}) or {"./" + source!r} for what lies here; '
+                    'for the set, work in another folder.')
 
 # %% ../nbs/appendix/sources.ipynb #45acf33c
 _NO_SPLIT = '{}: there is no split {!r} among its splits ({}). Name one of them.'

@@ -128,14 +128,15 @@ def text_files(
     classed = [f for f in texts if f.parent != path and class_of(f, path) != 'unsup']
     splits = {class_of(f, path) for f in classed}
     if splits and splits <= SPLITS:
-        raise DataError(f'{path}: it holds splits ({", ".join(sorted(splits))}) and no classes. Name the split to read, '
-                        'as in load_data(path, "test").')
+        raise DataError(f'{path}: it holds splits ({", ".join(sorted(splits))}) and no classes. Name the split to '
+                        'read, as in load_data(path, "test").')
     files = classed or [f for f in texts if f.parent == path]
     if files: return files
     raise DataError(f'{path}: no text files. It should hold a folder for each class, with a .txt file for each text.')
 
 def class_of(file: Path, path: Path) -> str: return file.relative_to(path).parts[0]   # path: the folder of classes
 
+# %% ../nbs/appendix/tables.ipynb #e742531f
 def say_left_out(path: Path, files: list[Path]):   # files: those that were read
     "Warn of files and folders that hold no text that was read."
     classes = {class_of(f, path) for f in files}

@@ -155,6 +155,7 @@ def _vectors(f, encoder, batches) -> np.ndarray:
         found.append(x)
     return torch.cat(found)[np.argsort(np.concatenate([b.index for b in batches]))].numpy()
 
+# %% ../../../nbs/course/exercises/classifier.ipynb #bv00000b
 def _share(f) -> float:
     "How many of the 600 a linear model tells right by such vectors, the mean of five draws."
     from sklearn.linear_model import LogisticRegression
