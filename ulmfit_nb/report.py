@@ -99,7 +99,7 @@ def evaluate(
     if not len(labels) or len(labels) != len(probabilities):
         raise DataError(f'{len(probabilities)} verdicts for {len(labels)} labels. Give one label to each text.')
     verdicts = probabilities.argmax(1)
-    table = counts(labels, verdicts, len(classes))
+    table = confusion(labels, verdicts, len(classes))
     accuracy, macro = scores(labels, verdicts)
     there, told = table.sum(1), table.sum(0)
     error, groups = calibration(probabilities, labels)
@@ -113,7 +113,7 @@ def evaluate(
         counted=None if counted is None else dict(zip(('accuracy', 'macro_f1'), scores(labels, np.asarray(counted)))))
 
 # %% ../nbs/appendix/report.ipynb #fd6518d4
-def counts(labels: np.ndarray, verdicts: np.ndarray, n_class: int) -> np.ndarray:
+def confusion(labels: np.ndarray, verdicts: np.ndarray, n_class: int) -> np.ndarray:
     "The confusion matrix: a row for each class, a column for each verdict."
     from sklearn.metrics import confusion_matrix
     return confusion_matrix(labels, verdicts, labels=range(n_class))
