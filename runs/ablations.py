@@ -3,7 +3,6 @@ chosen on validation texts with seeds of their own; then five seeds (the draw of
 test texts, so that two rows can be compared seed by seed. Language models are made once a row: the spread between seeds is that of stage 3.
 The record is written after every seed; run again, it goes on with the next one."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Annotated
 import numpy as np
 import torch
 from command_line import from_command_line
+from earlier import earlier
 from techniques import ALL, plans
 from typer import Argument, Option
 
@@ -21,7 +21,6 @@ from ulmfit_nb import fine_tune, pretrain
 from ulmfit_nb.awd_lstm import AWDLSTM
 from ulmfit_nb.baselines import count_words, draw_labels
 from ulmfit_nb.batching import DocBatches
-from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, concat_pool, evaluate_classifier
 from ulmfit_nb.classifier_training import doc_batches, new_classifier
 from ulmfit_nb.cost import Deadline
@@ -157,10 +156,14 @@ class Study:
         settings = replace(SMALL.pretrain, **sizes, min_freq=READ.min_freq, bs=READ.bs, epochs=12, drop_mult=1.0)
         return pretrain(self.texts(), out, settings, **watch)
 
-    def batches(self, lm: str, split: str) -> DocBatches:
-        "Validation or test texts for a language model's words, tokenised once."
+    def docs(self, lm: str, data: TextData, bs: int = 64, shuffle: bool = False, seed: int = 0) -> DocBatches:
+        "Texts in a language model's words, read in its direction."
         stage = self.lm(lm)
-        return doc_batches(getattr(self, split), stage.vocab, 64, False, stage.config['backwards'], 0, Tokenizer(**stage.config['tokenizer']))
+        return doc_batches(data, stage.vocab, bs, shuffle, stage.config['backwards'], seed, Tokenizer(**stage.config['tokenizer']))
+
+    def batches(self, lm: str, split: str) -> DocBatches:
+        "Validation or test texts, tokenised once."
+        return self.docs(lm, getattr(self, split))
 
     def few(self, seed: int) -> TextData:
         "The labelled texts of a seed: the same for all rows."
@@ -180,8 +183,7 @@ class Study:
         torch.manual_seed(seed)
         model = new_classifier(stage, len(few.classes), settings)
         see_only(model, row.pools)
-        words = Tokenizer(**stage.config['tokenizer'])
-        task = ClassifierTask(model, doc_batches(few, stage.vocab, settings.bs, True, stage.config['backwards'], seed, words))
+        task = ClassifierTask(model, self.docs(row.lm, few, settings.bs, True, seed))
         epochs = n_epochs(settings.epochs, settings.min_steps, len(few) / batch_size(len(few), settings.bs))
         plan, schedule = ways(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
         fit(task, plan, FitSettings(schedule=schedule, seed=seed), progress_bar=False, callback=self.deadline)
@@ -189,11 +191,9 @@ class Study:
 
     def pooled(self, lm: str, layers: str, split: str, seed: int | None) -> np.ndarray:
         "Pooled features of texts, of a network that is frozen."
-        stage = self.lm(lm)
         data = self.few(seed) if split == 'few' else getattr(self, split)
-        model = new_classifier(stage, len(data.classes), CLASSIFY).eval()
-        words = Tokenizer(**stage.config['tokenizer'])
-        return features(model.encoder, doc_batches(data, stage.vocab, 64, False, stage.config['backwards'], 0, words), layers)
+        model = new_classifier(self.lm(lm), len(data.classes), CLASSIFY).eval()
+        return features(model.encoder, self.docs(lm, data), layers)
 
     def linear(self, row: Row, strength: float, seed: int, splits: tuple[str, ...]) -> dict[str, float]:
         "Logistic regression on these features; in place of a rate, the inverse of its penalty is chosen."
@@ -263,9 +263,7 @@ def study(args: Options):
     work, path = Study(args), args.results / f'ablations_{args.data}.json'
     what = {'data': args.data, 'labels': args.labels, 'test_texts': len(work.test), 'valid_texts': len(work.valid)}
     what |= {'lm': Stage.open(args.lm, 'language model').config['sha256']['model.safetensors'], 'settings': CLASSIFY.identity() | {'read': READ.identity()}}
-    before = json.loads(path.read_text(encoding='utf-8')) if path.exists() else None
-    if before:
-        same_settings({k: before.get(k) for k in what}, what, path)
+    before = earlier(path, what)
     runs = before['runs'] if before else []
     counted = [100 * count_words(work.few(seed)).score(work.test.texts, work.test.labels) for seed in args.seeds]
     for row in rows:

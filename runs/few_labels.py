@@ -13,11 +13,11 @@ from typing import Annotated
 
 import numpy as np
 from command_line import from_command_line
+from earlier import earlier
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.baselines import count_words, draw_labels, from_scratch
-from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData, fingerprint
@@ -106,15 +106,6 @@ def about(args: Study, labelled: TextData, test: TextData, texts: list) -> dict:
     }
 
 
-def known(path: Path, now: dict) -> list[dict]:
-    "The points of an earlier run. Raises `ValueError` if it had other settings."
-    if not path.exists():
-        return []
-    before = json.loads(path.read_text(encoding='utf-8'))
-    same_settings({k: before.get(k) for k in now}, now, path)
-    return before['points']
-
-
 def study(args: Study):
     "All points, one after another, seeds outermost so that a study cut short has something to say."
     watch = Deadline(args.minutes)
@@ -126,7 +117,7 @@ def study(args: Study):
     path = (args.out / 'chosen_by.json') if args.choose else args.results / f'{name}.json'
     texts = unlabelled(args)
     what = about(args, rest, test, texts)
-    points = known(path, what)  # before hours are spent on language models
+    points = (earlier(path, what) or {'points': []})['points']  # before hours are spent on language models
     lms = starts(args, texts, watch)
     tuned = json.loads((Path(lms['fine-tuned']) / 'history.json').read_text())[-1]
     what |= {'tuning': {k: tuned[k] for k in ('perplexity', 'minutes')}}  # it may differ from machine to machine

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from command_line import from_command_line
+from earlier import earlier
 from torch import nn
 from typer import Option
 
 from ulmfit_nb import fine_tune, pretrain
 from ulmfit_nb.batching import LMBatches, TokenStream
-from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.corpus import split_stream
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import fingerprint
@@ -300,19 +300,11 @@ def summary(points: list[dict]) -> list[dict]:
     return rows
 
 
-def known(path: Path, now: dict) -> dict:
-    "What an earlier call left. Raises `ValueError` if it had other settings."
-    if not path.exists():
-        return {'points': [], 'rates_tried': {}}
-    before = json.loads(path.read_text(encoding='utf-8'))
-    same_settings({k: before.get(k) for k in now}, now, path)
-    return {k: before[k] for k in ('points', 'rates_tried')}
-
-
 def ladder(args: Ladder):
     "All rungs, seeds outermost so that a call cut short has something to say about each."
     path, what = args.results / 'ladder.json', about(args)
-    done, commit = known(path, what), git_commit()
+    before, commit = earlier(path, what) or {'points': [], 'rates_tried': {}}, git_commit()
+    done = {k: before[k] for k in ('points', 'rates_tried')}
     rungs = sorted(args.only or RUNGS, key=lambda rung: LAST.index(rung) if rung in LAST else -1)
     for seed in args.seeds:
         for rung in rungs:

@@ -122,7 +122,7 @@ def swallowed(rows: list, sep: str) -> list[int]:
     "Lines at which a field begins that seems to hold other rows."
     width = len(rows[0][1])
     broken = [(line, field) for line, row in rows for field in row if _breaks(field)]
-    if width == 1: return [line for line, _ in broken]
+    if width == 1 or not broken: return [line for line, _ in broken]
     seen = [set() for _ in range(width)]
     for _, row in rows:
         if not any(map(_breaks, row)):

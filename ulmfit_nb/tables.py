@@ -124,23 +124,27 @@ def text_files(
 ) -> list[Path]:         # in the order in which they are read; raises `DataError` if there are none
     "The files of texts in a folder, or in its folders of classes."
     path = Path(path).expanduser()
-    texts = [f for f in visible_files(path) if f.suffix.lower() == '.txt']
+    return texts_among(visible_files(path), path)
+
+def texts_among(files: list[Path], path: Path) -> list[Path]:
+    "Those of the visible files in a folder that hold texts."
+    texts = [f for f in files if f.suffix.lower() == '.txt']
     classed = [f for f in texts if f.parent != path and class_of(f, path) != 'unsup']
     splits = {class_of(f, path) for f in classed}
     if splits and splits <= SPLITS:
         raise DataError(f'{path}: it holds splits ({", ".join(sorted(splits))}) and no classes. Name the split to '
                         'read, as in load_data(path, "test").')
-    files = classed or [f for f in texts if f.parent == path]
-    if files: return files
+    if found := classed or [f for f in texts if f.parent == path]: return found
     raise DataError(f'{path}: no text files. It should hold a folder for each class, with a .txt file for each text.')
 
 def class_of(file: Path, path: Path) -> str: return file.relative_to(path).parts[0]   # path: the folder of classes
 
 # %% ../nbs/appendix/tables.ipynb #e742531f
-def say_left_out(path: Path, files: list[Path]):   # files: those that were read
+def say_left_out(path: Path, files: list[Path], visible: list[Path]):   # those that were read, and all
     "Warn of files and folders that hold no text that was read."
     classes = {class_of(f, path) for f in files}
-    there = [f for f in visible_files(path) if f not in set(files) and class_of(f, path) != 'unsup']
+    read = set(files)
+    there = [f for f in visible if f not in read and class_of(f, path) != 'unsup']
     empty = [d for d in sorted(path.iterdir()) if d.is_dir() and d.name not in classes | {'unsup'}
              and not d.name.startswith(('.', '__MACOSX')) and not any(d in f.parents for f in there)]
     names = [str(f.relative_to(path)) for f in there + empty]
@@ -156,8 +160,9 @@ def from_folder(
 ) -> TextData:           # classes are the folders' names, apart from `unsup`; raises `DataError` if there are no texts
     "Read a folder for each class. What is left out is said."
     path = Path(path).expanduser()
-    files = text_files(path)
-    say_left_out(path, files)
+    visible = visible_files(path)
+    files = texts_among(visible, path)
+    say_left_out(path, files, visible)
     texts = [decoded(f.read_bytes(), encoding, str(f)) for f in files]
     if files[0].parent == path: return TextData(texts)
     return TextData(texts, *encode_labels([class_of(f, path) for f in files]))
