@@ -25,6 +25,7 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.data import DataError
 from ulmfit_nb.files import atomic_write
 from ulmfit_nb.hub import save_pretrained
+from ulmfit_nb.precision import PRECISIONS
 from ulmfit_nb.settings import FineTuneSettings, PretrainSettings, recipe
 from ulmfit_nb.sources import TextSource
 from ulmfit_nb.tokenization import Tokenizer
@@ -49,6 +50,7 @@ class Options:
     epochs: Annotated[int | None, Option(help='in place of the settings')] = None
     bs: Annotated[int | None, Option(help='likewise')] = None
     lr: Annotated[float | None, Option(help='likewise')] = None
+    precision: Annotated[Literal[PRECISIONS], Option(help='what to compute in')] = 'auto'
     minutes: Annotated[float, Option(help='stop cleanly after so long; the same call goes on')] = 1e6
     size: Annotated[int, Option(help='tokens in a file, a little less than a byte each')] = 20_000_000
     workers: Annotated[int, Option(help='processes that tokenise')] = 0
@@ -131,7 +133,7 @@ def train(name: str, args: Options):
     texts.put(out / 'work')
     given = {k: getattr(args, k) for k in ('epochs', 'bs', 'lr') if getattr(args, k) is not None}
     settings = replace(settings, **given, max_tokens=texts.made['max_tokens'])
-    options = RunOptions(progress_bar=False, callback=Watch(name, args.minutes), every=4000)
+    options = RunOptions(progress_bar=False, callback=Watch(name, args.minutes), every=4000, precision=args.precision)
     if isinstance(settings, PretrainSettings):
         pretrain(texts, out, replace(settings, backwards=backwards), options)
     elif isinstance(settings, FineTuneSettings):
