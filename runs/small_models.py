@@ -116,7 +116,7 @@ class Watch(Deadline):
 
     def __call__(self, seen: int, loss: torch.Tensor):
         now = time.monotonic()
-        if self.since is None or now - self.since[0] > 10:
+        if self.since is None or now - self.since[0] > 5:
             if self.since:
                 print(f'{self.name}: {seen:,} tokens, {(seen - self.since[1]) / (now - self.since[0]):,.0f} a second', flush=True)
             self.since = now, seen
