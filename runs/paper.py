@@ -50,7 +50,6 @@ class Run:
     lm: str = ''  # the run whose language model it starts from
     of: tuple[str, ...] = ()  # the runs that are averaged
     options: dict = field(default_factory=dict)
-    recipe: str = ''  # empty: that of the command line
 
 
 def both_ways(seeds=(0, 1, 2)) -> Iterator[Run]:
@@ -62,12 +61,6 @@ def both_ways(seeds=(0, 1, 2)) -> Iterator[Run]:
             yield Run(f'imdb{way}-{seed}', 'train_classifier', 'imdb', f'imdb-lm{way}', options={'seed': seed})
     for seed in seeds:
         yield Run(f'imdb-both-{seed}', 'average', 'imdb', of=(f'imdb-{seed}', f'imdb-backwards-{seed}'))
-
-
-def pretrained_models() -> Iterator[Run]:
-    "The small model that ships, in both directions, on all of the text."
-    for way in ('', '-backwards'):
-        yield Run(f'wiki-small{way}', 'pretrain', 'wiki', options={'backwards': bool(way), 'bs': 256, 'lr': 0.008, 'epochs': 6}, recipe='small')
 
 
 def ablations(data: str, texts: str) -> Iterator[Run]:
@@ -94,7 +87,6 @@ ABLATED = {'trec': 'trec-train', 'ag_news': 'ag_news-train', 'imdb': 'imdb-all'}
 READING = {'trec': {'epochs': 20, 'bs': 16, 'lr': 0.002}, 'ag_news': {'epochs': 20, 'bs': 64, 'lr': 0.004}, 'imdb': {}}
 GROUPS = {
     'imdb': lambda: [*both_ways()],
-    'small': lambda: [*pretrained_models()],
     'ablations': lambda: [run for data, texts in ABLATED.items() for run in ablations(data, texts)],
 }
 
@@ -155,7 +147,7 @@ class Paper:
 
     def told(self, run: Run) -> dict:
         "The settings of a run's stage, and how it is carried out."
-        settings = getattr(RECIPES[run.recipe or self.args.preset], run.stage)
+        settings = getattr(RECIPES[self.args.preset], run.stage)
         plan = {'plan': None} if 'plan' in run.options else {}  # by name: see `plans`
         return {
             'settings': replace(settings, **run.options | plan),

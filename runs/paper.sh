@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The paper's results at full size: needs a GPU, the data, and for the whole of it some hours. Stopped, it goes on with the run that was under way.
-#   ULMFIT_NB_DATA=/path/to/data bash runs/paper.sh [imdb | small | ablations] [directory]
+#   ULMFIT_NB_DATA=/path/to/data bash runs/paper.sh [imdb | ablations] [directory]
 # imdb: all three stages in both directions, three seeds, and their mean. Settings were chosen on reviews of films that are not in the training part.
 set -euo pipefail
 group=${1:-imdb}

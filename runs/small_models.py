@@ -33,8 +33,8 @@ from ulmfit_nb.training import RunOptions, Stop
 
 # Sizes of the preset; batches that keep a GPU busy, and rates for these.
 SMALL = recipe('small')
-WIKI = replace(SMALL.pretrain, bs=256, lr=0.008, epochs=6)
-FILM = replace(SMALL.fine_tune, bs=128, lr=0.006, epochs=3, min_steps=0)
+WIKI = replace(SMALL.pretrain, bs=256, lr=0.008, epochs=4)
+FILM = replace(SMALL.fine_tune, bs=128, lr=0.006, epochs=2, min_steps=0)
 TEXTS = {'wiki': ('enwiki2015', 'train', WIKI), 'film': ('imdb', 'train+unsup', FILM)}  # no text that somebody is tested on
 MODELS = {f'{corpus}-small{way}': (corpus, bool(way)) for way in ('', '-backwards') for corpus in TEXTS}
 

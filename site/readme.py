@@ -31,14 +31,19 @@ def accuracy_table(r: dict) -> str:
     return f'IMDb by `{r["command"]}`: {cost}; the language model {saw} seen the test texts.\n\n' + markdown_table(rows)
 
 
-def shipped_model(r: dict) -> str:
-    "The language model that ships, in a line."
-    size = f'{r["parameters"] / 1e6:.1f} million weights, {r["vocab"]:,} words'
-    found = [
-        f'{r[split]["perplexity"]:.1f} on {r[split]["texts"]} {which}'
-        for split, which in (('validation', 'held-out articles of Wikipedia'), ('test', 'others'))
+def shipped_models(records: list[dict]) -> str:
+    "The language models that ship, and how well they predict what they have not read."
+    size = f'{records[0]["parameters"] / 1e6:.1f} million weights, {records[0]["vocab"]:,} words, 9 MB each'
+    rows = [
+        {
+            'model': f'`{r["model"]}`',
+            'reads': 'backwards' if r['backwards'] else 'forwards',
+            'held-out texts': r['data'],
+            **{f'perplexity, {split}': f'{r[split]["perplexity"]:.1f}' if split in r else '' for split in ('validation', 'test')},
+        }
+        for r in records
     ]
-    return f'`wiki-small`, the language model that ships (`bash runs/pretrain_small.sh`): {size}; perplexity {", ".join(found)}.'
+    return f'The language models that ship (`bash runs/small_models.sh`): {size}.\n\n{markdown_table(rows)}'
 
 
 def few_labels(r: dict) -> str:
@@ -85,7 +90,8 @@ def with_building(c: dict) -> dict[str, float]:
 
 def results() -> str:
     "The tables, in Markdown."
-    parts = [shipped_model(r) for r in read_records(ROOT / 'results', 'wiki_small').values()]
+    models = [r for kind in ('wiki', 'film') for r in read_records(ROOT / 'results', f'{kind}_small*').values()]
+    parts = [shipped_models(models)] if models else []
     parts += [few_labels(r) for r in read_records(ROOT / 'results', 'few_labels_*').values()]
     parts += [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
     benches = [r for r in read_records(ROOT / 'results', 'bench_*').values() if r['bench'] not in ('check', 'import')]

@@ -145,7 +145,7 @@ OTHERS = {
     'packaging': 'wheel, sdist and workflows',
     'datasets': 'the data that ship, and runs/build_datasets.py',
     'bench': 'bench/',
-    'runs_pretraining': 'runs/scaling.py, runs/evaluate.py and runs/pretrain_small.sh',
+    'runs_pretraining': 'runs/scaling.py, runs/evaluate.py and runs/small_models.sh',
 }
 TEST_FILES = sorted((ROOT / 'tests').glob('test_*.py'))
 

@@ -40,6 +40,16 @@ def test_validation_never_holds_all_logits():
     assert found['accuracy'] == (logits.argmax(1) == y).double().mean().item()
 
 
+def test_a_word_that_is_none_is_never_a_right_guess():
+    model, batches = new_lm().eval(), random_batches()
+    torch.nn.init.zeros_(model.decoder.weight)
+    with torch.no_grad():
+        model.decoder.bias[3] = 5  # it always guesses 3
+    share = torch.cat([y.flatten() for _, y in batches]).eq(3).double().mean().item()
+    assert evaluate_lm(model, batches)['accuracy'] == evaluate_lm(model, batches, unknown=0)['accuracy'] == pytest.approx(share) and share > 0
+    assert evaluate_lm(model, batches, unknown=3)['accuracy'] == 0
+
+
 @pytest.mark.parametrize('chunk', [1, 7, 40, 1000])
 @pytest.mark.parametrize('bf16', [False, True])
 def test_losses_are_summed_in_double_precision(chunk, bf16):

@@ -31,18 +31,20 @@ def imdb(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def lm(tmp_path_factory):
+    "A language model, and beside it the one that reads backwards."
     out = tmp_path_factory.mktemp('few') / 'lm'
-    sizes = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, max_tokens=8000, bs=4, bptt=20)
-    return pretrain(TextSource('wikipedia'), out, **sizes, progress_bar=False)
+    sizes = dict(emb_sz=16, n_hid=24, n_layers=2, min_freq=2, max_vocab=500, max_tokens=8000, bs=4, bptt=20, progress_bar=False)
+    pretrain(TextSource('wikipedia'), f'{out}-backwards', backwards=True, **sizes)
+    return pretrain(TextSource('wikipedia'), out, **sizes)
 
 
 def run(lm, out, *more):
-    sizes = '--sizes 20,40 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    return run_program('quick_few_labels', 'imdb', '--lm', lm, '--out', out / 'study', '--results', out, *sizes, *more)
+    sizes = '--sizes 20,40 --seeds 0 --unlabelled unsup --test 30 --valid 20'.split()
+    return run_program('quick_few_labels', 'imdb', '--lm', lm, '--start', lm, '--out', out / 'study', '--results', out, *sizes, *more)
 
 
 def points_of(folder):
-    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_imdb_lm.json').read_text())['points']}
+    return {(p['start'], p['labels'], p['seed']): p for p in json.loads((folder / 'few_labels_imdb.json').read_text())['points']}
 
 
 @pytest.fixture(scope='module')
@@ -54,28 +56,30 @@ def done(lm):
 
 
 def test_every_start_at_every_size(done):
-    record, points = json.loads((done / 'few_labels_imdb_lm.json').read_text()), points_of(done)
-    assert set(points) == {(s, n, 0) for s in (*few_labels.STARTS, 'tf-idf') for n in (20, 40)}
+    record, points = json.loads((done / 'few_labels_imdb.json').read_text()), points_of(done)
+    assert set(points) == {(row, n, 0) for row in few_labels.ROWS for n in (20, 40)}
     assert all(round(p['accuracy'] * 30, 6) == round(p['accuracy'] * 30) for p in points.values()), 'shares of 30 test texts'
     assert record['lm_saw_test_texts'] is False and record['test_texts'] == 30
-    assert {points[s, 40, 0]['epochs'] for s in few_labels.STARTS} == {3 + 2}, 'as many passes from scratch'
+    assert {points[row, 40, 0]['epochs'] for row in few_labels.NETWORKS} == {3 + 2}, 'as many passes from scratch'
+    way = record['start']
+    assert way['']['sha256'] != way['-backwards']['sha256'] and record['stage 2'] == 'unsup'
 
 
 def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
     "On another machine too, where the language models have to be made again."
-    record = json.loads((done / 'few_labels_imdb_lm.json').read_text())
+    record = json.loads((done / 'few_labels_imdb.json').read_text())
     kept = [p | {'accuracy': 0.5} for p in record['points'] if p['start'] == 'pretrained' and p['labels'] == 20]
-    (tmp_path / 'few_labels_imdb_lm.json').write_text(json.dumps(record | {'points': kept}))
+    (tmp_path / 'few_labels_imdb.json').write_text(json.dumps(record | {'points': kept}))
     assert run(lm, tmp_path).returncode == 0
     points = points_of(tmp_path)
     assert set(points) == set(points_of(done)) and points['pretrained', 20, 0] == kept[0]
     assert points['pretrained', 40, 0]['accuracy'] == points_of(done)['pretrained', 40, 0]['accuracy']
 
 
-@pytest.mark.parametrize('option', ['--test', '--valid', '--unlabelled'])
-def test_a_record_of_other_settings_is_refused(option, done, lm, tmp_path):
-    (tmp_path / 'few_labels_imdb_lm.json').write_bytes((done / 'few_labels_imdb_lm.json').read_bytes())
-    ended = run(lm, tmp_path, option, '24')
+@pytest.mark.parametrize(('option', 'value'), [('--test', 24), ('--valid', 24), ('--unlabelled', 'train'), ('--as-it-is', None)])
+def test_a_record_of_other_settings_is_refused(option, value, done, lm, tmp_path):
+    (tmp_path / 'few_labels_imdb.json').write_bytes((done / 'few_labels_imdb.json').read_bytes())
+    ended = run(lm, tmp_path, option, *([value] if value else []))
     assert ended.returncode != 0 and 'other settings' in ended.stderr
     assert not (tmp_path / 'study/tuned').exists(), 'refused before anything is trained'
 
@@ -90,9 +94,9 @@ def test_it_stops_in_time_and_goes_on(done, lm, tmp_path):
 
 
 def test_choosing_reads_no_test_text_and_records_elsewhere(done, lm):
-    before = (done / 'few_labels_imdb_lm.json').read_bytes()
+    before = (done / 'few_labels_imdb.json').read_bytes()
     assert run(lm, done, '--choose', '--sizes', '20').returncode == 0
-    assert (done / 'few_labels_imdb_lm.json').read_bytes() == before
+    assert (done / 'few_labels_imdb.json').read_bytes() == before
     chosen = json.loads((done / 'study/chosen_by.json').read_text())
     assert chosen['test_texts'] == 20 and chosen['texts']['asked about'] != json.loads(before)['texts']['asked about']
 
@@ -110,12 +114,15 @@ def test_packs_give_the_same_points(done, lm, tmp_path):
     for split in ('train', 'test', 'unsup'):
         data = load_data('imdb', split)
         pack(data.texts if split == 'unsup' else data, tmp_path / f'packs/imdb-{split}', size=3000)
-    sizes = '--sizes 20 --seeds 0 --unlabelled 20 --test 30 --valid 20'.split()
-    ended = run_program('quick_few_labels', tmp_path / 'packs/imdb', '--lm', lm, '--out', tmp_path / 'study', '--results', tmp_path, *sizes)
+    sizes = '--sizes 20 --seeds 0 --unlabelled unsup --test 30 --valid 20'.split()
+    where = ['--lm', lm, '--start', lm, '--out', tmp_path / 'study', '--results', tmp_path]
+    ended = run_program('quick_few_labels', tmp_path / 'packs/imdb', *where, *sizes)
     assert ended.returncode == 0, ended.stderr
     found, expected = points_of(tmp_path), points_of(done)
-    assert {k: p['accuracy'] for k, p in found.items()} == {k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] != 'tf-idf'}
-    perplexity = [json.loads((folder / 'few_labels_imdb_lm.json').read_text())['tuning']['perplexity'] for folder in (done, tmp_path)]
+    assert {k: p['accuracy'] for k, p in found.items()} == {
+        k: p['accuracy'] for k, p in expected.items() if k[1] == 20 and k[0] not in (few_labels.COUNTED, few_labels.VECTORS)
+    }
+    perplexity = [json.loads((folder / 'study/tuned/history.json').read_text())[-1]['perplexity'] for folder in (done, tmp_path)]
     assert perplexity[0] == perplexity[1], 'accuracies on thirty texts may agree by chance'
     for split in ('train', 'test'):
         packed, texts = few_labels.read(str(tmp_path / 'packs/imdb'), split), load_data('imdb', split)

@@ -145,7 +145,7 @@ def test_rehearsal(home):
 
 
 def test_unknown_runs_are_named(home):
-    assert "no run 'nothing' in small, but wiki-small" in run(home, 'small', '--only', 'nothing')
+    assert "no run 'nothing' in imdb, but wiki" in run(home, 'imdb', '--only', 'nothing')
 
 
 def test_every_run_starts_from_one_that_comes_before_it():

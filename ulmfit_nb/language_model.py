@@ -22,6 +22,7 @@ def loss_and_hits(
     out: torch.Tensor,    # (bs, seq_len, n_out) features
     y: torch.Tensor,      # (bs, seq_len) the ids that came next
     chunk: int=None,      # rows of scores in memory at a time; None: `rows_at_once`
+    unknown: int=None,    # id of a word that is none, xxunk: guessing it is never right
 ) -> torch.Tensor:        # (2,) summed cross-entropy in nats, and how many ids had the highest score
     "Loss and right guesses of a batch."
     sums = torch.zeros(2, dtype=sum_dtype(out.device), device=out.device)
@@ -29,7 +30,8 @@ def loss_and_hits(
     for rows, ids in zip(out.flatten(0, 1).split(chunk), y.flatten().split(chunk)):
         logits = decoder(rows).float()
         sums[0] += nn.functional.cross_entropy(logits, ids, reduction='none').to(sums).sum()
-        sums[1] += (logits.argmax(-1) == ids).sum()
+        right = logits.argmax(-1) == ids
+        sums[1] += (right if unknown is None else right & (ids != unknown)).sum()
     return sums
 
 # %% ../nbs/appendix/language_model.ipynb #f037af76
@@ -37,6 +39,7 @@ def loss_and_hits(
 def evaluate_lm(
     model: nn.Module,      # a `LanguageModel`; it is left in evaluation mode
     batches: LMBatches,    # one epoch of these is read
+    unknown: int=None,     # as in `loss_and_hits`
 ) -> dict[str, float]:     # valid_loss in nats, perplexity, and accuracy: the share of next tokens guessed right
     "How well a language model predicts a stream, state carried from batch to batch."
     lm = getattr(model, 'module', model).eval()   # `module`: what DistributedDataParallel wraps
@@ -44,7 +47,7 @@ def evaluate_lm(
     state, loss, right, n = None, 0., 0., 0
     for x, y in batches:
         out, state = lm.encoder(x.to(device), state)
-        more, hits = loss_and_hits(lm.decoder, out, y.to(device)).tolist()
+        more, hits = loss_and_hits(lm.decoder, out, y.to(device), unknown=unknown).tolist()
         loss, right, n = loss + more, right + hits, n + y.numel()
     return {'valid_loss': loss / n, 'perplexity': math.exp(min(loss / n, 700)), 'accuracy': right / n}
 

@@ -55,12 +55,12 @@ def evaluate_texts(
     bs: int=16, bptt: int=70, # as in `LMBatches`; fewer rows where there is little text
     backwards: bool=False,    # whether the model reads so: `config['backwards']`
 ) -> dict:  # as `evaluate_lm`, and texts, tokens, unknown (a share), unknown_words, fair_perplexity; or a `DataError`
-    "How well a language model predicts texts. `perplexity` takes xxunk for a word, `fair_perplexity` charges for it."
+    "How well texts are predicted. `perplexity` takes xxunk for a word, `fair_perplexity` charges for it; as a guess it is wrong."
     lists = list(Tokenizer().map(texts))
     stream = TokenStream.of([vocab.numericalize(t) for t in lists])
     if len(stream.ids) < 2: raise DataError('there is nothing to predict in these texts: give more.')
     batches = LMBatches(*stream, bs=max(1, min(bs, len(stream.ids) // 100)), bptt=bptt, backwards=backwards)
-    found = evaluate_lm(model, batches)
+    found = evaluate_lm(model, batches, vocab.unk)
     targets = torch.cat([y.flatten() for _, y in batches])
     unknown = (targets == vocab.unk).double().mean().item()
     words = len({t for tokens in lists for t in tokens if t not in vocab})
