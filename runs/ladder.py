@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import shutil
-import statistics
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from typer import Option
 from ulmfit_nb import fine_tune, pretrain
 from ulmfit_nb.batching import LMBatches, TokenStream
 from ulmfit_nb.corpus import split_stream
-from ulmfit_nb.course.records import git_commit, record
+from ulmfit_nb.course.records import git_commit, mean_and_error, record
 from ulmfit_nb.data import fingerprint
 from ulmfit_nb.demo import BEARS_MORE, PROMPT
 from ulmfit_nb.ngrams import Bigrams, Frequencies, best_words, perplexity, read_sentences, unknown_charge, write_line
@@ -293,9 +292,8 @@ def summary(points: list[dict]) -> list[dict]:
             continue
         row = {'rung': rung, 'name': name, 'seeds': len(found)}
         for k in ('perplexity', 'next_word'):
-            values = [p[k] for p in found]
-            row[k] = statistics.mean(values)
-            row[f'{k}_error'] = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+            row[k], error = mean_and_error([p[k] for p in found])
+            row[f'{k}_error'] = error if len(found) > 1 else None
         rows.append(row | {k: found[0][k] for k in ('charge', 'vocab_sz', 'guesses', 'writes')})
     return rows
 
