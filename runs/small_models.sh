@@ -11,11 +11,11 @@ export PATH="$PWD/.venv/bin:$PATH"
 python runs/small_models.py number "$out/numbered" --workers "$(nproc)"
 python runs/small_models.py train "$out/numbered" "$out/models"
 for way in '' -backwards; do
-  for held_out in 'wiki enwiki2015 validation' 'wiki enwiki2015 test' 'film imdb test'; do
+  for held_out in 'wiki enwiki2015 validation' 'wiki enwiki2015 test' 'film film_reviews validation' 'film film_reviews test'; do
     read -r kind data split <<< "$held_out"
     python runs/evaluate.py "$out/models/int8/$kind-small$way" "$data" --split "$split"
   done
   for kind in wiki film; do python runs/package.py "$out/models/int8/$kind-small$way" "$kind-small$way"; done
   python runs/evaluate.py "wiki-small$way" enwiki2015 --split validation --check
-  python runs/evaluate.py "film-small$way" imdb --split test --check
+  python runs/evaluate.py "film-small$way" film_reviews --split test --check
 done
