@@ -116,7 +116,7 @@ PRESETS = {
     'small': Recipe(
         PretrainSettings(emb_sz=200, n_hid=512, n_layers=3, max_vocab=20_000, bs=32, lr=0.004, drop_mult=0.1),
         FineTuneSettings(max_vocab=20_000, bs=16, epochs=2, min_steps=100, lr=0.005, factor=1.6, drop_mult=0.2),
-        ClassifierSettings(bs=32, epochs=4, min_steps=50, lr=0.02, factor=1.6, drop_mult=0.5)),
+        ClassifierSettings(bs=32, epochs=4, min_steps=50, lr=0.01, factor=1.6, drop_mult=0.5)),
     'paper': Recipe(),
 }
 
