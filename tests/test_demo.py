@@ -54,3 +54,18 @@ def test_a_language_model_is_described(tiny_lm):
     lm = load_lm(tiny_lm)
     assert expected_words(lm, n=3) == expected_words(lm, n=5)[:3]
     assert describe(lm, ['a warm and funny film', 'a dull and lazy film']).keys() == {'perplexity', 'next_word', 'guesses', 'writes'}
+
+
+def test_the_record_has_the_accuracies_of_every_seed(shown, tmp_path, monkeypatch):
+    "And a seed that is done is not run again."
+    import record_demo
+
+    out, found, _ = shown
+    for seed in (0, 1):
+        (tmp_path / f'models/{seed}').mkdir(parents=True)
+        (tmp_path / f'models/{seed}/demo.json').write_text(json.dumps(found | {'seed': seed, 'classifier': 0.8 + seed / 10}))
+    monkeypatch.setattr(record_demo, 'run_demo', lambda folder, seed: found | {'seed': seed, 'classifier': 0.5})
+    record_demo.measure(tmp_path / 'models', (0, 1, 2), tmp_path, tmp_path / 'demo.png')
+    record = json.loads((tmp_path / 'demo.json').read_text())
+    assert record['seeds']['classifier'] == [0.8, 0.9, 0.5] and record['seed'] == 0 and record['classifier'] == 0.8
+    assert record['seeds'].keys() == SHOWN.keys() and (tmp_path / 'demo.png').exists()
