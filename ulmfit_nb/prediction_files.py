@@ -71,7 +71,7 @@ def rows_of_table(table) -> Iterator[dict]:   # a pandas DataFrame or a pyarrow 
 
 # %% ../nbs/appendix/prediction_files.ipynb #017b8244
 def iter_rows(
-    source: str | Path,   # a name in `NAMED`, a file that `read_columns` reads, a .txt file (a line a text), or a folder
+    source: str | Path,   # a name in `NAMED`, a folder, a .txt file (a line a text), or as `read_columns` reads
     split: str=None,      # of a named set or a folder; None: test of a set, train of a folder
     **reading,            # sep, encoding and quoting, as in `read_columns`
 ) -> Iterator[dict]:      # column → value; raises `DataError` for what can't be read
@@ -238,7 +238,8 @@ class RowParquet:
         like: Path=None,   # the file that the rows came from, if it is Parquet; None: as the first portion has it
     ):
         import pyarrow.parquet as pq
-        self.path, self.writer, self.kept = path, None, {} if like is None else {f.name: f for f in pq.read_schema(like)}
+        kept = [] if like is None else pq.read_schema(like)
+        self.path, self.writer, self.kept = path, None, {f.name: f for f in kept}
 
     def __enter__(self): return self
 
