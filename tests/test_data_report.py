@@ -54,7 +54,7 @@ def test_a_language_that_was_not_read_is_said(known, said):
 
 def test_the_tokenizer_is_the_models():
     "A rule of English takes a word apart; another language's tokenizer doesn't."
-    lengths = [data_report(TextData(["don't"]), tokenizer=Tokenizer(lang))['tokens'] for lang in ('en', 'sv')]
+    lengths = [data_report(TextData(["don't"]), tokenizer=Tokenizer(lang=lang))['tokens'] for lang in ('en', 'sv')]
     assert lengths[0] == lengths[1] + 1
 
 
