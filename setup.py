@@ -30,5 +30,6 @@ setup(
     include_package_data=True,  # what MANIFEST.in names
     install_requires=lines('requirements'),
     extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'excel', 'onnx', 'study')},
+    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'excel', 'onnx', 'serve')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['ulmfit_nb = ulmfit_nb._modidx:d']},
 )

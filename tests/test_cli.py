@@ -1,15 +1,16 @@
 "The command line: what a user types, what is printed, and what is said when something is wrong."
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import click
 import notebooks
-import numpy as np
 import pytest
 import torch
 import typer
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 import ulmfit_nb
 import ulmfit_nb.cli as cli
-from ulmfit_nb import demo, stages
+from ulmfit_nb import demo, prediction_files, service, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.settings import PRESETS
@@ -48,7 +49,7 @@ def made(tmp_path_factory):
 
 def test_help_is_quick_and_names_the_commands():
     out = run('--help')
-    assert all(c in out for c in ('demo', 'pretrain', 'fine-tune', 'classify', 'predict', 'lab'))
+    assert all(c in out for c in ('demo', 'check', 'pretrain', 'fine-tune', 'classify', 'evaluate', 'predict', 'label-next', 'export', 'serve', 'lab'))
     code = 'import sys, ulmfit_nb.cli; sys.exit("spacy" in sys.modules or "accelerate" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
@@ -86,10 +87,103 @@ def test_stages(made):
 
 def test_predict_from_arguments_stdin_and_file(made):
     folder, _ = made
-    lines = run('predict', '--model', folder / 'clas', 'a lovely film', 'a dull film').splitlines()
-    assert len(lines) == 2 and all(line.split('\t')[0] in ('thumbs up', 'thumbs down') for line in lines)
-    assert run('predict', '--model', folder / 'clas', text='a lovely film\na dull film\n').splitlines() == lines
-    assert len(run('predict', '--model', folder / 'clas', '--data', folder / 'mine.csv', '--text', 'review').splitlines()) == 26
+    told = run('predict', '--model', folder / 'clas', 'a lovely film', 'a dull film')
+    header, *lines = [line.split('\t') for line in told.splitlines()]
+    assert header == ['text', 'label', 'p_thumbs down', 'p_thumbs up']
+    assert [line[0] for line in lines] == ['a lovely film', 'a dull film']
+    assert all(line[1] == max(zip(line[2:], header[2:]))[1].removeprefix('p_') for line in lines)
+    assert run('predict', '--model', folder / 'clas', text='a lovely film\na dull film\n') == told
+    told = run('predict', '--model', folder / 'clas', '--data', folder / 'mine.csv', '--text', 'review')
+    assert told.startswith('review\tverdict\tlabel\tp_') and len(told.splitlines()) == 27
+
+
+def test_predict_from_stdin_to_json(made):
+    folder, _ = made
+    rows = [{'id': 1, 'review': 'a lovely film \x1b[31m'}, {'id': 2, 'review': None}]
+    piped = ''.join(json.dumps(row) + '\n' for row in rows)
+    result = CliRunner().invoke(app, ['predict', '--model', str(folder / 'clas'), '--stdin', 'jsonl', '--text', 'review', '--format', 'jsonl'], input=piped)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [{k: row[k] for k in ('id', 'review')} for row in found] == rows and found[1]['label'] == ''
+    assert '\x1b' not in result.stdout and result.stderr == '2 rows; 1 without a text, and so without a label\n'
+
+
+def test_predict_writes_a_file_with_every_row(made, tmp_path):
+    folder, _ = made
+    (tmp_path / 'in.csv').write_text('key,review\n007,a lovely film\n008,\n')
+    out = run('predict', '--model', folder / 'clas', '--data', tmp_path / 'in.csv', '--text', 'review', '--out', tmp_path / 'out.csv', '--threshold', '1')
+    assert '2 rows; 1 without a text, and so without a label; 1 below the threshold; written:' in out
+    assert [line.split(',')[:3] for line in (tmp_path / 'out.csv').read_text().splitlines()] == [
+        ['key', 'review', 'label'],
+        ['007', 'a lovely film', ''],
+        ['008', '', ''],
+    ]
+
+
+def test_a_file_from_another_system(made, tmp_path):
+    "What the error advises is an option."
+    folder, _ = made
+    (tmp_path / 'in.csv').write_bytes('review;n\nschön;1\n'.encode('cp1252'))
+    words = ['predict', '--model', folder / 'clas', '--data', tmp_path / 'in.csv', '--text', 'review', '--sep', ';']
+    assert 'give encoding="cp1252"' in run(*words, ok=False)
+    assert run(*words, '--encoding', 'cp1252').splitlines()[1].startswith('schön\t1\t')
+
+
+def test_check_a_table(made):
+    folder, _ = made
+    out = run('check', '--data', folder / 'mine.csv', '--text', 'review', '--label', 'verdict', '--lm', folder / 'lm', '--preset', 'tiny')
+    assert out.startswith('26 texts of') and 'thumbs down 13 (50 %)' in out and 'of the running words' in out and 'train classifier 0.' in out
+    assert 'expected' not in run('check', '--data', folder / 'mine.csv', '--text', 'review', '--label', 'verdict', '--lm', folder / 'lm', '--no-minutes')
+
+
+def test_evaluate(made, tmp_path):
+    folder, _ = made
+    own = ['--text', 'review', '--label', 'verdict']
+    out = run('evaluate', '--model', folder / 'clas', '--data', folder / 'mine.csv', *own, '--train', folder / 'mine.csv', '--out', tmp_path / 'report')
+    found = json.loads((tmp_path / 'report/report.json').read_text())
+    assert found['n'] == 26 and found['counted'] == {'accuracy': 1.0, 'macro_f1': 1.0} and 'counting words: 100.0 % right' in out
+    assert (tmp_path / 'report/report.png').read_bytes()[:4] == b'\x89PNG'
+    assert 'counting words' not in run('evaluate', '--model', folder / 'clas', '--data', folder / 'mine.csv', *own)
+
+
+def test_what_to_label_next_is_written(made, tmp_path):
+    folder, _ = made
+    words = ['label-next', '--model', folder / 'clas', '--data', folder / 'mine.csv', '--text', 'review', '-n', '3']
+    run(*words, '--out', tmp_path / 'next.csv')
+    rows = [line.rsplit(',', 2)[1:] for line in (tmp_path / 'next.csv').read_text().splitlines()]
+    margins = [abs(float(a) - float(b)) for a, b in rows[1:]]
+    assert len(margins) == 3 and margins == sorted(margins) and len(run(*words).splitlines()) == 4
+
+
+def test_export_and_the_other_engine(made, tmp_path):
+    folder, _ = made
+    shutil.copytree(folder / 'clas', tmp_path / 'clas')
+    words = ['predict', '--model', tmp_path / 'clas', 'a lovely film', '--engine', 'onnx']
+    assert 'ulmfit-nb export --model' in run(*words, ok=False)
+    assert run('export', '--model', tmp_path / 'clas').count('written') == 2
+    assert run(*words).split('\t')[:-2] == run(*words[:-2]).split('\t')[:-2]
+
+
+def test_serve_hands_its_options_on(made, monkeypatch):
+    folder, _ = made
+    given = []
+    monkeypatch.setattr(service, 'run_service', lambda *a: given.append(a[1:]))
+    run('serve', '--model', folder / 'clas', '--port', '9999', '--threshold', '0.8')
+    assert given == [('127.0.0.1', 9999, 0.8, 1.0)]
+
+
+def piped(folder, script, **env):
+    "What a shell makes of a line in which `predict` stands for the command."
+    command = f'{sys.executable} -c "from ulmfit_nb.cli import app; app()" predict --model {folder / "clas"}'
+    plain = {k: v for k, v in os.environ.items() if k not in ('PYTHONUTF8', 'LC_ALL', 'LANG')}
+    return subprocess.run(['bash', '-c', script.replace('predict', command)], capture_output=True, env=plain | env)
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no bash')
+def test_utf8_whatever_the_system_says_and_silence_when_nobody_reads(made):
+    folder, _ = made
+    script = 'printf "ein schöner Film ☃\\n%.0s" $(seq 3000) | predict --stdin txt | head -2'
+    found = piped(folder, script, PYTHONIOENCODING='cp1252')
+    assert found.stdout.decode().splitlines()[1].startswith('ein schöner Film ☃\tthumbs ') and found.stderr == b''
 
 
 def test_a_finished_stage_is_not_run_again(made):
@@ -126,7 +220,7 @@ def test_by_default_real_texts_are_read(monkeypatch, tmp_path):
         run(command, '--out', tmp_path / 'x')
     assert (told['pretrain'].source, told['fine_tune'].source, told['train_classifier'].classes) == ('wikipedia', 'subjectivity', ['plot', 'opinion'])
     for command, given in typer.main.get_command(app).commands.items():
-        for option in (p for p in given.params if p.name == 'data' and command != 'predict'):
+        for option in (p for p in given.params if p.name == 'data' and command not in ('predict', 'label-next')):
             assert all(name in option.help for name in NAMED), command
 
 
@@ -152,7 +246,7 @@ def test_predictions_are_in_fp32_unless_asked_otherwise(made, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that it is slower here
         other = run(*words, '--precision', 'bf16')
-    assert torch.bfloat16 in seen and other.split('\t')[0] == line.split('\t')[0]
+    assert torch.bfloat16 in seen and other.split('\t')[:-2] == line.split('\t')[:-2]
 
 
 @pytest.mark.parametrize('command', ['pretrain', 'fine-tune', 'classify', 'demo'])
@@ -191,27 +285,18 @@ def test_models_go_by_name(made, tmp_path, monkeypatch):
         '--out',
         tmp_path / 'd',
     )
-    assert 'written' in out and run('predict', '--model', 'verdicts', 'a dull film').startswith('thumbs ')
+    assert 'written' in out and '\tthumbs ' in run('predict', '--model', 'verdicts', 'a dull film')
 
 
-def test_many_texts_are_counted_on_the_terminal_only(made, monkeypatch, capsys):
+@pytest.mark.parametrize('terminal', [True, False])
+def test_texts_are_counted_on_the_terminal_only(made, monkeypatch, terminal):
     folder, _ = made
-    seen = {}
-
-    class Watched:
-        classes, model = ['a', 'b'], torch.nn.Linear(1, 1)
-
-        def predict_proba(self, texts, progress_bar=False):
-            seen[len(texts)] = progress_bar
-            return np.tile([0.25, 0.75], (len(texts), 1))
-
-    monkeypatch.setattr(ulmfit_nb, 'load_classifier', lambda path: Watched())
-    for n, terminal in ((cli.MANY, True), (cli.MANY - 1, True), (cli.MANY + 1, False)):
-        monkeypatch.setattr(cli.sys, 'stderr', type('Stream', (), {'isatty': lambda self, t=terminal: t, 'write': len, 'flush': id})())
-        with pytest.raises(SystemExit) as e:
-            app(['predict', '--model', str(folder / 'clas'), *(['text'] * n)])
-        assert e.value.code == 0 and len(capsys.readouterr().out.splitlines()) == n
-    assert seen == {cli.MANY: True, cli.MANY - 1: False, cli.MANY + 1: False}
+    seen = []
+    monkeypatch.setattr(prediction_files, 'predict_rows', lambda *a, progress_bar: seen.append(progress_bar) or Counter(rows=1))
+    monkeypatch.setattr(cli.sys, 'stderr', type('Stream', (), {'isatty': lambda self: terminal, 'write': len, 'flush': id})())
+    with pytest.raises(SystemExit):
+        app(['predict', '--model', str(folder / 'clas'), 'text'])
+    assert seen == [terminal]
 
 
 def test_lab_hands_its_options_on(tmp_path, monkeypatch):

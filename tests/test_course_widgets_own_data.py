@@ -13,8 +13,9 @@ import ulmfit_nb.course.widgets.own_data as module
 from ulmfit_nb import load_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.course.widgets.base import es_module
-from ulmfit_nb.course.widgets.own_data import DataReport, Training, data_report, length_bars, own_data
+from ulmfit_nb.course.widgets.own_data import DataReport, Training, own_data
 from ulmfit_nb.data import TextData
+from ulmfit_nb.data_report import data_report
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import save_stage
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -45,25 +46,6 @@ def table(path, texts=LABELLED, labels=('up', 'down')):
 @pytest.fixture
 def own(lm, tmp_path):
     return own_data(lm, table(tmp_path / 'mine.jsonl'), out=tmp_path / 'out')
-
-
-def test_counts_by_hand():
-    data = TextData(['one two two', 'one', 'three'], [1, 1, 0], ['no', 'yes'])
-    vocab = Vocab.build([['one', 'two']], min_freq=1)
-    report = data_report(data, vocab)
-    assert report['labels'] == [['yes', 2], ['no', 1]] and report['known'] == pytest.approx(4 / 5) and report['unknown'] == [['three', 1]]
-    assert (report['n'], report['tokens'], report['median'], report['longest']) == (3, 8, 2, 4)  # xxbos is a token too
-    assert data_report(data)['known'] is None
-
-
-@pytest.mark.parametrize('lengths', [[5], [5, 5], [1, 2, 3], list(range(1, 400)), [4] * 99 + [5000]])
-@pytest.mark.parametrize('most', [3, 12])
-def test_length_bars_count_every_text_once(lengths, most):
-    bars = length_bars(lengths, most)
-    assert len(bars) <= most and bars[0][0] == min(lengths)
-    assert all(a[1] + 1 == b[0] for a, b in zip(bars, bars[1:]))
-    for low, high, n in bars:
-        assert n == sum(low <= x <= (high or 10**9) for x in lengths)
 
 
 def test_measuring_leaves_the_random_generator_alone(own):

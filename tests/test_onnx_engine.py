@@ -1,15 +1,17 @@
 "The encoder in ONNX Runtime: the same features and verdicts, in pieces as well, and no file of other weights."
 
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import torch
-from helpers import REVIEWS
+from helpers import REVIEWS, contents
 
 from ulmfit_nb.awd_lstm import AWDLSTM, AWDLSTMConfig
 from ulmfit_nb.classifier import load_classifier
-from ulmfit_nb.onnx_engine import FILES, OnnxEncoder, export_encoder
+from ulmfit_nb.estimator import TextClassifier
+from ulmfit_nb.onnx_engine import FILES, OnnxEncoder, export_encoder, export_onnx
 from ulmfit_nb.stages import StageError
 
 CLOSE = {'onnx': 1e-5, 'onnx-int8': 0.01}
@@ -79,3 +81,38 @@ def test_without_the_extra_it_says_what_to_install(encoder, tmp_path, monkeypatc
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(ImportError, match=r"onnxruntime is not installed: pip install 'ulmfit-nb\[onnx\]'"):
         export_encoder(encoder, tmp_path, 'mine')
+
+
+def test_a_directory_gets_both_and_loads_either(tiny_classifier, tmp_path):
+    folder = shutil.copytree(tiny_classifier, tmp_path / 'clas')
+    classifier = load_classifier(folder, 'cpu')
+    with pytest.raises(StageError, match='encoder.onnx is not there. Write it with export_onnx'):
+        load_classifier(folder, engine='onnx')
+    assert [p.name for p in classifier.export_onnx(folder)] == list(FILES.values())
+    expected = classifier.predict_proba([*REVIEWS.texts, ''])
+    for engine in FILES:
+        other = load_classifier(folder, engine=engine)
+        assert isinstance(other.model.encoder, OnnxEncoder) and other.classes == classifier.classes
+        assert np.abs(other.predict_proba([*REVIEWS.texts, '']) - expected).max() < {'onnx': 1e-5, 'onnx-int8': 0.05}[engine]
+    with pytest.raises(ValueError, match="engine is 'tensorrt': give torch, onnx or onnx-int8"):
+        load_classifier(folder, engine='tensorrt')
+    assert contents(folder) == contents(folder) | contents(tiny_classifier), 'what was there is as it was'
+
+
+def test_another_directorys_weights_are_not_exported_as_ones_own(tiny_classifier, tmp_path):
+    folder = shutil.copytree(tiny_classifier, tmp_path / 'clas')
+    classifier = load_classifier(folder, 'cpu')
+    classifier.model.encoder.embedding.emb.weight.data[5] += 1
+    with pytest.raises(StageError, match='has other weights'):
+        classifier.export_onnx(folder)
+    assert not (folder / 'encoder.onnx').exists()
+    with pytest.raises(StageError, match='has other weights'):  # it has none that could be written
+        export_onnx(folder)
+        load_classifier(folder, engine='onnx').export_onnx(folder)
+
+
+def test_an_estimator_saves_itself_first(tiny_classifier, tmp_path):
+    est = TextClassifier.load(tiny_classifier)
+    est.export_onnx(tmp_path / 'new')
+    assert np.allclose(load_classifier(tmp_path / 'new', engine='onnx').predict_proba(REVIEWS.texts), est.predict_proba(REVIEWS.texts), atol=1e-5)
+    est.export_onnx(tmp_path / 'new')

@@ -4,12 +4,16 @@ import json
 
 import numpy as np
 import pytest
-from helpers import refuse
+from helpers import REVIEWS, TEXTS, refuse
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
 
-from ulmfit_nb.report import calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report
+from ulmfit_nb.baselines import count_words
+from ulmfit_nb.classifier import load_classifier
+from ulmfit_nb.data import TextData
+from ulmfit_nb.estimator import TextClassifier
+from ulmfit_nb.report import answered, calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report, report_on
 
 CLASSES = ['red', 'green', 'blue']
 
@@ -112,3 +116,43 @@ def test_the_picture_counts():
     axes = plot_report(report)
     assert [t.get_text() for t in axes[0].texts] == [str(n) for row in report.confusion for n in row]
     assert len(axes[1].collections[0].get_offsets()) == len(report.calibration)
+
+
+def test_what_a_threshold_buys():
+    p = np.array([[0.55, 0.45], [0.75, 0.25], [0.1, 0.9], [0.96, 0.04]])
+    assert answered(p, [1, 0, 1, 0], [0.5, 0.7, 0.99]) == [(0.5, 1.0, 0.75), (0.7, 0.75, 1.0), (0.99, 0.0, None)]
+    text = str(evaluate(p, [1, 0, 1, 0], ['no', 'yes']))
+    assert 'with no label below 0.7: 75.0 % are labelled, 100.0 % of them right' in text and 'below 0.99' not in text
+
+
+def test_a_report_has_the_temperature_of_its_texts():
+    p, y = draw(5, 400)
+    found = evaluate(p, y, CLASSES)
+    assert found.temperature == fit_temperature(p, y) and found.cooled_error == calibration(cooled(p, found.temperature), y)[0] < found.calibration_error
+
+
+def test_a_classifier_beside_counting_words(tiny_classifier):
+    "Labels may be in another order than the classifier's classes."
+    classifier = load_classifier(tiny_classifier)
+    turned = TextData(TEXTS, [1 - label for label in REVIEWS.labels], REVIEWS.classes[::-1])
+    right = np.array(classifier.predict(TEXTS)) == [REVIEWS.classes[label] for label in REVIEWS.labels]
+    peer = count_words(REVIEWS).score(TEXTS, REVIEWS.labels)
+    for data in (REVIEWS, turned):
+        found = report_on(classifier, data, data)
+        assert found.classes == ['neg', 'pos'] and found.accuracy == right.mean() and found.counted['accuracy'] == peer
+    assert report_on(classifier, REVIEWS).counted is None
+    with refuse("label 'so so' was not among the classes"):
+        report_on(classifier, TextData(['a'], [0], ['so so']))
+    with refuse('the texts have no labels'):
+        report_on(classifier, TextData(['a']))
+
+
+@pytest.mark.parametrize('names', [[False, True], [3, 7], ['a', 'b']])
+def test_an_estimator_is_judged_by_labels_of_its_own_kind(tiny_classifier, names):
+    est = TextClassifier.load(tiny_classifier)
+    est.classes_, est.classifier_.classes = np.asarray(names), [str(name) for name in names]
+    labels = np.asarray(names)[REVIEWS.labels]
+    found = est.report(TEXTS, labels, train=(TEXTS, labels.tolist()))
+    assert found.accuracy == est.score(TEXTS, labels) and found.counted['accuracy'] > 0.5
+    with refuse('labels for'):
+        est.report(TEXTS, labels[:-1])

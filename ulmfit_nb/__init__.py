@@ -2,6 +2,7 @@
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+from . import forks as forks  # it has a forked process compute on
 from .classifier import load_classifier
 from .classifier_training import train_classifier
 from .data import TextData

@@ -222,6 +222,7 @@ from pathlib import Path
 
 from .checkpoint import load_weights
 from .data import check_texts
+from .onnx_engine import OnnxMixin, open_encoder
 from .stages import Stage, StageError
 from .tokenization import Tokenizer, Vocab
 from .training import Step
@@ -319,7 +320,7 @@ def to_ids(
     return [vocab.numericalize(t) for t in counted]
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #b2612723
-class Classifier:
+class Classifier(OnnxMixin):
     "A trained classifier: text in, label out."
     def __init__(
         self,
@@ -368,6 +369,7 @@ def best_device(
 def load_classifier(
     path: str | Path,                  # the directory that `train_classifier` wrote, or the name of one that ships
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
+    engine: str='torch',               # what computes the encoder: torch, or what `export_onnx` has written (on the CPU)
 ) -> Classifier:                       # raises `StageError` for a bad directory, `ValueError` for a missing device
     "A classifier from its directory."
     stage = Stage.open(path, 'classifier')
@@ -375,5 +377,6 @@ def load_classifier(
     encoder = AWDLSTMConfig(**config['architecture'])
     model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
+    if engine != 'torch': model.encoder, device = open_encoder(stage, engine), 'cpu'
     tokenizer = Tokenizer(**config['tokenizer'])
     return Classifier(model.to(best_device(device)), stage.vocab, config['classes'], config['backwards'], tokenizer)

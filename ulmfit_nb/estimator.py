@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .data import TextData, check_texts, labelled
+from .onnx_engine import OnnxMixin
+from .report import ReportMixin
 
 # %% ../nbs/15_estimator.ipynb #9ecccf71
 class StageSettings(BaseEstimator):
@@ -37,7 +39,7 @@ class StageSettings(BaseEstimator):
         self.hold_out, self.work_dir, self.seed, self.verbose = hold_out, work_dir, seed, verbose
 
 # %% ../nbs/15_estimator.ipynb #de858631
-class TextClassifier(ClassifierMixin, StageSettings):
+class TextClassifier(ReportMixin, OnnxMixin, ClassifierMixin, StageSettings):
     "ULMFiT as a scikit-learn estimator: texts and labels in, labels out. Its arguments are those of `StageSettings`."
     def fit(self, texts, labels) -> 'TextClassifier':
         "Learn from `texts` and as many `labels`, both one-dimensional. Raises `ValueError` for what can't be used."

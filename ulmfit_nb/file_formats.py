@@ -7,6 +7,8 @@ __all__ = ['KINDS', 'LETTERS', 'kind_of', 'read_columns']
 
 # %% ../nbs/appendix/file_formats.ipynb #db1870de
 import codecs, csv, gzip, io, json, warnings, zipfile, zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .data import DataError
@@ -172,16 +174,15 @@ def _once(pairs: list) -> dict:
     refuse_twins([name for name, _ in pairs])
     return dict(pairs)
 
-def _json_lines(text: str) -> list[dict]:
-    "The objects in JSON lines; raises `ValueError` naming the first bad line."
-    rows = []
-    for n, line in enumerate(text.split('\n'), 1):
+def json_lines(lines: Iterable[str]) -> Iterator[dict]:
+    "The objects in JSON lines, as they come; raises `ValueError` naming the first bad line."
+    for n, line in enumerate(lines, 1):
         if not line.strip(): continue
-        try: rows.append(json.loads(line, object_pairs_hook=_once))
+        try: row = json.loads(line, object_pairs_hook=_once)
         except json.JSONDecodeError as e: raise ValueError(f'line {n}, column {e.colno}: {e.msg}') from None
         except RecursionError: raise ValueError(f'line {n} is nested too deeply') from None
-        if not isinstance(rows[-1], dict): raise ValueError(f'line {n} is no object such as {{"text": "…"}}')
-    return rows
+        if not isinstance(row, dict): raise ValueError(f'line {n} is no object such as {{"text": "…"}}')
+        yield row
 
 def _objects(text: str, kind: str):
     "A table of JSON objects, one a line or in a list."
@@ -191,7 +192,7 @@ def _objects(text: str, kind: str):
         except RecursionError: raise ValueError('it is nested too deeply') from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError('it holds no list of objects such as [{"text": "…"}]')
-    else: rows = _json_lines(text)
+    else: rows = list(json_lines(text.split('\n')))
     return pd.DataFrame(rows, dtype=object)   # values as they stand: pandas would make 1.0 of 1 beside a gap
 
 # %% ../nbs/appendix/file_formats.ipynb #5113bc7d
@@ -230,6 +231,21 @@ def kind_of(path: Path) -> str:
     inner = Path(path.stem).suffix.lower()
     return inner if ending == '.gz' and inner in LETTERS else ending
 
+# %% ../nbs/appendix/file_formats.ipynb #f242884f
+@contextmanager
+def readable(
+    path: Path,   # a file
+    kind: str,    # what it holds, from `kind_of`
+) -> Iterator[None]:
+    "Whatever is wrong with a file becomes a `DataError` that names it."
+    if not path.is_file(): raise DataError(f'{path}: no such file. Check the path.')
+    if not path.stat().st_size: raise DataError(f'{path}: the file is empty. Give one that holds texts.')
+    try: yield
+    except DataError: raise
+    except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as e:
+        told = f'{path}: not a readable {kind} file ({e}).'
+        raise DataError(f'{told} Is it whole, UTF-8, and of the kind that its name says?') from e
+
 # %% ../nbs/appendix/file_formats.ipynb #e8ded2c7
 def read_columns(
     path: str | Path,         # a .csv, .tsv, .jsonl, .json, .parquet or .xlsx file; the first four may end in .gz
@@ -243,13 +259,7 @@ def read_columns(
     if kind not in KINDS:
         raise DataError(f'{path}: a {path.suffix or "nameless"} file. '
                         f'Give a {", ".join(KINDS)} file, or a folder with one folder a class.')
-    if not path.is_file(): raise DataError(f'{path}: no such file. Check the path.')
-    if not path.stat().st_size: raise DataError(f'{path}: the file is empty. Give one that holds texts.')
-    try: return _read(path, kind, sep, encoding, quoting)
-    except DataError: raise
-    except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as e:
-        told = f'{path}: not a readable {kind} file ({e}).'
-        raise DataError(f'{told} Is it whole, UTF-8, and of the kind that its name says?') from e
+    with readable(path, kind): return _read(path, kind, sep, encoding, quoting)
 
 # %% ../nbs/appendix/file_formats.ipynb #e8ded2c6
 def _read(path: Path, kind: str, sep, encoding, quoting):

@@ -1,0 +1,126 @@
+"A service: what it answers, what it refuses, several clients at once; and the example as a process, started, asked and stopped."
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from helpers import REVIEWS, ROOT, refuse
+
+from ulmfit_nb import service
+from ulmfit_nb.classifier import load_classifier
+from ulmfit_nb.service import create_app, run_service
+
+QUESTIONS = [[text, f'{text} , again'] for text in REVIEWS.texts[:12]]
+
+
+@pytest.fixture(scope='module')
+def classifier(tiny_classifier):
+    return load_classifier(tiny_classifier, 'cpu')
+
+
+@pytest.fixture(scope='module')
+def client(classifier):
+    return TestClient(create_app(classifier))
+
+
+def test_answers_are_those_of_the_classifier(client, classifier):
+    answers = client.post('/predict', json={'texts': REVIEWS.texts}).json()['predictions']
+    assert [a['label'] for a in answers] == classifier.predict(REVIEWS.texts)
+    found = [list(a['probabilities'].values()) for a in answers]
+    assert list(answers[0]['probabilities']) == classifier.classes and np.allclose(found, classifier.predict_proba(REVIEWS.texts), atol=1e-6)
+
+
+def test_no_text_and_no_certainty(classifier):
+    client = TestClient(create_app(classifier, threshold=1))
+    empty, unsure = client.post('/predict', json={'texts': [' ', 'a film']}).json()['predictions']
+    assert empty == {'label': None, 'probabilities': None} and unsure['label'] is None and unsure['probabilities']
+    assert client.get('/').json() == {'classes': classifier.classes, 'threshold': 1, 'temperature': 1, 'most': 256}
+
+
+@pytest.mark.parametrize('wrong', [{}, {'texts': 'one'}, {'texts': []}, {'texts': [None]}, {'texts': ['a'] * 257}, {'texts': ['a' * 100_001]}, [], 'text'])
+def test_what_is_no_question_is_refused(client, wrong):
+    assert client.post('/predict', json=wrong).status_code == 422
+
+
+def test_one_computes_at_a_time():
+    "Requests come in threads; the classifier is never entered twice."
+
+    class Slow:
+        classes, inside, most = ['a', 'b'], 0, 0
+
+        def predict_proba(self, texts):
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            time.sleep(0.02)
+            self.inside -= 1
+            return np.full((len(texts), 2), 0.5)
+
+    slow = Slow()
+    client, gate = TestClient(create_app(slow)), threading.Barrier(6)
+
+    def ask(_):
+        gate.wait()
+        return client.post('/predict', json={'texts': ['a']}).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(ask, range(6))) == [200] * 6
+    assert slow.most == 1
+
+
+def test_settings_are_refused_before_anybody_asks(classifier):
+    with refuse('threshold is 60'):
+        create_app(classifier, threshold=60)
+
+
+def test_without_the_extra_it_says_what_to_install(classifier, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'uvicorn', None)
+    with pytest.raises(ImportError, match=r"uvicorn is not installed: pip install 'ulmfit-nb\[serve\]'"):
+        create_app(classifier)
+
+
+def test_options_reach_the_server(classifier, monkeypatch, capsys):
+    import uvicorn
+
+    given = {}
+    monkeypatch.setattr(uvicorn, 'run', lambda app, **options: given.update(options, app=app))
+    run_service(classifier, '0.0.0.0', 9999, 0.75)
+    assert (given['host'], given['port']) == ('0.0.0.0', 9999) and 'http://0.0.0.0:9999' in capsys.readouterr().out
+    assert TestClient(given['app']).get('/').json()['threshold'] == 0.75
+    assert service.LONGEST == 100_000
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no signals')
+def test_the_example_is_started_asked_by_several_at_once_and_stopped(tiny_classifier, classifier):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    env = os.environ | {'MODEL': str(tiny_classifier), 'PORT': str(port), 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    process = subprocess.Popen([sys.executable, ROOT / 'examples/service.py'], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    address = f'http://127.0.0.1:{port}'
+    try:
+        for _ in range(600):
+            try:
+                httpx.get(address, timeout=5)
+                break
+            except httpx.TransportError:
+                assert process.poll() is None, process.stdout.read()
+                time.sleep(0.1)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda texts: httpx.post(f'{address}/predict', json={'texts': texts}, timeout=60).json(), QUESTIONS))
+        assert [[a['label'] for a in answer['predictions']] for answer in answers] == [classifier.predict(texts) for texts in QUESTIONS]
+        p = np.sort(classifier.predict_proba(sum(QUESTIONS, [])), 1)
+        kept = httpx.get(f'{address}/to-label').json()
+        assert set(kept) == {text for text, row in zip(sum(QUESTIONS, []), p) if row[-1] - row[-2] < 0.5}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        told = process.communicate(timeout=20)[0]
+    assert process.returncode in (0, -signal.SIGTERM) and 'Traceback' not in told
