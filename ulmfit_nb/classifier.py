@@ -220,7 +220,7 @@ def learning_reach(
 from collections.abc import Iterable
 from pathlib import Path
 
-from .checkpoint import load_weights
+from .checkpoint import load_weights, seeded
 from .data import check_texts
 from .stages import Stage, StageError
 from .tokenization import Tokenizer, Vocab
@@ -373,7 +373,7 @@ def load_classifier(
     stage = Stage.open(path, 'classifier')
     config = stage.config
     encoder = AWDLSTMConfig(**config['architecture'])
-    model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
+    with seeded(0): model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     tokenizer = Tokenizer(**config['tokenizer'])
     return Classifier(model.to(best_device(device)), stage.vocab, config['classes'], config['backwards'], tokenizer)
