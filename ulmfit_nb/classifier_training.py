@@ -57,6 +57,7 @@ from dataclasses import asdict
 
 from .batching import DocBatches
 from .checkpoint import seeded
+from .data_checks import warn_unknown
 from .classifier import ClassifierTask
 from .stages import remove_work, save_stage
 from .tokenization import Tokenizer, Vocab
@@ -113,8 +114,9 @@ def classifier_task(
     settings: ClassifierSettings,   # of the stage
 ) -> ClassifierTask:                # for `fit`
     "A new classifier on top of a language model, with its batches; the same for the same seed."
-    with seeded(settings.seed): model = new_classifier(stage, len(train.classes), settings)
     tokenizer = Tokenizer(**stage.config['tokenizer'])
+    warn_unknown(train.texts, stage.vocab, tokenizer)
+    with seeded(settings.seed): model = new_classifier(stage, len(train.classes), settings)
     backwards = stage.config['backwards']
     batches = [doc_batches(data, stage.vocab, settings.bs, shuffle, backwards, settings.seed, tokenizer)
                for data, shuffle in ((train, True), (valid, False))]

@@ -13,7 +13,7 @@ import torch
 
 from .awd_lstm import AWDLSTMConfig, LM_DROPOUTS, LanguageModel
 from .checkpoint import seeded
-from .data_checks import check_source
+from .data_checks import check_source, warn_unknown
 from .corpus import cached_corpus
 from .data import fingerprint
 from .pretraining import train_lm
@@ -79,6 +79,7 @@ def fine_tune(
     before = {'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     identity = s.identity() | {'texts': fingerprint(texts)} | before
     if is_finished(out, identity): return out
+    warn_unknown(texts, old, Tokenizer())
     vocab, stream = cached_corpus(
         out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)

@@ -22,20 +22,20 @@ class Allowed(NamedTuple):
     above: float = -math.inf  # more than this
     below: float = math.inf   # less than this
     none: bool = False        # None will do as well
+    switch: bool = False      # True and False will do as well
 
     def has(self, value) -> bool:
         "Whether a value is allowed."
         if value is None: return self.none
-        switch = isinstance(value, bool | np.bool_)
-        if switch or self.kind == 'switch': return switch and self.kind == 'switch'
-        if not isinstance(value, Integral if self.kind == 'whole number' else Real): return False
+        if isinstance(value, bool | np.bool_): return self.switch or self.kind == 'switch'
+        if self.kind == 'switch' or not isinstance(value, Integral if self.kind == 'whole number' else Real): return False
         return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self):
         if self.kind == 'switch': return 'True or False'
         bounds = {'of at least': self.least, 'above': self.above, 'of at most': self.most, 'below': self.below}
         said = ' and '.join(f'{how} {bound:g}' for how, bound in bounds.items() if math.isfinite(bound))
-        return f'a {self.kind} {said}' + ', or None' * self.none
+        return f'a {self.kind} {said}' + ', or None' * self.none + ', or True or False' * self.switch
 
 # %% ../nbs/appendix/setting_checks.ipynb #2c3f96e5
 COUNT, AMOUNT, SWITCH = Allowed('whole number', 1), Allowed('whole number', 0), Allowed('switch')
@@ -51,6 +51,7 @@ ALLOWED = {
     'clip': Allowed('number', above=0), 'wd': Allowed('number', 0),
     'every': AMOUNT, 'workers': AMOUNT, 'progress_bar': SWITCH,
     'lm_epochs': COUNT, 'lm_lr': RATE, 'verbose': SWITCH,   # these are the estimator's
+    'hold_out': Allowed('number', above=0, below=1, switch=True),
 }
 # of a classifier: batch norm needs two documents, and the thaw may be all there is
 OF_A_CLASSIFIER = {'epochs': AMOUNT, 'bs': Allowed('whole number', 2)}
