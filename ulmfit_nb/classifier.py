@@ -220,7 +220,7 @@ def learning_reach(
 from collections.abc import Iterable
 from pathlib import Path
 
-from .checkpoint import load_weights
+from .checkpoint import load_weights, seeded
 from .data import check_texts
 from .onnx_engine import OnnxMixin, open_encoder
 from .stages import Stage, StageError
@@ -375,7 +375,7 @@ def load_classifier(
     stage = Stage.open(path, 'classifier')
     config = stage.config
     encoder = AWDLSTMConfig(**config['architecture'])
-    model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
+    with seeded(0): model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     if engine != 'torch': model.encoder, device = open_encoder(stage, engine), 'cpu'
     tokenizer = Tokenizer(**config['tokenizer'])

@@ -8,8 +8,6 @@ __all__ = ['new_classifier', 'train_classifier', 'doc_batches', 'run_identity', 
 # %% ../nbs/12_gradual_unfreezing.ipynb #36e0def5
 from pathlib import Path
 
-import torch
-
 from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
 from .data_checks import train_valid
 from .classifier import PoolingClassifier, load_encoder
@@ -58,6 +56,8 @@ def train_classifier(
 from dataclasses import asdict
 
 from .batching import DocBatches
+from .checkpoint import seeded
+from .data_checks import warn_unknown
 from .classifier import ClassifierTask
 from .stages import remove_work, save_stage
 from .tokenization import Tokenizer, Vocab
@@ -114,9 +114,9 @@ def classifier_task(
     settings: ClassifierSettings,   # of the stage
 ) -> ClassifierTask:                # for `fit`
     "A new classifier on top of a language model, with its batches; the same for the same seed."
-    torch.manual_seed(settings.seed)
-    model = new_classifier(stage, len(train.classes), settings)
     tokenizer = Tokenizer(**stage.config['tokenizer'])
+    warn_unknown(train.texts, stage.vocab, tokenizer)
+    with seeded(settings.seed): model = new_classifier(stage, len(train.classes), settings)
     backwards = stage.config['backwards']
     batches = [doc_batches(data, stage.vocab, settings.bs, shuffle, backwards, settings.seed, tokenizer)
                for data, shuffle in ((train, True), (valid, False))]

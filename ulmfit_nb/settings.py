@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .schedules import stlr
+from .setting_checks import OF_A_CLASSIFIER, check_settings
 from .training import Phase
 
 # %% ../nbs/appendix/settings.ipynb #deee6881
@@ -40,6 +41,8 @@ class TrainSettings:
     bptt: int = 70          # tokens in a row, or in a piece of a document
     drop_mult: float = 1.   # multiplies all five dropouts
     seed: int = 0           # of weights, dropout and the order of texts
+
+    def __post_init__(self): check_settings(vars(self))
 
     def identity(self) -> dict:
         "The settings as JSON can hold them: a schedule by its name."
@@ -78,6 +81,8 @@ class ClassifierSettings(TrainSettings):
     plan: list[Phase] | None = None   # what to carry out in place of gradual unfreezing by these
     schedule: Callable = stlr      # (t, T, lr_max) -> rate, over the steps of each phase
     max_len: int | None = 1400     # gradients reach so many tokens back from a document's end; None: to its beginning
+
+    def __post_init__(self): check_settings(vars(self), **OF_A_CLASSIFIER)
 
 # %% ../nbs/appendix/settings.ipynb #7fcd1e24
 def n_epochs(

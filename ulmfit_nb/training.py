@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .checkpoint import RunState, move
+from .setting_checks import check_settings
 
 # %% ../nbs/07_training.ipynb #b80385ee
 def activation_reg(
@@ -82,6 +83,8 @@ class FitSettings:
     wd: float = 0.01                 # weight decay
     seed: int = 0                    # of dropout
 
+    def __post_init__(self): check_settings(vars(self))
+
 # %% ../nbs/07_training.ipynb #6d92531f
 class Run(RunState):
     "A run under way: what it does at the start of a phase, and with a batch."
@@ -140,7 +143,7 @@ import math
 from dataclasses import fields, replace
 from pathlib import Path
 
-from .checkpoint import RunOptions, sum_dtype as sum_dtype
+from .checkpoint import RunOptions, seeded, sum_dtype as sum_dtype
 from .files import checkpoint_lock
 from .memory import keep_memory, peak_memory_mb
 from .precision import announce
@@ -236,7 +239,7 @@ def fit(
     plan = [phase for phase in plan if phase.epochs]
     settings, options = with_changes(changes, settings, options)
     keep_memory()
-    with checkpoint_lock(checkpoint):
+    with checkpoint_lock(checkpoint), seeded(settings.seed):
         run = Run(task, settings, options, checkpoint, identity)
         if options.progress_bar: announce(run.at.precision, run.device)
         try:
