@@ -56,7 +56,7 @@ def evaluate_texts(
     bs: int=16, bptt: int=70, # as in `LMBatches`; fewer rows where there is little text
     backwards: bool=False,    # whether the model reads so: `config['backwards']`
 ) -> dict:  # as `evaluate_lm`, and texts, tokens, unknown (a share), unknown_words, fair_perplexity; or a `DataError`
-    "How well texts are predicted. `perplexity` takes xxunk for a word, `fair_perplexity` charges for it; as a guess it is wrong."
+    "`perplexity` takes xxunk for a word, `fair_perplexity` charges for it; as a guess of the next word it is wrong."
     lists = list(Tokenizer().map(texts))
     stream = TokenStream.of([vocab.numericalize(t) for t in lists])
     if len(stream.ids) < 2: raise DataError('there is nothing to predict in these texts: give more.')
