@@ -9,9 +9,9 @@ from ulmfit_nb.stages import load_lm
 
 
 @pytest.fixture(scope='module')
-def shown(tiny_lm, tmp_path_factory):
+def shown(tiny_lm, tiny_tuned, tmp_path_factory):
     out, lines = tmp_path_factory.mktemp('demo') / 'demo', []
-    return out, run_demo(out, say=lines.append, lm=tiny_lm), lines
+    return out, run_demo(out, say=lines.append, lm=tiny_lm, film=tiny_tuned), lines
 
 
 def test_what_it_finds_is_written_down(shown):
@@ -29,7 +29,7 @@ def test_counting_words_is_as_good_as_elsewhere(shown):
 
 def test_the_language_model_learns(shown):
     _, found, _ = shown
-    before, after = found['language_model'].values()
+    before, _, after = found['language_model'].values()
     assert after['perplexity'] < before['perplexity'] and after['next_word'] > before['next_word']
     assert len(after['guesses']) == 5 and after['writes'].startswith('the film is a')
 
@@ -37,15 +37,15 @@ def test_the_language_model_learns(shown):
 def test_it_says_so_and_draws_it(shown):
     out, found, lines = shown
     text = '\n'.join(lines)
-    assert all(word in text for word in ('perplexity', 'before', 'after', 'it expects', table(found, 2500)))
+    assert all(word in text for word in ('perplexity', 'Wikipedia', 'reviews', 'sentences', 'it expects', table(found, 2500)))
     assert plot_demo(found, out / 'demo.png').read_bytes()[:4] == b'\x89PNG'
     assert (out / 'classifier/config.json').exists()
 
 
-def test_called_again_it_trains_nothing(shown, tiny_lm):
+def test_called_again_it_trains_nothing(shown, tiny_lm, tiny_tuned):
     out, found, _ = shown
     before = {p: p.stat().st_mtime_ns for p in out.rglob('model.safetensors')}
-    again = run_demo(out, say=lambda line: None, lm=tiny_lm)
+    again = run_demo(out, say=lambda line: None, lm=tiny_lm, film=tiny_tuned)
     assert {p: p.stat().st_mtime_ns for p in out.rglob('model.safetensors')} == before
     assert {k: v for k, v in again.items() if k != 'minutes'} == {k: v for k, v in found.items() if k != 'minutes'}
 

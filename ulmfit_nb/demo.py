@@ -83,7 +83,8 @@ SHOWN = {   # what is measured → what it learnt from
     'tfidf_more': ('counting words', MORE),
     'scratch': ('the network, having read nothing', LABELS),
     'wikipedia': ('the network, having read Wikipedia', LABELS),
-    'classifier': ('… and 6,500 sentences without labels', LABELS),
+    'films': ('… and 75,000 film reviews', LABELS),
+    'classifier': ('… and 6,500 such sentences, unlabelled', LABELS),
 }
 
 def table(
@@ -102,7 +103,8 @@ def run_demo(
     out: Path,             # a folder; what is there already is not made again
     seed: int=0,           # of the labels drawn, and of everything else that is random
     say: Callable=print,   # called with each line to print
-    lm: str | Path='wiki-small',   # the language model to start from
+    lm: str | Path='wiki-small',   # a language model of general text
+    film: str | Path='film-small', # the same one after it has read of films: stage 2 goes on from here
     precision: str='auto', # fp32, bf16, or auto: whichever is faster here
 ) -> dict:                 # what demo.json holds: accuracies, perplexities, n_test, minutes
     "From the language model that ships to a classifier, and what it is worth beside its rivals."
@@ -111,14 +113,15 @@ def run_demo(
     train = override(recipe('small').train_classifier, seed=seed)
     sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
-    say(f'1  {Path(lm).name} has read {history_of(lm)[-1]["seen"] / 1e6:.0f} million tokens of Wikipedia.')
-    say(f'2  It reads {len(sentences):,} sentences about films, without labels …')
-    tuned = fine_tune(lm, sentences.texts, out/'lm', tune, precision=precision)
-    lms = {'before': describe(load_lm(lm), unread.texts[:300]),
-           'after': describe(load_lm(tuned), unread.texts[:300])}
-    for when, known in lms.items(): say(story(when, known))
-    say(f'3  Four learn from {LABELS} labels …')
-    starts = {'scratch': nothing_read(lm, out/'nothing-read', seed), 'wikipedia': lm, 'classifier': tuned}
+    say(f'1  {Path(lm).name} has read {seen_by(lm)} of Wikipedia.')
+    say(f'2  {Path(film).name} went on to {seen_by(film)} of film reviews, '
+        f'and now to {len(sentences):,} sentences about films, without labels …')
+    tuned = fine_tune(film, sentences.texts, out/'lm', tune, precision=precision)
+    lms = {what: describe(load_lm(read), unread.texts[:300])
+           for what, read in (('Wikipedia', lm), ('reviews', film), ('sentences', tuned))}
+    for what, known in lms.items(): say(story(what, known))
+    say(f'3  The networks learn from {LABELS} labels …')
+    starts = {'scratch': nothing_read(lm, out/'nothing-read', seed), 'wikipedia': lm, 'films': film, 'classifier': tuned}
     rivals = (('tfidf', few), ('tfidf_more', more))
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say, precision)
@@ -129,13 +132,14 @@ def run_demo(
     return found
 
 # %% ../nbs/appendix/demo.ipynb #6e837244
-def history_of(lm: str | Path) -> list[dict]: return Stage.open(lm, 'language model').history   # of a language model
+def seen_by(lm: str | Path) -> str:   # a language model
+    return f'{Stage.open(lm, "language model").history[-1]["seen"] / 1e6:.0f} million tokens'
 
-def story(when: str, lm: dict) -> str:   # lm: from `describe`
+def story(what: str, lm: dict) -> str:   # what was read last; from `describe`
     "A language model in two lines."
-    return (f'   {when:>6}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
+    return (f'   {what:>9}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
             f'after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
-            f'           and writes: {lm["writes"]}')
+            f'              and writes: {lm["writes"]}')
 
 def nothing_read(like: str | Path, out: Path, seed: int) -> Path:
     "The same network with random weights; made once."
@@ -146,7 +150,7 @@ def plot_demo(
     found: dict,      # from `run_demo`
     path: Path,       # the file to draw to, .png
 ) -> Path:            # `path`
-    "What each rival has right, with standard errors; and the language model's perplexity before and after stage 2."
+    "What each rival has right, with standard errors; and the language model's perplexity, the more it has read."
     from matplotlib import style
     from matplotlib.figure import Figure
     n = found['n_test']
@@ -156,14 +160,14 @@ def plot_demo(
         bars, lm = fig.subplots(1, 2, width_ratios=(3, 1))
         shares = [100 * found[name] for name in names]
         errors = [100 * standard_error(found[name], n) for name in names]
-        colours = ['0.6', '0.6', 'C1', 'C2', 'C0']
+        colours = ['0.6', '0.6', 'C1', 'C2', 'C3', 'C0']
         bars.barh(range(len(names)), shares, xerr=errors, color=colours, capsize=3)
         bars.set_yticks(range(len(names)), [f'{what}, {labels:,} labels' for what, labels in SHOWN.values()])
         for i, share in enumerate(shares): bars.text(51, i, f'{share:.1f}', va='center', color='white', weight='bold')
         bars.invert_yaxis()
         bars.set(xlim=(50, 100), xlabel=f'right, in % of {n:,} sentences (50 is chance)')
-        perplexities = [found['language_model'][k]['perplexity'] for k in ('before', 'after')]
-        lm.bar(['before', 'after'], perplexities, color=['C2', 'C0'])
-        lm.set(ylabel='perplexity', title='stage 2')
+        lms = found['language_model']
+        lm.bar(list(lms), [known['perplexity'] for known in lms.values()], color=['C2', 'C3', 'C0'])
+        lm.set(ylabel='perplexity of such sentences', xlabel='read last')
         fig.savefig(path, dpi=120)
     return path
