@@ -139,6 +139,7 @@ OTHERS = {
     'exercises': 'the exercises of all chapters, with the modules of ulmfit_nb/course/exercises',
     'browser': 'the notebooks in JupyterLab',
     'static_widgets': 'the widgets on the site',
+    'page_model': 'the model in the page: ulmfit_nb/static/lm.js',
     'docs': 'the site',
     'minutes': 'site/minutes.py',
     'readme': 'the README',
