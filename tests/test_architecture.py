@@ -140,6 +140,7 @@ OTHERS = {
     'browser': 'the notebooks in JupyterLab',
     'static_widgets': 'the widgets on the site',
     'page_model': 'the model in the page: ulmfit_nb/static/lm.js',
+    'page_tokenizer': 'the tokenizer in the page: ulmfit_nb/static/tokenizer.js and vocab.js, site/page_model.py',
     'docs': 'the site',
     'minutes': 'site/minutes.py',
     'readme': 'the README',
