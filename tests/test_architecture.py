@@ -142,6 +142,7 @@ OTHERS = {
     'page_model': 'the model in the page: ulmfit_nb/static/lm.js',
     'page_tokenizer': 'the tokenizer in the page: ulmfit_nb/static/tokenizer.js and vocab.js, site/page_model.py',
     'page_answers': 'what answers in the page in place of Python: ulmfit_nb/static/answers.js and differences.js',
+    'page_widgets': 'widgets and a model in the page: ulmfit_nb/static/page.js, site/player.js',
     'docs': 'the site',
     'minutes': 'site/minutes.py',
     'readme': 'the README',
