@@ -14,10 +14,15 @@ from ulmfit_nb.course.widgets.base import STATIC
 from ulmfit_nb.stages import pretrained_models
 from ulmfit_nb.tokenization import SPECIAL
 
-MODULES = [f'{name}.js' for name in 'page answers differences lm tokenizer vocab generation svg words'.split()]
+MODULES = [f'{name}.js' for name in 'page answers differences lm classifier tokenizer vocab generation svg words'.split()]
 NETWORK = ('config.json', 'vocab.json', 'model.safetensors')
 # What answers each widget, and what it needs of that.
-ANSWERS = {'Microscope': ('film-small', NETWORK[:2]), 'Generation': ('film-small', NETWORK), 'SurprisalView': ('film-small', NETWORK)}
+ANSWERS = {
+    'Microscope': ('film-small', NETWORK[:2]),
+    'Generation': ('film-small', NETWORK),
+    'SurprisalView': ('film-small', NETWORK),
+    'PoolingView': ('film-subjectivity', NETWORK),
+}
 TABLES = 0.1  # MB: tokenizer.json
 
 # Numbers for which HTML has another character than the one of that number, or none: look among these.

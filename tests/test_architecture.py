@@ -139,7 +139,7 @@ OTHERS = {
     'exercises': 'the exercises of all chapters, with the modules of ulmfit_nb/course/exercises',
     'browser': 'the notebooks in JupyterLab',
     'static_widgets': 'the widgets on the site',
-    'page_model': 'the model in the page: ulmfit_nb/static/lm.js',
+    'page_model': 'the model in the page: ulmfit_nb/static/lm.js and classifier.js',
     'page_tokenizer': 'the tokenizer in the page: ulmfit_nb/static/tokenizer.js and vocab.js, site/page_model.py',
     'page_answers': 'what answers in the page in place of Python: ulmfit_nb/static/answers.js and differences.js',
     'page_widgets': 'widgets and a model in the page: ulmfit_nb/static/page.js, site/player.js',

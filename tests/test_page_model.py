@@ -1,4 +1,5 @@
-"""The model in the page: ulmfit_nb/static/lm.js runs the network that PyTorch runs, from the same file, and says in a sentence what is wrong with a file."""
+"""The model in the page: ulmfit_nb/static/lm.js and classifier.js run the networks that PyTorch runs, from the same files, and say in a sentence what is wrong
+with a file."""
 
 import base64
 import json
@@ -11,13 +12,16 @@ from javascript import run_js
 from safetensors.torch import save
 
 from ulmfit_nb.checkpoint import model_tensors
+from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.course.widgets.base import es_module
+from ulmfit_nb.course.widgets.pooling import pooling_view
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.quantization import pack_tensors, unpack_tensors
 from ulmfit_nb.stages import load_lm
 from ulmfit_nb.tokenization import Tokenizer
 
 LM = es_module('lm.js')
+DAMAGED, OTHER = 'The file of the model is damaged, or was cut short', 'The file of the model is of another version'
 READ = """
 import fs from 'node:fs';
 const bytes = data => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
@@ -78,15 +82,37 @@ def test_the_model_that_ships_guesses_alike(tmp_path):
     np.testing.assert_allclose(log_probabilities(path, ids.tolist()), ours, atol=1e-4)
 
 
+CLASSIFIER = es_module('tokenizer.js', 'vocab.js', 'classifier.js')
+
+
+@pytest.mark.parametrize('text', ['a dull film , truly , and a great bore', 'Awful!', 'zebulon', '<b>Zoë</b>, '.join(TEXTS[:12])])
+@pytest.mark.parametrize('weights', ['int8', 'fp32'])
+def test_a_verdict_is_pythons(tiny_classifier, tmp_path, text, weights):
+    path = save_pretrained(tiny_classifier, tmp_path / 'classifier', weights=weights)
+    ours, tokens = pooling_view(load_classifier(path), text).view, Tokenizer()(text)
+    theirs = run_js(f"""{load(path)}{CLASSIFIER}
+const work = verdict(classifierFrom(config, words, buffer), new Vocab(words), {json.dumps(tokens)}), shares = [];
+let now = work.next();
+while (!now.done) {{ shares.push(now.value); now = work.next(); }}
+console.log(JSON.stringify({{ ...now.value, shares }}));""")
+    assert theirs['shares'] == pytest.approx([(i + 1) / len(tokens) for i in range(len(tokens))])
+    assert [theirs[k] for k in ('tokens', 'wins', 'cls')] == [ours.tokens, ours.wins, ours.cls]
+    np.testing.assert_allclose(theirs['parts'], ours.parts, atol=1e-4)
+    assert theirs['start'] == pytest.approx(ours.start, abs=1e-4) and theirs['probability'] == pytest.approx(ours.probability, abs=1e-4)
+
+
+def test_a_language_model_is_no_classifier(tmp_path):
+    write(tmp_path, new_lm())
+    code = f'{load(tmp_path)}{CLASSIFIER}\ntry {{ classifierFrom(config, words, buffer) }} catch (e) {{ console.log(JSON.stringify(e.message)); }}'
+    assert run_js(code).startswith(OTHER)
+
+
 def refusal(folder, change: str) -> str:
     "What the page says to a file, after `change` to what was read."
     attempt = """
 try { languageModel(it.config, it.words, it.buffer); console.log('"taken"'); }
 catch (e) { console.log(JSON.stringify(e.constructor === Error ? e.message : `${e}`)); }"""
     return run_js(f'{load(folder)}let it = {{ config, words, buffer }};\n{change}{attempt}')
-
-
-DAMAGED, OTHER = 'The file of the model is damaged, or was cut short', 'The file of the model is of another version'
 
 
 def header(head: str) -> str:

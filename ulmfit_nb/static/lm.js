@@ -1,9 +1,9 @@
 // A language model in the page: its file is read, and its network run, one token at a time. A matrix stays in the bytes of the file: whole numbers, and what
 // one is worth in each row. Nothing here is faster in another form, and the page holds 8 MB in place of 32.
 
-const KINDS = { I8: Int8Array, F32: Float32Array };
+const KINDS = { I8: Int8Array, F32: Float32Array, I64: BigInt64Array };   // the last of counters alone
 const DAMAGED = 'The file of the model is damaged, or was cut short on its way. Load it again.';
-const OTHER = 'The file of the model is of another version than this page. Load the page again; if that does not help, the two were not published together.';
+export const OTHER = 'The file of the model is of another version than this page. Load the page again; if that does not help, the two were not published together.';
 
 // The table at the head of a safetensors file, and where the numbers begin.
 function readHeader(buffer) {

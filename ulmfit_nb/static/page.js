@@ -1,6 +1,7 @@
 // A model in the page, asked by a widget in place of Python: fetched on a click, kept by the browser for the next time, checked against its hash. What is typed
 // stays in the page.
 import { languageModel } from './lm.js';
+import { classifierFrom, verdict } from './classifier.js';
 import { Tokenizer } from './tokenizer.js';
 import { Vocab } from './vocab.js';
 import { microscopeSteps, surprisalRun, write } from './answers.js';
@@ -63,14 +64,16 @@ async function fetchKept(address, hash, signal, say) {
   return buffer;
 }
 
+const NETWORKS = { Microscope: null, Generation: languageModel, SurprisalView: languageModel, PoolingView: classifierFrom };
+
 // Config, words and tokenizer; for all widgets but the microscope the network as well.
 async function load(files, name, kind, signal, say) {
   const at = `${files}${name}/`, [config, tables] = await Promise.all([fetchJson(`${at}config.json`, signal), fetchJson(`${files}tokenizer.json`, signal)]);
   if (!config?.sha256) throw new Error('config.json is damaged. Load the page again.');
   const kept = file => fetchKept(at + file, config.sha256[file] ?? '', signal, say);
   const words = parsed(await kept('vocab.json'), 'vocab.json');
-  const lm = kind === 'Microscope' ? null : languageModel(config, words, await kept('model.safetensors'));
-  return { name, config, lm, vocab: new Vocab(words), tokenizer: new Tokenizer(tables) };
+  const network = NETWORKS[kind] && NETWORKS[kind](config, words, await kept('model.safetensors'));
+  return { name, config, network, vocab: new Vocab(words), tokenizer: new Tokenizer(tables) };
 }
 
 // A generator to its end, a few milliseconds at a time: in between the page draws, and the reader may stop it.
@@ -86,7 +89,11 @@ async function inSlices(work, signal, say) {
   }
 }
 
-const cutTo = text => text.length > LONGEST.characters ? ` Only the first ${LONGEST.characters.toLocaleString('en')} characters were read.` : '';
+// What is said where a text was too long to be read to its end.
+function saidOf(tokens, read, text) {
+  if (read.length < tokens.length) return `Only the first ${LONGEST.tokens} tokens were read.`;
+  return text.length > LONGEST.characters ? `Only the first ${LONGEST.characters.toLocaleString('en')} characters were read.` : '';
+}
 
 // For each widget what Python does for it: what it listens to, and what it sets.
 const CONNECT = {
@@ -102,22 +109,30 @@ const CONNECT = {
     return `Type above: the ids are those of the ${vocab.words.length.toLocaleString('en')} words that this model knows.`;
   },
 
-  Generation({ lm, vocab, tokenizer, config }, model, { run }) {
+  Generation({ network, vocab, tokenizer, config }, model, { run }) {
     model.on('change:asked', () => {
       const [temperature, top_k, seed, prompt] = ['temperature', 'top_k', 'asked', 'prompt'].map(k => model.get(k));
-      run(write(lm, vocab, tokenizer.tokens(prompt), { temperature, top_k, seed, pad: config.architecture.pad }), found => model.set({ ...found, answered: seed }));
+      run(write(network, vocab, tokenizer.tokens(prompt), { temperature, top_k, seed, pad: config.architecture.pad }), found => model.set({ ...found, answered: seed }));
     });
     return 'Change the prompt above and press Generate.';
   },
 
-  SurprisalView({ name, lm, vocab, tokenizer }, model, { run, say, ask }) {
+  SurprisalView({ name, network, vocab, tokenizer }, model, { run, say, ask }) {
     ask('Colour it', text => {
       const tokens = tokenizer.tokens(text.slice(0, LONGEST.characters));
       if (tokens.length < 2) return say('There is no word in this text, so there is nothing to guess.');
-      const read = tokens.slice(0, LONGEST.tokens + 1), more = tokens.length > read.length ? ` Only the first ${LONGEST.tokens} tokens were read.` : cutTo(text);
-      run(surprisalRun(name, lm, vocab, read), found => model.set({ tokens: read.slice(1), runs: [found], shown: 0, at: 0 }), more);
+      const read = tokens.slice(0, LONGEST.tokens + 1);   // the first is not guessed
+      run(surprisalRun(name, network, vocab, read), found => model.set({ tokens: read.slice(1), runs: [found], shown: 0, at: 0 }), saidOf(tokens, read, text));
     });
     return 'Type a text and have it coloured.';
+  },
+
+  PoolingView({ network, vocab, tokenizer }, model, { run, ask }) {
+    ask('Judge it', text => {
+      const tokens = tokenizer.tokens(text.slice(0, LONGEST.characters)), read = tokens.slice(0, LONGEST.tokens);
+      run(verdict(network, vocab, read), found => model.set({ ...found, at: 0 }), saidOf(tokens, read, text));
+    });
+    return `Type a sentence: is it ${network.classes.join(' or ')}?`;
   },
 };
 
