@@ -12,7 +12,9 @@ import widget_pages
 from notebooks import ROOT
 from test_static_widgets import STORED, browser  # noqa: F401
 
+from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.course.widgets.microscope import microscope_steps
+from ulmfit_nb.course.widgets.pooling import pooling_view
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.stages import load_lm
 from ulmfit_nb.tokenization import Tokenizer
@@ -33,10 +35,15 @@ def lm(tiny_lm, tmp_path_factory):
     return save_pretrained(tiny_lm, tmp_path_factory.mktemp('shipped') / 'film-small', weights='int8')
 
 
+@pytest.fixture(scope='module')
+def classifier(tiny_classifier, tmp_path_factory):
+    return save_pretrained(tiny_classifier, tmp_path_factory.mktemp('shipped') / 'film-subjectivity', weights='int8')
+
+
 @pytest.fixture
-def site(lm, tmp_path, monkeypatch):
+def site(lm, classifier, tmp_path, monkeypatch):
     "A site of one page for each widget: its address, and its folder."
-    monkeypatch.setattr(page_model, 'pretrained_models', lambda: {'film-small': lm})
+    monkeypatch.setattr(page_model, 'pretrained_models', lambda: {'film-small': lm, 'film-subjectivity': classifier})
     page_model.write(tmp_path / 'model')
     (tmp_path / 'player.js').write_bytes((ROOT / 'site/player.js').read_bytes())
     for name, widget in WIDGETS.items():
@@ -118,6 +125,18 @@ def test_the_microscope_takes_what_is_typed(page, site, lm):
     page.fill('.stage textarea', 'so good ' * 200)
     page.locator('.stage input[type=radio]').first.check()
     page.wait_for_selector('.stage :text("Only the first 1000 characters")')
+
+
+def test_a_sentence_is_judged_and_the_winning_words_shown(page, site, classifier):
+    load(page, site, 'PoolingView')
+    said(page, ' or '.join(load_classifier(classifier).classes))
+    page.fill('.page-model textarea', LIVES_ON)
+    page.click('.page-model button:text("Judge it")')
+    ours = pooling_view(load_classifier(classifier), LIVES_ON).view
+    page.wait_for_function(f'() => document.querySelectorAll(".stage .word").length === {len(ours.tokens)}')
+    assert f'Verdict in question: {ours.cls}, probability {ours.probability:.3f}.' in page.inner_text('.stage .figures')
+    wins = [label.split(': ')[-1] for label in page.locator('.stage .word').evaluate_all('words => words.map(w => w.getAttribute("aria-label"))')]
+    assert wins == [f'{n} features won' for n in ours.wins]
 
 
 def test_the_model_writes_on(page, site):
