@@ -1,7 +1,6 @@
 // What Python answers to a widget, worked out in the page: the same traits, from a tokenizer, a vocabulary and a model. What takes long is a generator, which
 // yields how much of it is done, so that the page can show it, stay alive and be told to stop.
 import { logProbabilities } from './lm.js';
-import { RULES } from './tokenizer.js';
 import { SPECIAL } from './vocab.js';
 import { differences } from './differences.js';
 import { next_words } from './generation.js';
@@ -33,7 +32,6 @@ export function microscopeSteps(text, vocab, tokenizer, told) {
     return { name, what: told[i] ?? '', before: was, after: now, changed: !i || before !== after, tokens: chips, count };
   });
 }
-export const STEPS = Object.keys(RULES).length + 2;
 
 // How unexpected each token was, but for the first, and what was expected in its place: a run of the surprisal view.
 export function* surprisalRun(name, lm, vocab, tokens, k = 5) {

@@ -89,6 +89,8 @@ async function inSlices(work, signal, say) {
   }
 }
 
+const first = (text, n) => text.length > n ? [...text].slice(0, n).join('') : text;   // characters, none cut in two
+
 // What is said where a text was too long to be read to its end.
 function saidOf(tokens, read, text) {
   if (read.length < tokens.length) return `Only the first ${LONGEST.tokens} tokens were read.`;
@@ -100,7 +102,7 @@ const CONNECT = {
   Microscope({ vocab, tokenizer }, model) {
     const told = model.get('steps').map(step => step.what);
     const look = () => {
-      const typed = model.get('typed'), steps = microscopeSteps(typed.slice(0, LONGEST.microscope), vocab, tokenizer, told);
+      const typed = model.get('typed'), steps = microscopeSteps(first(typed, LONGEST.microscope), vocab, tokenizer, told);
       if (typed.length > LONGEST.microscope) steps[0].what += ` Only the first ${LONGEST.microscope} characters are looked at.`;
       model.set({ steps, text: typed });
     };
@@ -119,7 +121,7 @@ const CONNECT = {
 
   SurprisalView({ name, network, vocab, tokenizer }, model, { run, say, ask }) {
     ask('Colour it', text => {
-      const tokens = tokenizer.tokens(text.slice(0, LONGEST.characters));
+      const tokens = tokenizer.tokens(first(text, LONGEST.characters));
       if (tokens.length < 2) return say('There is no word in this text, so there is nothing to guess.');
       const read = tokens.slice(0, LONGEST.tokens + 1);   // the first is not guessed
       run(surprisalRun(name, network, vocab, read), found => model.set({ tokens: read.slice(1), runs: [found], shown: 0, at: 0 }), saidOf(tokens, read, text));
@@ -129,7 +131,7 @@ const CONNECT = {
 
   PoolingView({ network, vocab, tokenizer }, model, { run, ask }) {
     ask('Judge it', text => {
-      const tokens = tokenizer.tokens(text.slice(0, LONGEST.characters)), read = tokens.slice(0, LONGEST.tokens);
+      const tokens = tokenizer.tokens(first(text, LONGEST.characters)), read = tokens.slice(0, LONGEST.tokens);
       run(verdict(network, vocab, read), found => model.set({ ...found, at: 0 }), saidOf(tokens, read, text));
     });
     return `Type a sentence: is it ${network.classes.join(' or ')}?`;
