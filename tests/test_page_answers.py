@@ -42,7 +42,7 @@ def path(tmp_path_factory):
 
 def answer(path, code: str):
     "What `code` gives, in which `tokenizer`, `vocab` and `lm` are at hand, and `last` runs a generator to its end."
-    return run_js(f"""import fs from 'node:fs';
+    return run_js(f"""const fs = await import('node:fs');
 {MODULES}
 const bytes = fs.readFileSync({json.dumps(str(path / 'model.safetensors'))}), json = f => JSON.parse(fs.readFileSync(`{path}/${{f}}.json`));
 const lm = languageModel(json('config'), json('vocab'), bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));

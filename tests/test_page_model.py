@@ -23,7 +23,7 @@ from ulmfit_nb.tokenization import Tokenizer
 LM = es_module('lm.js')
 DAMAGED, OTHER = 'The file of the model is damaged, or was cut short', 'The file of the model is of another version'
 READ = """
-import fs from 'node:fs';
+const fs = await import('node:fs');
 const bytes = data => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
 const file = path => { const b = fs.readFileSync(path); return b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength); };
 """
