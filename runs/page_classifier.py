@@ -31,7 +31,10 @@ def make(args: Made):
     tuned = fine_tune(args.lm, train.texts, args.work / 'lm', override(small.fine_tune, **BEARS_MORE), progress_bar=False)
     trained = train_classifier(tuned, train, args.work / 'classifier', valid, small.train_classifier, progress_bar=False)
     save_pretrained(trained, args.out, weights='int8')
-    print(*(f'{name}: {accuracy_of(path, test):.4f} of {len(test):,} sentences' for name, path in (('fp32', trained), ('int8', args.out))), sep='\n')
+    right = {name: accuracy_of(path, test) for name, path in (('fp32', trained), ('int8', args.out))}
+    about = ', '.join(f'{accuracy:.1%} in {weights}' for weights, accuracy in right.items())
+    save_pretrained(trained, args.out, {f'right on {len(test):,} test sentences': about}, weights='int8')
+    print(about)
 
 
 if __name__ == '__main__':
