@@ -152,18 +152,19 @@ export async function start(row, { files, name, kind, model, megabytes }) {
     if (control) bar.value = 0;
   };
   stop.onclick = () => working?.abort();
-  // The work at hand, told to the reader: one piece at a time, a new one ends the one before.
+  // The work at hand, told to the reader: one piece at a time, a new one ends the one before. Gives what went wrong, or nothing.
   const during = async (text, work, then) => {
     const mine = new AbortController();
+    let told, fault = '';
     busy(mine);
     say(text);
     try {
-      const found = await work(mine.signal, share => { bar.value = share; });
-      if (working === mine) say(then(found));
+      told = then(await work(mine.signal, share => { bar.value = share; }));
     } catch (error) {
-      if (working === mine) say(mine.signal.aborted ? 'Stopped.' : error.message);
+      told = fault = mine.signal.aborted ? 'Stopped.' : error.message;
     }
-    if (working === mine) busy(null);
+    if (working === mine) { busy(null); say(told); }
+    return fault;
   };
   const ready = `${name} answers here, in your browser; nothing is sent anywhere. `;
   const run = (work, take, more = '') => during('Reading …', (signal, tell) => inSlices(work, signal, tell), found => { take(found); return ready + more; });
@@ -172,14 +173,6 @@ export async function start(row, { files, name, kind, model, megabytes }) {
     node(form, 'button', { type: 'submit' }, label);
     form.onsubmit = event => { event.preventDefault(); answer(area.value); };
   };
-  let fault = '';
-  await during('Loading …', async (signal, tell) => {
-    try {
-      const got = await load(files, name, kind, signal, n => tell(n / (1e6 * megabytes)));
-      return CONNECT[kind](got, model, { run, say, ask });
-    } catch (error) {
-      fault = signal.aborted ? 'Stopped.' : error.message;
-    }
-  }, told => told ? ready + told : fault);
-  return fault;
+  const connect = async (signal, tell) => CONNECT[kind](await load(files, name, kind, signal, n => tell(n / (1e6 * megabytes))), model, { run, say, ask });
+  return during('Loading …', connect, told => ready + told);
 }
