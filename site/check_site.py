@@ -34,7 +34,7 @@ class Page(HTMLParser):
 def twinless(text: str) -> list[str]:
     "The widgets of a page for which nothing stands where scripts don't run: a picture with a text, or a question with its answer."
     faults = []
-    for name in re.findall(r'<div class="static-widget" id="([^"]+)">', text):
+    for name in re.findall(r'<div class="static-widget" id="([^"]+)"', text):
         found = re.search(rf'<noscript id="{name}-still">(.*?)</noscript>', text, re.S)
         twin = found[1] if found else ''
         if not re.search(r'<img [^>]*alt="[^"]{20,}"|<ul>.*<details>', twin, re.S):

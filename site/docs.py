@@ -1,5 +1,5 @@
-"""What the docs site needs besides the chapters: a reference page for each module, llms.txt, and the player, the theme and the icon of this folder. Written
-into nbs/, where git ignores it: Quarto takes nothing from outside its project."""
+"""What the docs site needs besides the chapters: a reference page for each module, llms.txt, a model for the page, and the player, the theme and the icon of
+this folder. Written into nbs/, where git ignores it: Quarto takes nothing from outside its project."""
 
 import ast
 import inspect
@@ -9,6 +9,7 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 
+import page_model
 import yaml
 from nbdev.showdoc import BasicMarkdownRenderer, show_doc
 from notebooks import FOLDER, ROOT, html_name, modules_of, name_of, read
@@ -98,6 +99,7 @@ def write(out: Path):
         (out / folder).mkdir(exist_ok=True)
     for name in ASSETS:
         shutil.copy(Path(__file__).parent / name, out / 'site')
+    page_model.write(out / 'site/model')
     for path in pages():
         nb = read(path)
         title, promise = title_and_promise(nb)

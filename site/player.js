@@ -1,7 +1,8 @@
 // Draws the widgets that a notebook has stored on a page where there is no Python: each from its own ES module and its stored traits. The controls
-// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere.
+// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere; on a click, a model from this site.
 (() => {
   const CONTROLS = ['IntSliderModel', 'FloatSliderModel', 'FloatLogSliderModel', 'SelectionSliderModel'];
+  const FILES = document.currentScript?.src ? new URL('model/', document.currentScript.src).href : null;   // where a model lies, to be loaded on a click
   let count = 0;   // each group of radio buttons needs a name of its own
 
   function make(parent, tag, attrs = {}, text = null) {
@@ -18,11 +19,11 @@
     const tell = name => { for (const f of [...watching[name] ?? []]) f(); };
     return {
       get: key => state[key],
-      set(key, value) {
-        if (state[key] === value) return;
-        state[key] = value;
-        tell(`change:${key}`);
-        tell('change');
+      set(key, value) {   // one trait, or several at once
+        const given = typeof key === 'string' ? { [key]: value } : key, changed = Object.keys(given).filter(k => state[k] !== given[k]);
+        Object.assign(state, given);
+        for (const k of changed) tell(`change:${k}`);
+        if (changed.length) tell('change');
       },
       on(text, f) { for (const name of names(text)) (watching[name] ??= new Set()).add(f); },
       off(text, f) { for (const name of text ? names(text) : Object.keys(watching)) f ? watching[name]?.delete(f) : delete watching[name]; },
@@ -116,6 +117,26 @@
     }
   }
 
+  // A widget that Python would answer gets a button that loads a model into the page, which answers in its place.
+  function offer(host, model) {
+    const { answers: kind, model: name, megabytes } = host.dataset, row = make(host, 'div', { className: 'page-model' });
+    const again = text => {
+      const button = make(row, 'button', { type: 'button' }, `Try a text of your own: load a model into this page (${megabytes} MB)`);
+      if (text) make(row, 'p', {}, text);
+      button.onclick = async () => {
+        button.disabled = true;
+        try {
+          const said = await (await import(`${FILES}page.js`)).start(row, { files: FILES, name, kind, model, megabytes });
+          if (said) { row.replaceChildren(); again(said); }
+        } catch {
+          row.replaceChildren();
+          again('The code of the model did not come. Is there a connection? Try again.');
+        }
+      };
+    };
+    again('');
+  }
+
   async function play(host) {
     if (host.dataset.drawn) return;
     host.dataset.drawn = 'soon';
@@ -126,6 +147,7 @@
       join(models);
       await draw(stage, root, models);
       host.dataset.drawn = 'yes';
+      if (FILES && host.dataset.answers) offer(host, Object.values(models).find(m => m.name === 'AnyModel').model);
     } catch (error) {   // an old browser: the picture does instead
       host.dataset.drawn = 'no';
       stage.innerHTML = document.getElementById(`${host.id}-still`)?.textContent ?? '';

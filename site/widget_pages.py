@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import docs
+import page_model
 from nbdev.config import get_config
 from nbdev.processors import Processor
 from notebooks import FOLDER, html_name, modules_of, read
@@ -143,7 +144,8 @@ def as_html(widget: Stored, texts: dict, top='') -> str:
     still = plain_question(widget.question) if widget.question else plain_picture(widget, texts, top=top)
     still = still.replace('`', '&#96;')
     data = f'<script type="application/json">{widget.data()}</script>'
-    return f'<div class="static-widget" id="{widget.name}">{data}</div>\n<noscript id="{widget.name}-still">{still}</noscript>'
+    answers = ''.join(map(page_model.attributes, widget.classes))
+    return f'<div class="static-widget" id="{widget.name}"{answers}>{data}</div>\n<noscript id="{widget.name}-still">{still}</noscript>'
 
 
 def texts_of_pictures(folder: Path = PICTURES) -> dict:

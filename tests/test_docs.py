@@ -8,6 +8,7 @@ import sys
 
 import check_site
 import docs
+import page_model
 import pytest
 import widget_pages
 import yaml
@@ -67,7 +68,15 @@ def test_every_page_has_a_name_of_its_own():
 
 def test_the_files_that_quarto_is_told_of_are_there(site):
     named = set(re.findall(r'site/[\w.]+', (ROOT / '_quarto.yml').read_text()))
-    assert len(named) == len(docs.ASSETS) and [n for n in named if not (site / n).exists()] == []
+    assert named == {'site/model', *(f'site/{name}' for name in docs.ASSETS)} and [n for n in named if not (site / n).exists()] == []
+    assert {'tokenizer.json', *page_model.MODULES} <= {f.name for f in (site / 'site/model').iterdir()}
+
+
+def test_the_modules_of_the_page_have_all_that_they_import():
+    needed = {
+        name for file in page_model.MODULES for name in re.findall(r"^import .* from '\./(.*)';", (page_model.STATIC / file).read_text(encoding='utf-8'), re.M)
+    }
+    assert 'lm.js' in needed and needed <= set(page_model.MODULES)
 
 
 def test_every_page_is_in_the_sidebar_once():

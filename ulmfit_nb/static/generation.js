@@ -90,7 +90,7 @@ function render({ model, el: host }) {
     set('asked', model.get('asked') + 1);
     status.textContent = 'writing …';
     clearTimeout(waiting);
-    waiting = setTimeout(() => { status.textContent = 'No answer yet. Writing takes Python: open this page in JupyterLab, and run its cells.'; }, 5000);
+    waiting = setTimeout(() => { status.textContent = 'No answer yet. Writing takes a model: run this page in JupyterLab, or load one into the page where it offers that.'; }, 5000);
   };
   const answered = () => { clearTimeout(waiting); status.textContent = ''; };
   model.on('change', draw);

@@ -79,7 +79,7 @@ function render({ model, el: host }) {
     clearTimeout(late);
     waiting.textContent = '';
     if (model.get('typed') === model.get('text')) return;
-    late = setTimeout(() => { waiting.textContent = 'The steps below belong to the text before: one of your own needs a running kernel.'; }, 1500);
+    late = setTimeout(() => { waiting.textContent = 'The steps below belong to the text before: one of your own needs a running kernel, or a model in the page.'; }, 1500);
   };
   model.on('change:steps', draw);
   model.on('change:step', move);
