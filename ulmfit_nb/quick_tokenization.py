@@ -61,8 +61,8 @@ class RuledMemo(dict):
             small = piece.lower()
             if piece[1:] == small[1:] and 'A' <= piece[:1] <= 'Z' and (tokens := self.words.plain(small)): return MAJ, *tokens
             piece = replace_maj(replace_all_caps(piece)).lower()
-        if ' ' not in piece: return self.words.tokens(piece)
-        return tuple(chain.from_iterable(map(self.words.tokens, piece.split(' '))))
+        if ' ' not in piece: return self.words.plain(piece) or self.words[piece]   # a plain word isn't remembered twice
+        return tuple(chain.from_iterable(map(self.words.__getitem__, piece.split(' '))))
 
 # %% ../nbs/appendix/quick_tokenization.ipynb #67a992fe
 _white = re.compile(r'[^\S ]\s*(?=([/#\\]|(\S)\2\2)?)')   # more than blanks; and what rules 2 and 4 put a blank before

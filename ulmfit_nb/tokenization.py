@@ -137,13 +137,11 @@ def choose_words(
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #9c139d97
 from collections import deque
-from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #03d2adf2
 LONGEST = 100   # characters that spaCy gets at a time
-_slices = re.compile(r'.{1,100}(?:\b|$)|.{100}', re.DOTALL)   # where one can, at a border of a word
-_runs, _cuts = re.compile('[a-z]+|[0-9]+'), re.compile('(--?|,)')
+_word, _runs, _cuts = re.compile(r'[^\W_]+'), re.compile('[a-z]+|[0-9]+'), re.compile('(--?|,)')
 _plain = re.compile(r"""(\(?"?|['…])                                      # what opens
     ([a-z]{2,}(?:(?:--?|,)[a-z]+)*|[a-z]{2,}['.(][a-z]{2,}|[0-9]+)        # words, cut at hyphens and commas; a number
     ('s)?([.,!?]?[)"][.,!?]?|[.,!?;:…']?)                                 # what closes""", re.VERBOSE)
@@ -153,11 +151,7 @@ def n_bytes(piece, tokens): return 300 + 4 * len(piece) + 60 * len(tokens)   # t
 # %% ../nbs/appendix/tokenization_memory.ipynb #5d98b71a
 class Memo(dict):
     "spaCy's tokens for each piece of text without white space. A piece that is not known yet is cut and remembered."
-    def __init__(
-        self,
-        lang: str,   # of spaCy's blank tokenizer
-        size: int,   # bytes to remember, roughly; then it starts afresh
-    ):
+    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly, then it starts afresh
         self.lang, self.size = lang, size
         self.start_afresh()
 
@@ -171,16 +165,24 @@ class Memo(dict):
         self.odd = set(_runs.findall(' '.join(self.split.rules).lower()))   # words in spaCy's list of special cases
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
-        if len(piece) > LONGEST: return tuple(chain.from_iterable(map(self.__getitem__, _slices.findall(piece))))
+        if len(piece) > LONGEST: return self.in_parts(piece)
         if self.used > self.size: self.start_afresh()
         tokens = self.plain(piece) or self.ask_spacy(piece)
         self.used += n_bytes(piece, tokens)
         self[piece] = tokens
         return tokens
 
-    def tokens(self, piece: str) -> tuple[str, ...]:
-        "The same; what is quickly found is not remembered."
-        return self.plain(piece) or self[piece]
+    def in_parts(self, piece: str) -> tuple[str, ...]:
+        "The tokens of a long piece. Each part ends before the last word that follows a sign, where there is one."
+        tokens, at = [], 0
+        while at < len(piece):
+            word = _word.match(piece, at)
+            part = (word[0],) if word and len(word[0]) > LONGEST else self[piece[at:at + LONGEST]]
+            ends = [i for i in range(1, len(part)) if part[i][0].isalnum() and not part[i - 1][-1].isalnum()]
+            if ends and at + LONGEST < len(piece): part = part[:ends[-1]]
+            tokens += part
+            at += sum(map(len, part))
+        return tuple(tokens)
 
     def plain(self, piece: str) -> tuple[str, ...]:
         "The tokens of an English word with common signs around it; none if it is not one, or is on spaCy's list."
@@ -218,17 +220,13 @@ class SpacyWords:
             elif space := part[bool(out) and part[0] == ' ':]: out.append(space.replace(' ', '▁'))
         return out
 
-# %% ../nbs/appendix/tokenization_memory.ipynb #4cd26850
-def _with_bar(lists: Iterable[list[str]], total: int | None) -> Iterator[list[str]]:
-    "Lists of tokens as they come, counted by a progress bar."
-    from tqdm.auto import tqdm
-    return iter(tqdm(lists, total=total, unit=' texts', desc='tokenising'))
-
 # %% ../nbs/appendix/tokenization_memory.ipynb #93f6cc65
 def _map(tokenizer, texts, workers, progress_bar):
     "What `Tokenizer.map` does: tokens of many texts, in order, in this process or in several."
+    from tqdm.auto import tqdm
     out = _map_in_processes(tokenizer, texts, workers) if workers else map(tokenizer, texts)
-    return _with_bar(out, len(texts) if hasattr(texts, '__len__') else None) if progress_bar else out
+    total = len(texts) if hasattr(texts, '__len__') else None   # a list knows how many there will be, a stream does not
+    return iter(tqdm(out, total=total, unit=' texts', desc='tokenising')) if progress_bar else out
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #131d2084
 def _map_in_processes(tokenizer, texts, workers, size=200):
