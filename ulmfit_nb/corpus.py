@@ -17,6 +17,7 @@ from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .checkpoint import same_settings
 from .data import DataError, fingerprint
 from .files import atomic_open, new_folder, checkpoint_lock, disk_full_as, write_json
+from .quick_tokenization import text_ids
 from .tokenization import Tokenizer, Vocab
 
 # %% ../nbs/appendix/corpus.ipynb #e80570a7
@@ -30,19 +31,19 @@ def first_pass(
     "Write provisional ids: a word's id is the number of different words before it."
     if max_tokens is not None and max_tokens < 1:
         raise ValueError(f'max_tokens is {max_tokens}: give 1 or more, or None for all there are.')
-    seen, counts = {}, Counter()
-    writer = StreamWriter(path)
+    seen, counts, writer = {}, np.zeros(2**16, np.int64), StreamWriter(path)
     try:
-        for tokens in tokenizer.map(texts, workers):
-            writer.add(np.fromiter((seen.setdefault(t, len(seen)) for t in tokens), np.int32))
-            counts.update(tokens)
+        for ids in text_ids(tokenizer, texts, lambda word: seen.setdefault(word, len(seen)), workers):
+            writer.add(ids)
+            if len(seen) > len(counts): counts = np.pad(counts, (0, len(seen)))
+            np.add.at(counts, ids, 1)
             if max_tokens and writer.n_tokens >= max_tokens: break
-        if not counts: raise DataError('there are no texts to learn from: the source is empty.')
+        if not seen: raise DataError('there are no texts to learn from: the source is empty.')
         writer.close()
     except BaseException:
         writer.abort()
         raise
-    return counts
+    return Counter(dict(zip(seen, counts.tolist())))
 
 # %% ../nbs/appendix/corpus.ipynb #9571670f
 def remap_ids(path: str | Path, table: np.ndarray, block: int=250_000):

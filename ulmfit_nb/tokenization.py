@@ -9,6 +9,7 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECI
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from html import unescape
 from html.entities import html5
 
@@ -23,7 +24,7 @@ SPECIAL = [UNK, PAD, BOS, EOS, FLD, REP, WREP, UP, MAJ]
 FAKE = 'xxfake'   # fills a vocabulary up to a multiple of 8
 
 # %% ../nbs/02_tokenization.ipynb #0f2e5d89
-_entity = re.compile(r'&(#[0-9]+|#[xX][0-9a-fA-F]+|\w+);')
+_entity = re.compile(r'&(#[0-9]{1,99}|#[xX][0-9a-fA-F]{1,99}|\w+);')
 _stump = re.compile(r'(?<!&)(#(?:39|146|36|34)|\b(?:amp|quot|nbsp|lt|gt));')
 _break = re.compile(r'<br\s*/?>', re.IGNORECASE)
 
@@ -94,7 +95,7 @@ class Tokenizer:
         lang='en',    # language of spaCy's blank tokenizer
     ):
         self.rules = RULES if rules is None else rules
-        self.lang, self.words = lang, None   # words: spaCy, from the first text on
+        self.lang = lang
 
     def apply_rules(self, text: str) -> str:   # as it was written
         "The text after every rule, as it goes to spaCy."
@@ -105,10 +106,14 @@ class Tokenizer:
         "Tokens of one text, `xxbos` in front."
         if isinstance(text, Tokens): return text
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
-        if self.words is None: self.words = SpacyWords(self.lang)
-        return self.words(self.apply_rules(text))
+        return self.words(text)
 
-    def __getstate__(self): return {**self.__dict__, 'words': None}   # spaCy is built anew in each worker
+    @cached_property
+    def words(self):   # what reads a text: `apply_rules`, then `SpacyWords`; made with the first text
+        from ulmfit_nb.quick_tokenization import reader
+        return reader(self)
+
+    def __getstate__(self): return {'rules': self.rules, 'lang': self.lang}   # spaCy is built anew in each worker
 
     def map(
         self,
@@ -132,33 +137,65 @@ def choose_words(
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #9c139d97
 from collections import deque
-from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+
+# %% ../nbs/appendix/tokenization_memory.ipynb #03d2adf2
+LONGEST = 100   # characters that spaCy gets at a time
+_word, _runs, _cuts = re.compile(r'[^\W_]+'), re.compile('[a-z]+|[0-9]+'), re.compile('(--?|,)')
+_plain = re.compile(r"""(\(?"?|['…])                                      # what opens
+    ([a-z]{2,}(?:(?:--?|,)[a-z]+)*|[a-z]{2,}['.(][a-z]{2,}|[0-9]+)        # words, cut at hyphens and commas; a number
+    ('s)?([.,!?]?[)"][.,!?]?|[.,!?;:…']?)                                 # what closes""", re.VERBOSE)
+
+def n_bytes(piece, tokens): return 300 + 4 * len(piece) + 60 * len(tokens)   # that remembering takes, roughly
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #5d98b71a
 class Memo(dict):
     "spaCy's tokens for each piece of text without white space. A piece that is not known yet is cut and remembered."
-    def __init__(
-        self,
-        lang: str,   # of spaCy's blank tokenizer
-        size: int,   # pieces to remember; then it starts afresh
-    ):
+    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly, then it starts afresh
         self.lang, self.size = lang, size
         self.start_afresh()
 
     def start_afresh(self):
         "Forget every piece; and take a new spaCy, for its own table of strings only ever grows."
-        import spacy
+        from spacy.util import get_lang_class
         self.clear()
-        self.split = spacy.blank(self.lang).tokenizer
+        self.used, self.split = 0, get_lang_class(self.lang)().tokenizer
         self.split.vocab.lex_attr_getters = {}   # shape, prefix and so on of each new word: not needed here
         for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
+        self.odd = set(_runs.findall(' '.join(self.split.rules).lower()))   # words in spaCy's list of special cases
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
-        if len(self) >= self.size: self.start_afresh()
+        if len(piece) > LONGEST: return self.in_parts(piece)
+        if self.used > self.size: self.start_afresh()
+        tokens = self.plain(piece) or self.ask_spacy(piece)
+        self.used += n_bytes(piece, tokens)
+        self[piece] = tokens
+        return tokens
+
+    def in_parts(self, piece: str) -> tuple[str, ...]:
+        "The tokens of a long piece. Each part ends before the last word that follows a sign, where there is one."
+        tokens, at = [], 0
+        while at < len(piece):
+            word = _word.match(piece, at)
+            part = (word[0],) if word and len(word[0]) > LONGEST else self[piece[at:at + LONGEST]]
+            ends = [i for i in range(1, len(part)) if part[i][0].isalnum() and not part[i - 1][-1].isalnum()]
+            if ends and at + LONGEST < len(piece): part = part[:ends[-1]]
+            tokens += part
+            at += sum(map(len, part))
+        return tuple(tokens)
+
+    def plain(self, piece: str) -> tuple[str, ...]:
+        "The tokens of an English word with common signs around it; none if it is not one, or is on spaCy's list."
+        if self.lang != 'en' or not (m := _plain.fullmatch(piece)): return ()
+        before, word, s, after = m.groups()
+        runs, parts = ([word], [word]) if word.isalnum() else (_runs.findall(word), _cuts.split(word))
+        if not self.odd.isdisjoint(runs): return ()
+        return (*before, *parts, *([s] if s else ()), *after)
+
+    def ask_spacy(self, piece: str) -> tuple[str, ...]:
+        "What spaCy makes of a piece."
         clean = piece.encode('utf-8', 'replace').decode()   # half a surrogate pair becomes ?
-        self[piece] = tuple(t.text for t in self.split(clean))
-        return self[piece]
+        return tuple(t.text for t in self.split(clean))
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #ba7d5026
 _gap = re.compile(r'(\s\s+|^ |[^\S ])')   # white space, but for a single blank after a piece
@@ -168,7 +205,7 @@ class SpacyWords:
     def __init__(
         self,
         lang='en',           # language of spaCy's blank tokenizer
-        memo_size=500_000,   # pieces to remember
+        memo_size=2**25,     # bytes to remember, roughly
     ):
         self.memo = Memo(lang, memo_size)
 
@@ -183,17 +220,13 @@ class SpacyWords:
             elif space := part[bool(out) and part[0] == ' ':]: out.append(space.replace(' ', '▁'))
         return out
 
-# %% ../nbs/appendix/tokenization_memory.ipynb #4cd26850
-def _with_bar(lists: Iterable[list[str]], total: int | None) -> Iterator[list[str]]:
-    "Lists of tokens as they come, counted by a progress bar."
-    from tqdm.auto import tqdm
-    return iter(tqdm(lists, total=total, unit=' texts', desc='tokenising'))
-
 # %% ../nbs/appendix/tokenization_memory.ipynb #93f6cc65
 def _map(tokenizer, texts, workers, progress_bar):
     "What `Tokenizer.map` does: tokens of many texts, in order, in this process or in several."
+    from tqdm.auto import tqdm
     out = _map_in_processes(tokenizer, texts, workers) if workers else map(tokenizer, texts)
-    return _with_bar(out, len(texts) if hasattr(texts, '__len__') else None) if progress_bar else out
+    total = len(texts) if hasattr(texts, '__len__') else None   # a list knows how many there will be, a stream does not
+    return iter(tqdm(out, total=total, unit=' texts', desc='tokenising')) if progress_bar else out
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #131d2084
 def _map_in_processes(tokenizer, texts, workers, size=200):
@@ -302,6 +335,10 @@ class WordTable:
     def __len__(self): return len(self.words)
     def __eq__(self, other): return isinstance(other, WordTable) and self.words == other.words
     def __contains__(self, word): return word in self.index
+
+    def id_of(self, token: str) -> int:   # any; one that is not known gets the id of `xxunk`
+        "The id of a token."
+        return self.index.get(token, self.unk)
 
     def numericalize(
         self,
