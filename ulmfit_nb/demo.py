@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DATA', 'LABELS', 'MORE', 'PROMPT', 'BEARS_MORE', 'SHOWN', 'expected_words', 'describe', 'accuracy_of',
-           'classifier_accuracies', 'table', 'run_demo', 'plot_demo']
+           'classifier_accuracies', 'table', 'readings', 'run_demo', 'plot_demo']
 
 # %% ../nbs/appendix/demo.ipynb #14e1ce49
 import time
@@ -98,6 +98,24 @@ def table(
         lines.append(f'{labels:>8,}  {what:<40} {100 * accuracy[name]:7.1f} ± {error:.1f} %')
     return '\n'.join(lines)
 
+# %% ../nbs/appendix/demo.ipynb #4b8ca36c
+def readings(
+    lm: str | Path, film: str | Path,   # as in `run_demo`
+    sentences: list[str],               # to go on with
+    unread: list[str],                  # to be asked about
+    out: Path,                          # where the new language model goes
+    settings, say: Callable, precision: str,   # of `fine_tune`
+) -> tuple[Path, dict[str, dict]]:      # `out`; what was read last → what `describe` says
+    "Stage 2, and what each reading has brought."
+    say(f'1  {Path(lm).name} has read {seen_by(lm)} of Wikipedia.')
+    say(f'2  {Path(film).name} went on to {seen_by(film)} of film reviews, '
+        f'and now to {len(sentences):,} sentences about films, without labels …')
+    tuned = fine_tune(film, sentences, out, settings, precision=precision)
+    models = {'Wikipedia': lm, 'reviews': film, 'sentences': tuned}
+    lms = {what: describe(load_lm(read), unread) for what, read in models.items()}
+    for what, known in lms.items(): say(story(what, known))
+    return tuned, lms
+
 # %% ../nbs/appendix/demo.ipynb #8eba8457
 def run_demo(
     out: Path,             # a folder; what is there already is not made again
@@ -113,15 +131,10 @@ def run_demo(
     train = override(recipe('small').train_classifier, seed=seed)
     sentences, test, unread = (load_data(DATA, split) for split in ('train', 'test', 'validation'))
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
-    say(f'1  {Path(lm).name} has read {seen_by(lm)} of Wikipedia.')
-    say(f'2  {Path(film).name} went on to {seen_by(film)} of film reviews, '
-        f'and now to {len(sentences):,} sentences about films, without labels …')
-    tuned = fine_tune(film, sentences.texts, out/'lm', tune, precision=precision)
-    lms = {what: describe(load_lm(read), unread.texts[:300])
-           for what, read in (('Wikipedia', lm), ('reviews', film), ('sentences', tuned))}
-    for what, known in lms.items(): say(story(what, known))
+    tuned, lms = readings(lm, film, sentences.texts, unread.texts[:300], out/'lm', tune, say, precision)
     say(f'3  The networks learn from {LABELS} labels …')
-    starts = {'scratch': nothing_read(lm, out/'nothing-read', seed), 'wikipedia': lm, 'films': film, 'classifier': tuned}
+    scratch = nothing_read(lm, out/'nothing-read', seed)
+    starts = {'scratch': scratch, 'wikipedia': lm, 'films': film, 'classifier': tuned}
     rivals = (('tfidf', few), ('tfidf_more', more))
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
     accuracies = counted | classifier_accuracies(starts, few, test, out, train, say, precision)
