@@ -207,7 +207,7 @@ def end_epoch(run: Run, phase: Phase):  # phase: the one under way
     run.loss, run.state = torch.zeros_like(run.loss), None
 
 # %% ../nbs/appendix/training_run.ipynb #0f52acac
-def since_best(run: Run) -> int:
+def since_best(run: Run) -> int:   # run: at the end of an epoch
     "Epochs since the lowest validation loss. Raises `ValueError` if there is none to go by."
     if 'valid_loss' not in run.at.history[-1]:
         raise ValueError('best_epoch and early_stopping go by the validation loss: give texts to validate on.')
