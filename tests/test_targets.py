@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ulmfit_nb.data import DataError, TextData, split_data
 from ulmfit_nb.settings import ClassifierSettings
-from ulmfit_nb.targets import NUMBERED, MultiLabel, Number, SingleLabel, balanced, best_threshold, class_weights, prepare, read_target
+from ulmfit_nb.targets import NUMBERED, MultiLabel, Number, SingleLabel, balanced, best_threshold, class_weights, prepare_data, read_target
 
 LISTS = [['good'] if l else [] for l in REVIEWS.labels]
 LISTS[:6] = [['good', 'early'], ['early'], ['early', 'good'], [], ['early'], ['good']]
@@ -115,26 +115,26 @@ def test_balanced_is_that_of_scikit_learn():
 def test_weights_are_multiplied_and_scaled():
     rare = TextData(TEXTS, ['rare'] * 4 + ['common'] * 36)
     counts = np.arange(40) % 3
-    ready = prepare(rare, rare, settings(class_weight={'rare': 9, 'common': 1}), counts)
+    ready = prepare_data(rare, rare, settings(class_weight={'rare': 9, 'common': 1}), counts)
     w, v = ready.weights
     expected = counts * np.where(np.arange(40) < 4, 9, 1)
     assert w == pytest.approx(expected / expected.mean()) and w.mean() == pytest.approx(1)
     assert v[0] / v[-1] == 9 and not ready.held_out
-    even = prepare(rare, None, settings(class_weight='balanced')).weights[0]
-    y = prepare(rare, None).train.labels
-    assert even[y == 0].sum() == pytest.approx(even[y == 1].sum()) and prepare(rare, None).weights == (None, None)
+    even = prepare_data(rare, None, settings(class_weight='balanced')).weights[0]
+    y = prepare_data(rare, None).train.labels
+    assert even[y == 0].sum() == pytest.approx(even[y == 1].sum()) and prepare_data(rare, None).weights == (None, None)
 
 
 def test_weights_go_with_their_texts():
     counts = np.arange(1, 41)
-    ready = prepare(REVIEWS, None, settings(seed=3), counts)
+    ready = prepare_data(REVIEWS, None, settings(seed=3), counts)
     for part, w in zip((ready.train, ready.valid), ready.weights):
         mine = np.array([counts[TEXTS.index(t)] for t in part.texts])
         assert w == pytest.approx(mine / mine.mean())
 
 
 def test_weights_of_several_labels_are_of_the_yes():
-    ready = prepare(SEVERAL, SEVERAL, settings(target='multi-label', class_weight={'good': 4, 'early': 2}), [2] * 20 + [0] * 20)
+    ready = prepare_data(SEVERAL, SEVERAL, settings(target='multi-label', class_weight={'good': 4, 'early': 2}), [2] * 20 + [0] * 20)
     w, y = ready.weights[0], ready.train.labels
     assert ready.target.classes == ['early', 'good'] and w[:20].max() / w[:20].min() == 4 and not w[20:].any()
     assert (w[:20][y[:20] > 0] > w[:20].min()).all()
@@ -144,7 +144,7 @@ def test_weights_of_several_labels_are_of_the_yes():
 
 
 def test_one_class_is_split_as_ever():
-    ready = prepare(REVIEWS, None, settings(seed=5))
+    ready = prepare_data(REVIEWS, None, settings(seed=5))
     train, valid = split_data(REVIEWS, 0.1, 5)
     assert (ready.train.texts, ready.valid.texts) == (train.texts, valid.texts)
     assert ready.train.labels.tolist() == train.labels and ready.valid.labels.tolist() == valid.labels and ready.held_out
@@ -152,7 +152,7 @@ def test_one_class_is_split_as_ever():
 
 @pytest.mark.parametrize('data, target', [(SEVERAL, 'multi-label'), (STARS, 'number')])
 def test_a_tenth_of_each_kind_is_set_aside(data, target):
-    ready = prepare(data, None, settings(target=target))
+    ready = prepare_data(data, None, settings(target=target))
     assert sorted(ready.train.texts + ready.valid.texts) == sorted(TEXTS) and 3 <= len(ready.valid) <= 6
     for part in (ready.train, ready.valid):
         assert (part.labels == ready.target.encode(TextData(part.texts, [data.labels[TEXTS.index(t)] for t in part.texts]))).all()
@@ -163,29 +163,29 @@ def test_data_are_known_by_what_is_in_them():
     sets = TextData(TEXTS, [set(l) for l in LISTS])
     turned = TextData(TEXTS, [l[::-1] for l in LISTS])
     other = TextData(TEXTS, [['early'], *LISTS[1:]])
-    marks = [prepare(d, None, settings(target='multi-label')).marks['data'] for d in (SEVERAL, sets, turned, other)]
+    marks = [prepare_data(d, None, settings(target='multi-label')).marks['data'] for d in (SEVERAL, sets, turned, other)]
     assert marks[0] == marks[1] == marks[2] != marks[3]
-    assert prepare(REVIEWS, None, settings(), [1] * 40).marks != prepare(REVIEWS, None, settings(), [2] * 40).marks
-    assert prepare(REVIEWS, None).marks == {'data': REVIEWS.fingerprint, 'valid': None}
+    assert prepare_data(REVIEWS, None, settings(), [1] * 40).marks != prepare_data(REVIEWS, None, settings(), [2] * 40).marks
+    assert prepare_data(REVIEWS, None).marks == {'data': REVIEWS.fingerprint, 'valid': None}
 
 
 def test_a_class_without_training_examples_is_unseen():
     three = TextData(TEXTS, REVIEWS.labels, ['neg', 'pos', 'mixed'])
     with refuse("label 'mixed' was not among the classes seen"):
-        prepare(three, TextData(['so so'], [2], three.classes))
+        prepare_data(three, TextData(['so so'], [2], three.classes))
 
 
 def test_labels_are_matched_by_name():
     names = TextData(TEXTS, [REVIEWS.classes[l] for l in REVIEWS.labels])
     turned = TextData(['lovely', 'awful'], [0, 1], ['pos', 'neg'])
-    ready = prepare(names, turned)
+    ready = prepare_data(names, turned)
     assert ready.target.classes == ['neg', 'pos'] and ready.valid.labels.tolist() == [1, 0]
 
 
 def test_stars_that_are_names_of_classes_are_numbers():
     named = TextData(TEXTS, [i % 5 for i in range(40)], ['1', '2', '3', '4', '5'])
-    ready = prepare(named, named, settings(target='number'))
-    assert ready.target.mean == 3 and ready.train.labels == pytest.approx(prepare(STARS, STARS, settings(target='number')).train.labels)
+    ready = prepare_data(named, named, settings(target='number'))
+    assert ready.target.mean == 3 and ready.train.labels == pytest.approx(prepare_data(STARS, STARS, settings(target='number')).train.labels)
 
 
 # --- going on
@@ -193,13 +193,13 @@ def test_stars_that_are_names_of_classes_are_numbers():
 
 def test_known_classes_stay_in_their_order():
     known = SingleLabel(['pos', 'mixed', 'neg'])
-    ready = prepare(REVIEWS, None, settings(), known=known)
+    ready = prepare_data(REVIEWS, None, settings(), known=known)
     assert ready.target is known and set(ready.train.labels) == {0, 2}
     with refuse("label 'pos' was not among the classes"):
-        prepare(REVIEWS, None, settings(), known=SingleLabel(['neg', 'mixed']))
+        prepare_data(REVIEWS, None, settings(), known=SingleLabel(['neg', 'mixed']))
     with pytest.raises(ValueError, match="made with target='number', and not 'single-label'"):
-        prepare(REVIEWS, None, settings(), known=Number(0, 1))
-    assert prepare(STARS, None, settings(target='number'), known=Number(7, 2)).target.mean == 7
+        prepare_data(REVIEWS, None, settings(), known=Number(0, 1))
+    assert prepare_data(STARS, None, settings(target='number'), known=Number(7, 2)).target.mean == 7
 
 
 # --- what is refused
@@ -225,13 +225,13 @@ NUMBERS = {
 @pytest.mark.parametrize('message', MANY)
 def test_lists_of_labels_that_can_not_be_used(message):
     with pytest.raises(DataError, match=message):
-        prepare(TextData(TEXTS, MANY[message]), None, settings(target='multi-label'))
+        prepare_data(TextData(TEXTS, MANY[message]), None, settings(target='multi-label'))
 
 
 @pytest.mark.parametrize('message', NUMBERS)
 def test_numbers_that_can_not_be_used(message):
     with pytest.raises(DataError, match=message):
-        prepare(TextData(TEXTS, NUMBERS[message]), None, settings(target='number'))
+        prepare_data(TextData(TEXTS, NUMBERS[message]), None, settings(target='number'))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_numbers_that_can_not_be_used(message):
 )  # fmt: skip
 def test_weights_of_texts_that_can_not_be_used(weights, message):
     with pytest.raises(DataError, match=message):
-        prepare(REVIEWS, None, settings(), weights)
+        prepare_data(REVIEWS, None, settings(), weights)
 
 
 @pytest.mark.parametrize(
@@ -251,15 +251,15 @@ def test_weights_of_texts_that_can_not_be_used(weights, message):
 )  # fmt: skip
 def test_weights_of_classes_that_can_not_be_used(weights, message):
     with pytest.raises(ValueError, match=message):
-        prepare(REVIEWS, None, settings(class_weight=weights))
+        prepare_data(REVIEWS, None, settings(class_weight=weights))
 
 
 def test_weights_and_choices_that_make_no_sense():
     with pytest.raises(ValueError, match='give numbers a sample_weight'):
         class_weights(Number(0, 1), 'balanced', np.zeros(3))
     with pytest.raises(ValueError, match='target is .stars.: give one of single-label, multi-label, number'):
-        prepare(REVIEWS, None, settings(target='stars'))
+        prepare_data(REVIEWS, None, settings(target='stars'))
     for how in ({'best_epoch': True}, {'early_stopping': 2}):
         with pytest.raises(ValueError, match='not learnt from'):
-            prepare(REVIEWS, REVIEWS, settings(**how))
-        assert prepare(REVIEWS, None, settings(**how)).held_out
+            prepare_data(REVIEWS, REVIEWS, settings(**how))
+        assert prepare_data(REVIEWS, None, settings(**how)).held_out

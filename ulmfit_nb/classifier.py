@@ -238,7 +238,7 @@ class ClassifierTask:
         alpha: float=2.,                 # weight of AR
         beta: float=1.,                  # weight of TAR
         target: Target=NUMBERED,         # what the labels are
-        weights: tuple=(None, None),     # of the documents of `train` and `valid`, as in `prepare`; None: all alike
+        weights: tuple=(None, None),     # of the documents of `train` and `valid`, as in `prepare_data`; None: all alike
     ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
         self.target, self.weights = target, weights
@@ -335,7 +335,7 @@ class Classifier:
         self,
         model: PoolingClassifier,     # put into evaluation mode; predictions are made where its weights are
         vocab: Vocab,                 # the words its ids stand for
-        target: Target | list[str],   # what it says of a text; names of classes, in the order of the logits: one of them
+        target: Target | list[str],   # what it says of a text; names of classes, in the order of the logits: one
         backwards: bool=False,        # read texts from the end, as the language model did
         tokenizer: Tokenizer=None,    # None: the English one
     ):

@@ -15,7 +15,7 @@ from .classifier import PoolingClassifier, load_encoder
 from .data import TextData
 from .settings import ClassifierSettings
 from .stages import Stage, is_finished
-from .targets import prepare
+from .targets import prepare_data
 from .training import FitSettings, RunOptions, fit, with_changes
 
 # %% ../nbs/12_gradual_unfreezing.ipynb #8b6682dc
@@ -44,7 +44,7 @@ def train_classifier(
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     s, options = with_changes(changes, settings, options)
     out, stage = Path(out), Stage.open(lm_dir)
-    ready = prepare(data, valid, s, sample_weight, target_of(stage))
+    ready = prepare_data(data, valid, s, sample_weight, target_of(stage))
     if is_finished(out, identity := run_identity(s, stage, ready.marks)): return out
     task = classifier_task(stage, ready, s)
     plan = stage_3_plan(task, stage, s)
@@ -86,7 +86,7 @@ def doc_batches(
 def run_identity(
     settings: ClassifierSettings,  # of the stage
     stage: Stage,                  # the language model
-    marks: dict[str, str],         # what identifies the data, from `prepare`
+    marks: dict[str, str],         # what identifies the data, from `prepare_data`
 ) -> dict:                         # JSON
     "All that must be the same for a run to go on from its checkpoint."
     made_from = {'from': stage.config['sha256']['model.safetensors'], 'before': stage.config['settings']}

@@ -201,7 +201,7 @@ from sklearn.base import RegressorMixin, is_regressor
 
 from .data import DataError, TextData, check_present, is_missing, labelled
 from .stages import StageError
-from .targets import prepare, read_target
+from .targets import prepare_data, read_target
 
 # %% ../nbs/appendix/estimator_targets.ipynb #eff1252d
 def matrix_of(labels, n: int) -> np.ndarray | None:   # n: texts
@@ -260,7 +260,7 @@ def to_learn(est: TextEstimator, texts, labels, eval_set, sample_weight=None) ->
     valid = eval_data(est, eval_set)
     settings = ClassifierSettings(
         target=target_name(est), class_weight=est.class_weight, early_stopping=est.early_stopping)
-    prepare(data, data if valid is None and not est.hold_out else valid, settings, sample_weight)
+    prepare_data(data, data if valid is None and not est.hold_out else valid, settings, sample_weight)
     return data, valid, classes
 
 # %% ../nbs/appendix/estimator_targets.ipynb #def02fdf
@@ -268,7 +268,7 @@ def all_classes(est: TextEstimator, classes: np.ndarray) -> np.ndarray:
     "The classes as they came; and those that a classifier to go on from knows, and these labels haven't got."
     missing = [c for c in est.classifier_.classes if c not in map(str, classes)]
     if missing and classes.dtype.kind not in 'UO':
-        raise DataError(f'the classifier knows the class {missing[0]}, which these labels have not got: give some of it.')
+        raise DataError(f'the classifier knows the class {missing[0]}, and these labels do not: give some of it.')
     return np.append(classes, missing) if missing else classes
 
 def in_order(est: TextEstimator, p: np.ndarray) -> np.ndarray:   # p: (texts, classes), in the classifier's order

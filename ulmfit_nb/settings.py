@@ -89,7 +89,8 @@ class ClassifierSettings(TrainSettings):
     def identity(self) -> dict:
         "The settings as JSON can hold them; those that there were not always, only where they are used."
         found = super().identity()
-        if isinstance(self.class_weight, dict): found['class_weight'] = {str(k): v for k, v in self.class_weight.items()}
+        if isinstance(self.class_weight, dict):
+            found['class_weight'] = {str(k): v for k, v in self.class_weight.items()}
         unused = [k for k in NEWER if getattr(self, k) == getattr(ClassifierSettings, k)]
         return {k: v for k, v in found.items() if k not in unused}
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NUMBERED', 'TARGETS', 'Target', 'SingleLabel', 'best_threshold', 'MultiLabel', 'Number', 'read_target', 'balanced',
-           'class_weights', 'Prepared', 'prepare']
+           'class_weights', 'Prepared', 'prepare_data']
 
 # %% ../nbs/appendix/targets.ipynb #fb128c7b
 import hashlib
@@ -234,7 +234,7 @@ def class_weights(
     y: np.ndarray,        # encoded labels to balance by
 ) -> np.ndarray:          # (classes,); raises `ValueError` for a class without a weight
     "A weight for each class, in their order."
-    if target.n_out != len(target.classes): raise ValueError('class_weight is of classes: give numbers a sample_weight.')
+    if not target.classes: raise ValueError('class_weight is of classes: give numbers a sample_weight.')
     if isinstance(weights, str) and weights == 'balanced': return balanced(y, target.n_out)
     if not isinstance(weights, Mapping):
         raise ValueError(f"class_weight is {weights!r}: give 'balanced', or a dict with a weight for each class.")
@@ -301,7 +301,8 @@ class Prepared(NamedTuple):
     held_out: bool             # whether the validation texts are others than those learnt from
     marks: dict[str, str]      # what identifies the data
 
-def prepare(
+# %% ../nbs/appendix/targets.ipynb #91c6b8f8
+def prepare_data(
     data: TextData,            # labelled; raises `DataError` for texts or labels that can't be used
     valid: TextData | None,    # to validate on, likewise; None: a tenth of `data`
     settings: ClassifierSettings=ClassifierSettings(),   # target, class_weight and seed are looked at

@@ -26,7 +26,7 @@ from ...fine_tuning import fine_tune
 from ...settings import recipe
 from ...sources import load_data
 from ...stages import Stage, pretrained_models, read_config
-from ...targets import prepare
+from ...targets import prepare_data
 from ...tokenization import SPECIAL, Tokenizer
 from ...training import Stop
 
@@ -215,7 +215,7 @@ def read_and_report(
     if data.labels is None:
         advice.append(f'There is no column {label!r}: name the column of labels to train a classifier.')
     try:
-        if data.labels: prepare(data, None)
+        if data.labels: prepare_data(data, None)
     except DataError as e: advice.append(str(e))
     if not lm: advice.append('Name the folder of a language model to see what it knows of these texts, and to train.')
     return report | {'ready': not advice, 'advice': ' '.join(advice) or 'Ready to train.'}, data
