@@ -1,13 +1,20 @@
 "Checkpoints: those that can't be used are refused by name, and tied weights stay tied."
 
+import random
+
+import numpy as np
 import pytest
 import torch
-from helpers import ALL, new_lm, short_run
+from helpers import ALL, LM, PROSE, PROSE_LM, REVIEWS, TEXTS, TINY_CLASSIFIER, new_lm, random_batches, short_run
 
+from ulmfit_nb import fine_tune, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.checkpoint import load_weights, model_tensors
+from ulmfit_nb.checkpoint import load_weights, model_tensors, seeded
+from ulmfit_nb.cost import step_seconds
 from ulmfit_nb.files import write_tensors
-from ulmfit_nb.stages import Stage, save_stage
+from ulmfit_nb.language_model import LMTask
+from ulmfit_nb.lr_finder import lr_find
+from ulmfit_nb.stages import Stage, load_lm, save_stage, untrained
 from ulmfit_nb.tokenization import Vocab
 from ulmfit_nb.training import Phase
 
@@ -82,3 +89,69 @@ def test_weights_of_another_model(wrong, message):
     with pytest.raises(ValueError, match=message):
         load_weights(model, wrong, 'file')
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+# --- random numbers
+
+
+def generators():
+    "What the callers' three generators would give next."
+    return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
+
+
+USES_OF_RANDOM_NUMBERS = {
+    'pretrain': lambda lm, out: pretrain(PROSE, out, **PROSE_LM),
+    'fine_tune': lambda lm, out: fine_tune(lm, TEXTS, out, **LM),
+    'train_classifier': lambda lm, out: train_classifier(lm, REVIEWS, out, **TINY_CLASSIFIER | {'epochs': 1}),
+    'fit': lambda lm, out: short_run(model=fresh()),
+    'a run that goes on': lambda lm, out: short_run((0, 5), out, model=fresh()) or short_run(None, out, model=fresh()),
+    'a run that fails': lambda lm, out: pytest.raises(FloatingPointError, short_run, model=fresh(), callback=too_much),
+    'load_lm': lambda lm, out: load_lm(lm),
+    'untrained': lambda lm, out: untrained(lm, out),
+    'lr_find': lambda lm, out: lr_find(LMTask(fresh(), random_batches()), steps=3),
+    'step_seconds': lambda lm, out: step_seconds(AWDLSTMConfig(40, 8, 12, 2), 4, 9, steps=1),
+}
+
+
+def fresh():
+    with seeded(0):
+        return new_lm()
+
+
+def too_much(seen, loss):
+    raise FloatingPointError
+
+
+@pytest.mark.parametrize('use', USES_OF_RANDOM_NUMBERS)
+def test_the_callers_generators_are_left_alone(use, tiny_lm, tmp_path):
+    torch.manual_seed(5)
+    np.random.seed(5)
+    random.seed(5)
+    before = generators()
+    USES_OF_RANDOM_NUMBERS[use](tiny_lm, tmp_path / 'out')
+    assert generators() == before
+
+
+@pytest.mark.parametrize('use', ['pretrain', 'fine_tune', 'train_classifier'])
+def test_what_the_caller_drew_before_changes_nothing(use, tiny_lm, tmp_path):
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        USES_OF_RANDOM_NUMBERS[use](tiny_lm, tmp_path / str(seed))
+    assert (tmp_path / '1/model.safetensors').read_bytes() == (tmp_path / '2/model.safetensors').read_bytes()
+
+
+def test_seeded_goes_back_after_an_error_and_within_itself():
+    torch.manual_seed(7)
+    due = torch.rand(2)
+    torch.manual_seed(7)
+    with pytest.raises(KeyError), seeded(1):
+        first = torch.rand(2)
+        with seeded(2):
+            torch.rand(5)
+        second = torch.rand(2)
+        raise KeyError
+    assert torch.equal(torch.rand(2), due)
+    with seeded(1):
+        assert torch.equal(torch.rand(2), first) and torch.equal(torch.rand(2), second)

@@ -247,7 +247,7 @@ def test_validation_data_that_cannot_be_used(tiny_tuned, tmp_path, message):
 
 
 def test_batches_of_one_are_refused(tiny_tuned, tmp_path):
-    with pytest.raises(ValueError, match='bs is 1: batch norm needs'):
+    with pytest.raises(ValueError, match='bs is 1: give a whole number of at least 2'):
         train_classifier(tiny_tuned, REVIEWS, tmp_path / 'out', **TINY_CLASSIFIER | {'bs': 1})
     assert not (tmp_path / 'out').exists()
 

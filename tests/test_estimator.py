@@ -2,23 +2,28 @@
 
 import json
 import pickle
+import random
 import threading
+import warnings
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import BAD, GOOD, TEXTS
-from sklearn.base import clone, is_classifier, is_regressor
+import torch
+from helpers import BAD, GOOD, PROSE, TEXTS, TINY_LM, names_in
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import ulmfit_nb.estimator as estimator
-from ulmfit_nb import TextClassifier, TextRegressor, fine_tune, load_classifier, save_pretrained, stages, train_classifier
-from ulmfit_nb.data import DataError, TextData, label_codes
-from ulmfit_nb.estimator import folder_for, rows_for
+from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, stages, train_classifier
+from ulmfit_nb.data import DataError, TextData, Tokens, label_codes
+from ulmfit_nb.estimator import ENOUGH, folder_for, n_words, rows_for, stage_2_texts
 from ulmfit_nb.settings import PRESETS, override
 from ulmfit_nb.stages import StageError, load_lm
 
@@ -328,7 +333,7 @@ def test_a_missing_label_is_no_class(labels):
 
 
 @pytest.mark.parametrize(
-    ('unlabelled', 'mend'), [('reviews', 'one string'), (pd.DataFrame({'text': TEXTS}), 'Give a column'), ((t for t in TEXTS), 'only once')]
+    ('unlabelled', 'mend'), [('reviews', 'no such file or folder'), (pd.DataFrame({'text': TEXTS}), 'Give a column'), ((t for t in TEXTS), 'only once')]
 )
 def test_unlabelled_texts_that_can_not_be_used(tiny_lm, unlabelled, mend):
     with pytest.raises(DataError, match=mend):
@@ -340,123 +345,182 @@ def test_a_search_over_numbers_of_numpy(tiny_lm, tmp_path):
     assert len(search.fit(TEXTS, LABELS).cv_results_['mean_test_score']) == 2
 
 
-# --- several labels, numbers, weights, texts to choose by -------------------------------------------------------------------------
+# --- labels as they come out of tables ----------------------------------------------------------------------------------------------
 
-LISTS = [(['good'] if l == 'good' else []) + (['early'] if i % 3 else []) for i, l in enumerate(LABELS)]
-MATRIX = pd.DataFrame({'good': [x == 'good' for x in LABELS], 'early': [i % 3 > 0 for i in range(40)]})
-LEARNT = dict(preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False)
-
-
-@pytest.mark.parametrize(
-    'labels',
-    [LISTS, MATRIX, MATRIX.to_numpy().astype(int), MATRIX.astype(object), [set(l) for l in LISTS]],
-    ids=['lists', 'table', 'matrix', 'objects', 'sets'],
-)
-def test_several_labels_of_any_form(labels):
-    lists, classes = estimator.label_lists(labels, len(TEXTS))
-    names = dict(zip(map(str, classes), ('early', 'good') if classes[0] == 'early' else ('good', 'early')))
-    assert [{names[x] for x in l} for l in lists] == [set(l) for l in LISTS]
-
-
-def test_several_labels_learnt_in_the_order_of_the_columns(tiny_lm, tmp_path):
-    model = TextClassifier(tiny_lm, multi_label=True, **LEARNT).fit(TEXTS, MATRIX)
-    p, said = model.predict_proba(TEXTS), model.predict(TEXTS)
-    assert model.classes_.tolist() == ['good', 'early'] and model.classifier_.classes == ['early', 'good']
-    assert p.shape == said.shape == (40, 2) and not np.allclose(p.sum(1), 1) and ((p > 0.5) == said).all()
-    assert (said[:, 0] == MATRIX['good']).mean() > 0.8 and 0 <= model.score(TEXTS, MATRIX) <= 1
-    again = TextClassifier.load(model.save(tmp_path / 'm'))
-    assert same(again, model) and again.multi_label and again.classes_.tolist() == ['good', 'early']
-    raw = TextClassifier.load(save_pretrained(model.save(tmp_path / 'n'), tmp_path / 'raw'))
-    assert raw.multi_label and raw.predict(TEXTS).shape == (40, 2)
-
-
-def test_cross_validation_of_several_labels_and_numbers(tiny_lm):
-    both = cross_val_score(TextClassifier(tiny_lm, multi_label=True, **QUICK), TEXTS, MATRIX.to_numpy(), cv=2, scoring='f1_macro', error_score='raise')
-    stars = cross_val_score(TextRegressor(tiny_lm, **QUICK), TEXTS, np.arange(40.0), cv=2, error_score='raise')
-    assert np.isfinite([*both, *stars]).all() and (stars < 1).all()
-
-
-def test_numbers(tiny_lm, tmp_path):
-    y = [70.0 if x == 'good' else -30.0 for x in LABELS]
-    model = TextRegressor(tiny_lm, **LEARNT).fit(pd.Series(TEXTS), pd.Series(y))
-    assert is_regressor(model) and not hasattr(model, 'classes_') and model.score(TEXTS, y) > 0.5 and model.predict(TEXTS).shape == (40,)
-    assert np.array_equal(TextRegressor.load(model.save(tmp_path / 'm')).predict(TEXTS), model.predict(TEXTS))
-    assert vars(clone(model)) == TextRegressor(tiny_lm, **LEARNT).get_params()
-    with pytest.raises(StageError, match='says number: load it with TextRegressor'):
-        TextClassifier.load(tmp_path / 'm')
-    with pytest.raises(NotFittedError):
-        TextRegressor().predict(TEXTS)
-
-
-def test_a_classifier_is_no_regressor(fitted, tmp_path):
-    with pytest.raises(StageError, match='says single-label: load it with TextClassifier'):
-        TextRegressor.load(fitted.save(tmp_path / 'm'))
-
-
-def test_texts_to_choose_the_epoch_by(tiny_lm, tmp_path):
-    "The pair and the `TextData` are one; the best epoch is kept; the training texts are all learnt from."
-    wrong, options = (
-        ['bad' if x == 'good' else 'good' for x in LABELS[30:]],
-        QUICK | dict(lr=0.05, epochs=3, work_dir=tmp_path),
-    )  # the more is learnt, the worse
-    pair = TextClassifier(tiny_lm, **options).fit(TEXTS[:30], LABELS[:30], eval_set=(pd.Series(TEXTS[30:]), np.array(wrong)))
-    data = TextClassifier(tiny_lm, **options).fit(TEXTS[:30], LABELS[:30], eval_set=TextData(TEXTS[30:], [x == 'bad' for x in wrong], ['good', 'bad']))
-    losses = [h['valid_loss'] for h in pair.history_]
-    p = pair.predict_proba(TEXTS[30:])[np.arange(10), [int(x == 'good') for x in wrong]]
-    assert -np.log(p).mean() == pytest.approx(min(losses), rel=1e-3) and losses[-1] > min(losses)
-    assert same(pair, data) and pair.config_['settings']['best_epoch'] and pair.history_[0]['seen'] == 30
-    stopped = TextClassifier(tiny_lm, early_stopping=1, **options).fit(TEXTS[:30], LABELS[:30], eval_set=(TEXTS[30:], wrong))
-    assert 3 < len(stopped.history_) < len(pair.history_)
-
-
-def test_weights(tiny_lm, tmp_path):
-    both, y = TEXTS * 2, ['no'] * 40 + ['yes'] * 40
-    options = QUICK | dict(lr=0.05, hold_out=False, work_dir=tmp_path)
-    by_class = TextClassifier(tiny_lm, class_weight={'no': 1, 'yes': 20}, **options).fit(both, y)
-    by_text = TextClassifier(tiny_lm, **options).fit(both, y, sample_weight=[20] * 40 + [1] * 40)
-    assert set(by_class.predict(TEXTS)) == {'yes'} and set(by_text.predict(TEXTS)) == {'no'}
-    again = TextClassifier.load(by_class.save(tmp_path / 'm'))
-    assert again.class_weight == {'no': 1, 'yes': 20}
-
-
-def test_going_on_from_a_saved_classifier(fitted, tmp_path):
-    more = TextClassifier(fitted.save(tmp_path / 'm'), **QUICK | dict(lr=1e-6)).fit(TEXTS[:20], LABELS[:20])
-    assert more.classes_.tolist() == ['bad', 'good'] and more.score(TEXTS, LABELS) > 0.8 and len(more.history_) == 1
-    with pytest.raises(DataError, match="label 'mixed' was not among the classes"):
-        TextClassifier(tmp_path / 'm', **QUICK).fit(TEXTS, ['mixed', 'good'] * 20)
-
-
-ODD = {
-    'a column that nobody has': (dict(multi_label=True), MATRIX.assign(rare=0), {}, "no text has 'rare'"),
-    'twos': (dict(multi_label=True), MATRIX.to_numpy() * 2, {}, 'row 0 has 2 in column 0'),
-    'too few rows': (dict(multi_label=True), MATRIX[:5], {}, '5 rows for 40 texts'),
-    'one label, no list': (dict(multi_label=True), LABELS, {}, "labels of text 0 are 'good'"),
-    'a missing label in a list': (dict(multi_label=True), [['a', None]] + [[]] * 39, {}, 'labels of text 0'),
-    'a class without a weight': (dict(class_weight={'good': 2}), LABELS, {}, "'bad' has no weight"),
-    'weights too few': ({}, LABELS, dict(sample_weight=[1] * 39), 'weights for 40 texts'),
-    'texts alone': ({}, LABELS, dict(eval_set=TEXTS), r'give \(texts, labels\)'),
-    'a label that is new': ({}, LABELS, dict(eval_set=(['so so'], ['mixed'])), "'mixed' was not among"),
-    'a label that is missing': ({}, LABELS, dict(eval_set=(['so so'], [None])), 'eval_set: text 0 has no label'),
-    'nothing to choose by': (dict(early_stopping=2, hold_out=False), LABELS, {}, 'not learnt from'),
+GAPS = {
+    'objects': (pd.Series([True, False] * 20 + [None]), [False, True], 'b'),
+    'Int64': (pd.Series([7, -2] * 20 + [None], dtype='Int64'), [-2, 7], 'i'),
+    'boolean': (pd.Series([True, False] * 20 + [None], dtype='boolean'), [False, True], 'b'),
+    'string': (pd.Series(['no', 'yes'] * 20 + [None], dtype='string'), ['no', 'yes'], 'U'),
+    'categories of strings': (pd.Series(['no', 'yes'] * 20 + [None], dtype='category'), ['no', 'yes'], 'U'),
+    'categories of truth values': (pd.Series([True, False] * 20 + [None], dtype=object).astype('category'), [False, True], 'b'),
+    'floats': (pd.Series([1.0, 2.0] * 20 + [None]), [1.0, 2.0], 'f'),
 }
 
 
-@pytest.mark.parametrize('case', ODD)
-def test_what_can_not_be_fitted(case, tiny_lm, tmp_path):
-    "Before stage 2, which may take an hour."
-    how, labels, more, message = ODD[case]
-    with pytest.raises(ValueError, match=message):
-        TextClassifier(tiny_lm, unlabelled=[], work_dir=tmp_path / 'w', **QUICK | how).fit(TEXTS, labels, **more)
+@pytest.mark.parametrize('kind', GAPS)
+def test_a_column_with_a_gap_and_without(kind, tiny_lm, tmp_path):
+    labels, classes, dtype = GAPS[kind]
+    with pytest.raises(DataError, match='text 40 has no label. Drop that row'):
+        TextClassifier(tiny_lm, **QUICK).fit([*TEXTS, 'one more'], labels)
+    model = TextClassifier(tiny_lm, **QUICK).fit(pd.Series([*TEXTS, 'one more'])[labels.notna()], labels.dropna())
+    assert model.classes_.tolist() == classes and model.classes_.dtype.kind == model.predict(TEXTS).dtype.kind == dtype
+    again = TextClassifier.load(model.save(tmp_path / 'm'))
+    assert again.classes_.tolist() == classes and again.predict(TEXTS).dtype.kind == dtype
+
+
+@pytest.mark.parametrize('box', [np.array, torch.tensor, pd.Categorical, pd.Index, tuple])
+def test_boxes_of_labels(box):
+    assert label_codes(box([1, 0, 0, 1]), 4)[1] == [1, 0, 0, 1] and label_codes(box([1, 0, 0, 1]), 4)[0].tolist() == [0, 1]
+
+
+def test_small_numbers_keep_their_size():
+    assert label_codes(np.array([3, 1, 1, 3], np.uint8), 4)[0].dtype == np.uint8
+    assert label_codes([np.int64(3), 1, np.int32(1), 3], 4)[0].tolist() == [1, 3] and label_codes([1, 2.0, 1, 2], 4)[0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize('labels, said', [
+    ([1, 'a', 1, 'a'], "text 0 is labelled 1, of type int, and text 1 'a', of type str"), (pd.Series(['a', 'a', 2.5, 2.5]), 'text 2 2.5, of type float'),
+    ([True, 1, True, 1], 'text 0 is labelled True, of type bool, and text 1 1, of type int'), ([np.True_, 0, 0, 0], 'Give all labels the same type'),
+    (pd.Series(['2020', '2021'] * 2).astype('datetime64[ns]'), 'labels: of type datetime64'), ([Decimal(1), Decimal(2)] * 2, 'labels: of type Decimal'),
+    (pd.Series(['2020', '2021', '2020', None]).astype('datetime64[ns]'), 'text 3 has no label'), ([0, 1, 1, pd.NA], 'text 3 has no label'),
+])  # fmt: skip
+def test_labels_that_would_become_something_else(labels, said):
+    with pytest.raises(DataError, match=said):
+        label_codes(labels, 4)
+
+
+def test_a_text_that_is_missing_in_pandas_way(tiny_lm):
+    for missing in (pd.NA, float('nan'), pd.NaT):
+        with pytest.raises(DataError, match='text 1 is missing'):
+            TextClassifier(tiny_lm, **QUICK).fit([TEXTS[0], missing, *TEXTS[2:]], LABELS)
+
+
+# --- settings are looked at before any work -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('name, value', [
+    ('lr', -1), ('lr', 100), ('lr', '0.01'), ('lr', 0), ('lm_lr', -0.1), ('lm_lr', True), ('epochs', -1), ('epochs', 1.5), ('lm_epochs', 0), ('lm_epochs', '2'),
+    ('bs', 1), ('bs', 8.0), ('drop_mult', 5), ('hold_out', 1.5), ('hold_out', 0), ('hold_out', 1), ('hold_out', 'yes'), ('hold_out', None), ('hold_out', -0.1),
+    ('seed', None), ('seed', -1), ('verbose', 'no'), ('lm', None), ('lm', 3), ('lm', ()), ('lm', ('a', 'b', 'c')), ('work_dir', 7), ('preset', 'huge'),
+])  # fmt: skip
+def test_what_no_fit_could_use(name, value, tiny_lm, tmp_path):
+    given = {'lm': tiny_lm, 'unlabelled': [], 'work_dir': tmp_path / 'w', 'preset': 'tiny'} | {name: value}
+    with pytest.raises(ValueError, match=f'{name} is |no preset'):
+        TextClassifier(**given).fit(TEXTS, LABELS)
+    assert not (tmp_path / 'w').exists(), 'refused before stage 2'
+
+
+def test_numbers_of_numpy_are_settings(tiny_lm):
+    given = dict(preset='tiny', epochs=np.int64(1), bs=np.int32(8), lr=np.float64(0.05), hold_out=np.bool_(True), seed=np.int64(1))
+    plain = dict(preset='tiny', epochs=1, bs=8, lr=0.05, seed=1)
+    assert same(TextClassifier(tiny_lm, **given).fit(TEXTS, LABELS), TextClassifier(tiny_lm, **plain).fit(TEXTS, LABELS))
+
+
+def test_a_share_is_a_share(tiny_lm, monkeypatch):
+    seen = []
+    real = estimator.train_classifier
+    monkeypatch.setattr(estimator, 'train_classifier', lambda lm, train, out, valid, *a: seen.append((train, valid)) or real(lm, train, out, valid, *a))
+    for share in (True, 0.1, 0.3, False):
+        TextClassifier(tiny_lm, hold_out=share, **QUICK).fit(TEXTS, LABELS)
+    assert [(len(a), len(b)) for a, b in seen] == [(36, 4), (36, 4), (28, 12), (40, 40)]
+    assert seen[0][1].texts == seen[1][1].texts and not set(seen[2][0].texts) & set(seen[2][1].texts)
+
+
+def test_the_callers_random_numbers(tiny_lm, tmp_path):
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
+    model = TextClassifier(tiny_lm, unlabelled=[], lm_epochs=1, **QUICK).fit(TEXTS, LABELS)
+    model.predict(TEXTS)
+    TextClassifier.load(model.save(tmp_path / 'm'))
+    assert (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()) == before
+
+
+# --- stage 2, by the rule ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_rule_for_stage_2():
+    enough, few = ['ten words that say nothing at all , one more'] * 10_000, ['few words'] * 10
+    assert n_words(enough) == ENOUGH
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert stage_2_texts(enough, None) == enough and stage_2_texts(enough[1:], None) is None
+        assert stage_2_texts(enough, False) is None and stage_2_texts(enough[1:], enough[:1]) == enough
+        assert stage_2_texts([Tokens(t.split()) for t in enough], None) is not None
+    for asked in ([], few):
+        with pytest.warns(UserWarning, match=r'stage 2 is given \d+ words.*unlabelled=False'):
+            assert stage_2_texts(few, asked) == few + asked
+
+
+def test_enough_texts_are_read_without_being_asked(tiny_lm, tmp_path, monkeypatch):
+    for enough, kind, stages_ in ((300, None, 1), (300, False, 0), (10_000, None, 0)):
+        monkeypatch.setattr(estimator, 'ENOUGH', enough)
+        work = tmp_path / f'{enough}-{kind}'
+        TextClassifier(tiny_lm, unlabelled=kind, lm_epochs=1, work_dir=work, **QUICK).fit(TEXTS, LABELS)
+        assert len(list(work.glob('lm-*'))) == stages_
+
+
+@pytest.mark.parametrize('kind', [str, Path])
+def test_a_file_of_unlabelled_texts(kind, tiny_lm, tmp_path):
+    file = tmp_path / 'reviews.csv'
+    pd.DataFrame({'text': BAD * 4}).to_csv(file, index=False)
+    given, listed = (TextClassifier(tiny_lm, unlabelled=u, lm_epochs=1, **QUICK) for u in (kind(file), BAD * 4))
+    with pytest.warns(UserWarning, match='stage 2 is given'):
+        assert same(given.fit(TEXTS, LABELS), listed.fit(TEXTS, LABELS))
+
+
+# --- both directions ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def backwards(tmp_path_factory):
+    return pretrain(PROSE + TEXTS, tmp_path_factory.mktemp('backwards') / 'lm', backwards=True, **TINY_LM)
+
+
+@pytest.fixture(scope='module')
+def both(tiny_lm, backwards):
+    return TextClassifier((tiny_lm, backwards), **QUICK).fit(TEXTS, LABELS)
+
+
+def test_the_mean_of_both_directions(both, tiny_lm, backwards):
+    alone = [TextClassifier(lm, **QUICK).fit(TEXTS, LABELS) for lm in (tiny_lm, backwards)]
+    probabilities = [m.predict_proba(TEXTS) for m in alone]
+    assert not np.allclose(*probabilities) and np.allclose(both.predict_proba(TEXTS), np.mean(probabilities, axis=0))
+    assert both.predict(TEXTS).tolist() == both.classes_[both.predict_proba(TEXTS).argmax(1)].tolist() == both.classifier_.predict(TEXTS)
+    assert [h['reads'] for h in both.history_] == ['forwards'] * len(alone[0].history_) + ['backwards'] * len(alone[1].history_)
+    assert same(TextClassifier([backwards, tiny_lm], **QUICK).fit(TEXTS, LABELS), both), 'in either order'
+
+
+def test_both_are_saved_and_loaded_as_one(both, fitted, tmp_path):
+    assert names_in(both.save(tmp_path / 'm')) == ['backwards', 'forwards']
+    again = TextClassifier.load(tmp_path / 'm')
+    assert same(again, both) and again.history_ == both.history_ and again.get_params()['preset'] == 'tiny'
+    assert same(TextClassifier.load(str(again.save(tmp_path / 'm'))), both), 'over itself'
+    assert load_classifier(tmp_path / 'm/backwards').backwards and not load_classifier(tmp_path / 'm/forwards').backwards
+    assert same(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted), 'one takes the place of two'
+    assert same(TextClassifier.load(both.save(tmp_path / 'm')), both), 'and two that of one'
+    (tmp_path / 'm/thesis.tex').write_text('years of work')
+    with pytest.raises(StageError, match='no part of a model'):
+        both.save(tmp_path / 'm')
+
+
+def test_both_are_fine_tuned(tiny_lm, backwards, tmp_path):
+    with pytest.warns(UserWarning, match='stage 2 is given'):
+        TextClassifier((tiny_lm, backwards), unlabelled=[], lm_epochs=1, work_dir=tmp_path, **QUICK).fit(TEXTS, LABELS)
+    assert sorted(stages.read_config(p)['backwards'] for p in tmp_path.glob('lm-*')) == [False, True] and len(list(tmp_path.glob('classifier-*'))) == 2
+
+
+def test_two_of_one_kind(tiny_lm, tmp_path):
+    with pytest.raises(ValueError, match='both language models read forwards'):
+        TextClassifier((tiny_lm, tiny_lm), work_dir=tmp_path / 'w', **QUICK).fit(TEXTS, LABELS)
     assert not (tmp_path / 'w').exists()
 
 
-@pytest.mark.parametrize(
-    'how, y, message',
-    [({}, [np.nan] + [1.0] * 39, 'text 0 has nan'), ({}, [1.0] * 40, 'nothing to learn'), ({}, [1.0] * 39, '39 numbers for 40'),
-     ({}, LABELS, "text 0 has 'good'"), ({'class_weight': 'balanced'}, range(40), 'sample_weight'),
-     ({'multi_label': True}, range(40), 'multi_label is about classes')],
-)  # fmt: skip
-def test_numbers_that_can_not_be_fitted(how, y, message, tiny_lm, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        TextRegressor(tiny_lm, work_dir=tmp_path / 'w', **QUICK | how).fit(TEXTS, y)
-    assert not (tmp_path / 'w').exists()
+def test_names_of_a_pair_are_kept(tiny_lm, backwards, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'ship')
+    save_pretrained(tiny_lm, tmp_path / 'ship/one')
+    save_pretrained(backwards, tmp_path / 'ship/two')
+    model = TextClassifier(('one', 'two'), **QUICK).fit(TEXTS, LABELS)
+    assert TextClassifier.load(model.save(tmp_path / 'm')).lm == ('one', 'two')

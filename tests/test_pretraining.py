@@ -177,7 +177,7 @@ def test_numbers_of_numpy_are_settings(tmp_path):
 
 @pytest.mark.parametrize(
     ('out', 'change', 'message'),
-    [('lm', {'lr': torch.tensor(0.1)}, 'type Tensor'), ('file', {}, 'is a file'), ('lm', {'max_tokens': 0}, 'give 1 or more')],
+    [('lm', {'lr': torch.tensor(0.1)}, 'lr is tensor'), ('file', {}, 'is a file'), ('lm', {'max_tokens': 0}, 'at least 1')],
 )
 def test_what_could_not_be_written_in_the_end_is_refused_at_once(tmp_path, out, change, message):
     (tmp_path / 'file').write_text('mine')

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['model_tensors', 'load_weights', 'flatten_optimizer', 'restore_optimizer', 'random_state', 'set_random_state',
-           'flatten_state', 'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot', 'restore',
-           'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move', 'RunFile', 'RunState']
+           'seeded', 'flatten_state', 'restore_state', 'Progress', 'same_settings', 'read_checkpoint', 'snapshot',
+           'restore', 'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move', 'RunFile', 'RunState']
 
 # %% ../nbs/appendix/checkpoint.ipynb #a8dde874
 import json, time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from .files import json_default, write_tensors
 from .precision import check_precision, choose_precision
+from .setting_checks import check_settings
 
 # %% ../nbs/appendix/checkpoint.ipynb #9df1ebdc
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:  # the parameters themselves, not copies
@@ -69,14 +71,29 @@ def restore_optimizer(
 
 # %% ../nbs/appendix/checkpoint.ipynb #2f72caf9
 def random_state() -> dict[str, torch.Tensor]:
-    "The state of torch's generators."
+    "The state of torch's generators: the processor's, and that of the GPU in use."
     cuda = {'rng.cuda': torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}
-    return {'rng.cpu': torch.get_rng_state()} | cuda
+    apple = {'rng.mps': torch.mps.get_rng_state()} if torch.backends.mps.is_available() else {}
+    return {'rng.cpu': torch.get_rng_state()} | cuda | apple
 
 def set_random_state(tensors: dict[str, torch.Tensor]):  # with these names among others
     "Put back what `random_state` took."
     torch.set_rng_state(tensors['rng.cpu'])
     if 'rng.cuda' in tensors and torch.cuda.is_available(): torch.cuda.set_rng_state(tensors['rng.cuda'])
+    if 'rng.mps' in tensors and torch.backends.mps.is_available(): torch.mps.set_rng_state(tensors['rng.mps'])
+
+# %% ../nbs/appendix/checkpoint.ipynb #f3e7f35e
+@contextmanager
+def seeded(
+    seed: int,        # from which torch's random numbers follow inside
+) -> Iterator[None]:
+    "Random numbers of one's own; afterwards the caller's go on as if nothing had been drawn."
+    kept = random_state()
+    with torch.random.fork_rng(range(torch.cuda.device_count()), device_type='cuda'):   # every GPU is seeded
+        try:
+            torch.manual_seed(seed)
+            yield
+        finally: set_random_state(kept)
 
 # %% ../nbs/appendix/checkpoint.ipynb #da649645
 def flatten_state(state: list | None) -> dict[str, torch.Tensor]:  # (h, c) of each layer
@@ -200,7 +217,9 @@ class RunOptions:
     callback: Callable = None        # (tokens or documents seen, loss in nats: a tensor) each step; may raise `Stop`
     precision: str = 'auto'          # fp32, bf16, or auto: whichever is faster here. Losses, AR and TAR stay in fp32
 
-    def __post_init__(self): check_precision(self.precision)
+    def __post_init__(self):
+        check_settings(vars(self))
+        check_precision(self.precision)
 
 # %% ../nbs/appendix/checkpoint.ipynb #3d0bc40b
 def sum_dtype(device: torch.device) -> torch.dtype:  # where it is to be used
@@ -258,7 +277,6 @@ class RunState(RunFile):
     ):
         from accelerate import Accelerator
         self.task, self.settings, self.options = task, settings or self.usual, options
-        torch.manual_seed(self.settings.seed)
         self.path, self.identity = checkpoint, identity or {}
         self.accelerator = Accelerator()
         self.device = self.accelerator.device

@@ -220,7 +220,7 @@ def learning_reach(
 from collections.abc import Iterable
 from pathlib import Path
 
-from .checkpoint import load_weights
+from .checkpoint import load_weights, seeded
 from .data import check_texts
 from .stages import Stage, StageError
 from .targets import NUMBERED, SingleLabel, Target, read_target
@@ -238,7 +238,7 @@ class ClassifierTask:
         alpha: float=2.,                 # weight of AR
         beta: float=1.,                  # weight of TAR
         target: Target=NUMBERED,         # what the labels are
-        weights: tuple=(None, None),     # of the documents of `train` and `valid`, as in `prepare_data`; None: all alike
+        weights: tuple=(None, None),     # of the texts of `train` and `valid`, as in `prepare_data`; None: all alike
     ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
         self.target, self.weights = target, weights
@@ -384,7 +384,7 @@ def load_classifier(
     stage = Stage.open(path, 'classifier')
     config, target = stage.config, read_target(stage.config)
     encoder = AWDLSTMConfig(**config['architecture'])
-    model = PoolingClassifier(encoder, target.n_out, config['bptt'], hidden=config['hidden'])
+    with seeded(0): model = PoolingClassifier(encoder, target.n_out, config['bptt'], hidden=config['hidden'])
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     tokenizer = Tokenizer(**config['tokenizer'])
     return Classifier(model.to(best_device(device)), stage.vocab, target, config['backwards'], tokenizer)

@@ -8,8 +8,6 @@ __all__ = ['new_classifier', 'train_classifier', 'doc_batches', 'run_identity', 
 # %% ../nbs/12_gradual_unfreezing.ipynb #36e0def5
 from pathlib import Path
 
-import torch
-
 from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
 from .classifier import PoolingClassifier, load_encoder
 from .data import TextData
@@ -58,7 +56,8 @@ from dataclasses import asdict
 import numpy as np
 
 from .batching import DocBatches
-from .checkpoint import load_weights
+from .checkpoint import load_weights, seeded
+from .data_checks import warn_shared, warn_unknown
 from .classifier import ClassifierTask, predict_logits
 from .schedules import gradual_unfreezing
 from .settings import batch_size, n_epochs
@@ -117,10 +116,12 @@ def classifier_task(
     settings: ClassifierSettings,   # of the stage
 ) -> ClassifierTask:                # for `fit`
     "A classifier on top of a language model, with its batches; the same for the same seed."
-    torch.manual_seed(settings.seed)
-    new = target_of(stage) is None
-    model = new_classifier(stage, ready.target.n_out, settings) if new else old_classifier(stage, settings)
     tokenizer = Tokenizer(**stage.config['tokenizer'])
+    if ready.held_out: warn_shared(ready.train, ready.valid)
+    warn_unknown(ready.train.texts, stage.vocab, tokenizer)
+    with seeded(settings.seed):
+        new = target_of(stage) is None
+        model = new_classifier(stage, ready.target.n_out, settings) if new else old_classifier(stage, settings)
     backwards = stage.config['backwards']
     batches = [doc_batches(data, stage.vocab, settings.bs, shuffle, backwards, settings.seed, tokenizer)
                for data, shuffle in ((ready.train, True), (ready.valid, False))]

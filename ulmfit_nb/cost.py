@@ -14,6 +14,7 @@ import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .batching import LMBatches
+from .checkpoint import seeded
 from .language_model import LMTask
 from .schedules import all_at_once
 from .training import Run, RunOptions, Stop
@@ -70,6 +71,7 @@ def matmul_flops(
     return 2 * n**3 * k / (now - began)
 
 # %% ../nbs/16_scaling.ipynb #6ec8a990
+@seeded(0)
 def step_seconds(
     config: AWDLSTMConfig,              # of a language model
     bs: int=64, bptt: int=70,           # rows, and tokens in a row

@@ -86,6 +86,7 @@ def split_data(
         strata = np.asarray([0] * n if data.labels is None else data.labels)
     elif len(groups) != n:
         raise DataError(f'{len(groups)} groups for {n} texts. Give one group to each text.')
+    elif any(map(is_missing, groups)): raise DataError('a text has no group. Drop its row, or give it one of its own.')
     else:
         keys = np.unique(np.asarray(groups), return_inverse=True)[1]
         strata = np.zeros(keys.max() + 1)
@@ -179,9 +180,19 @@ def check_labels(
                         '(one to learn from, one to validate on), or drop the class.')
 
 # %% ../nbs/appendix/estimator_stages.ipynb #7a1e0c11
-from typing import NamedTuple
+from typing import NamedTuple   # noqa: F811
 
 # %% ../nbs/appendix/estimator_stages.ipynb #f8d2e97c
+def _check_one_type(labels: list):   # raises `DataError` for a list that numpy would silently turn into one type
+    "Refuse strings among numbers, and truth values among either."
+    plain = [l.item() if isinstance(l, np.generic) else l for l in labels]
+    kinds = {float if type(l) is int else type(l): i for i, l in reversed([*enumerate(plain)])}
+    if len(kinds) > 1:
+        (a, i), (b, j) = [(type(plain[i]).__name__, i) for i in sorted(kinds.values())[:2]]
+        raise DataError(f'labels: text {i} is labelled {plain[i]!r}, of type {a}, and text {j} {plain[j]!r}, '
+                        f'of type {b}. Give all labels the same type.')
+
+# %% ../nbs/appendix/estimator_stages.ipynb #f8d2e97f
 def label_codes(
     labels,        # one for each text: strings, numbers or booleans, in anything one-dimensional
     n: int,        # how many texts there are
@@ -191,10 +202,12 @@ def label_codes(
     from sklearn.utils.validation import column_or_1d
     if np.ndim(labels) == 1:
         check_present(list(labels), n)   # before numpy turns a missing string into the string 'nan'
-    values = column_or_1d(labels, warn=True)
+        _check_one_type(list(labels))
+    values = column_or_1d(np.asarray(labels), warn=True)   # numpy first: scikit-learn makes floats of pandas' own types
     check_present(values.tolist(), n)
-    if values.dtype == object and len({type(v) for v in values}) == 1:
-        values = np.asarray(values.tolist())   # of a column that once had gaps
+    if values.dtype == object: values = np.asarray(values.tolist())   # of a column that once had gaps
+    if values.dtype.kind not in 'biufU':
+        raise DataError(f'labels: of type {type(values[0]).__name__}. Give strings, numbers or truth values.')
     check_classification_targets(values)
     check_labels(values.tolist(), n)
     classes, codes = np.unique(values, return_inverse=True)

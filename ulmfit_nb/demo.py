@@ -71,7 +71,7 @@ def classifier_accuracies(
         stage = Stage.open(lm, 'language model')
         groups = [*load_lm(stage).model.encoder.layer_groups(), 'head']
         plan = from_scratch(groups, settings, len(few)) if name == 'scratch' else None
-        path = train_classifier(stage, few, out/name, few.select(range(20)), settings, plan=plan,
+        path = train_classifier(stage, few, out/name, few, settings, plan=plan,
                                 progress_bar=False, precision=precision)
         found[name] = accuracy_of(path, test)
         say(f'   {name}: {found[name]:.1%}')

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from .awd_lstm import AWDLSTMConfig, LM_DROPOUTS, LanguageModel
-from .data_checks import check_source
+from .checkpoint import seeded
+from .data_checks import check_source, warn_unknown
 from .corpus import cached_corpus
 from .data import fingerprint
 from .pretraining import train_lm
@@ -78,12 +79,12 @@ def fine_tune(
     before = {'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     identity = s.identity() | {'texts': fingerprint(texts)} | before
     if is_finished(out, identity): return out
+    warn_unknown(texts, old, Tokenizer())
     vocab, stream = cached_corpus(
         out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)
-    torch.manual_seed(s.seed)
     shape = replace(source.config, vocab_sz=len(vocab)).drop(s.drop_mult, **LM_DROPOUTS)
-    model = change_vocab(source, old, vocab, shape)
+    with seeded(s.seed): model = change_vocab(source, old, vocab, shape)
     epochs = n_epochs(s.epochs, s.min_steps, len(stream.ids) / (s.bs * s.bptt))
     plan = all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor)
     how = FitSettings(schedule=s.schedule, seed=s.seed)

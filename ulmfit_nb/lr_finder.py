@@ -12,7 +12,7 @@ from itertools import count
 
 import torch
 
-from .checkpoint import random_state, set_random_state
+from .checkpoint import random_state, seeded, set_random_state
 from .training import FitSettings, Phase, Run, set_schedule
 
 # %% ../nbs/appendix/lr_finder.ipynb #14497049
@@ -79,7 +79,7 @@ def lr_find(
     "Learning-rate range test (Smith 2017). Raises `KeyError` for a group the model hasn't got."
     groups = list(task.model.layer_groups() if groups is None else groups)
     rates = [lr_min * (lr_max / lr_min) ** (i / max(1, steps - 1)) for i in range(steps)]
-    with preserving(task.model):
+    with preserving(task.model), seeded(seed):
         run = Run(task, FitSettings(seed=seed, clip=clip))
         run.start(Phase(groups, [1.] * len(groups)))
         losses = _range_test(run, rates, smooth)

@@ -14,6 +14,7 @@ import torch
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .batching import LMBatches, TokenStream
+from .checkpoint import seeded
 from .data_checks import check_source
 from .corpus import cached_corpus
 from .data import DataError, fingerprint
@@ -41,8 +42,8 @@ def pretrain(
     vocab, stream = cached_corpus(
         out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)
-    torch.manual_seed(s.seed)
-    model = LanguageModel(AWDLSTMConfig(len(vocab), s.emb_sz, s.n_hid, s.n_layers).drop(s.drop_mult))
+    shape = AWDLSTMConfig(len(vocab), s.emb_sz, s.n_hid, s.n_layers).drop(s.drop_mult)
+    with seeded(s.seed): model = LanguageModel(shape)
     plan = all_at_once(list(model.layer_groups()), s.lr, s.epochs, factor=1)
     how = FitSettings(schedule=one_cycle, momentum=one_cycle_momentum, seed=s.seed)
     lm = LM(model, vocab, {'tokenizer': {'lang': 'en'}, 'backwards': s.backwards})

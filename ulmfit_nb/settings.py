@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from .schedules import stlr
+from .setting_checks import OF_A_CLASSIFIER, check_settings
 from .training import Phase
 
 # %% ../nbs/appendix/settings.ipynb #deee6881
@@ -40,6 +41,8 @@ class TrainSettings:
     bptt: int = 70          # tokens in a row, or in a piece of a document
     drop_mult: float = 1.   # multiplies all five dropouts
     seed: int = 0           # of weights, dropout and the order of texts
+
+    def __post_init__(self): check_settings(vars(self))
 
     def identity(self) -> dict:
         "The settings as JSON can hold them: a schedule by its name."
@@ -85,6 +88,8 @@ class ClassifierSettings(TrainSettings):
     class_weight: str | dict | None = None   # 'balanced', or class → weight; None: all texts count alike
     best_epoch: bool = False       # keep the weights of the epoch with the lowest validation loss, not the last
     early_stopping: int | None = None        # likewise, and end when it brought no gain for so many epochs
+
+    def __post_init__(self): check_settings(vars(self), **OF_A_CLASSIFIER)
 
     def identity(self) -> dict:
         "The settings as JSON can hold them; those that there were not always, only where they are used."

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
-from .checkpoint import load_weights, model_tensors, same_settings
+from .checkpoint import load_weights, model_tensors, same_settings, seeded
 from .files import json_default, sha256, write_json, write_tensors
 from .quantization import STORED, unpack_tensors
 from .tokenization import Vocab
@@ -179,7 +179,7 @@ def load_lm(
 ) -> LM:                         # raises `StageError` if it can't be used
     "A language model from its directory."
     stage = Stage.open(path, 'language model')
-    model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
+    with seeded(0): model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     return LM(model.eval(), stage.vocab, stage.config)
 
@@ -202,8 +202,7 @@ def untrained(
 ) -> Path:               # `out`
     "A language model of the same shape, for the same words, that has read nothing."
     stage = Stage.open(like, 'language model')
-    torch.manual_seed(seed)
-    model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
+    with seeded(seed): model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
     kept = {k: stage.config[k] for k in ('architecture', 'tokenizer', 'backwards')}
     save_stage(out, 'language model', model, stage.vocab, kept | {'settings': {'seed': seed}}, [])
     return Path(out)

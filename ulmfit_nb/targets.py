@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NUMBERED', 'TARGETS', 'Target', 'SingleLabel', 'best_threshold', 'MultiLabel', 'Number', 'read_target', 'balanced',
-           'class_weights', 'Prepared', 'prepare_data']
+           'class_weights', 'strata', 'set_aside', 'Prepared', 'prepare_data']
 
 # %% ../nbs/appendix/targets.ipynb #fb128c7b
 import hashlib
@@ -36,7 +36,7 @@ class Target:
     # encode(data) -> array                (texts,) or (texts, classes) what the loss compares with
     # losses(logits, y) -> tensor          of the same shape, before any mean
     # proba(logits) -> tensor              (texts, classes)
-    # decode(logits) -> list               what `predict` says
+    # decode(logits) -> list               what `predict` says; of classes, also said(p), of probabilities
     # figures(logits, y) -> dict           for the history
 
 # %% ../nbs/appendix/targets.ipynb #78f236cb
@@ -74,7 +74,8 @@ class SingleLabel(Target):
 
     def losses(self, logits, y): return nn.functional.cross_entropy(logits, y, reduction='none')
     def proba(self, logits): return logits.softmax(1)
-    def decode(self, logits): return [self.classes[i] for i in logits.argmax(1)]
+    def said(self, p): return [self.classes[i] for i in p.argmax(1)]
+    def decode(self, logits): return self.said(logits)
 
     def figures(self, logits, y):
         said, n = logits.argmax(1), logits.shape[1]
@@ -146,9 +147,9 @@ class MultiLabel(Target):
 
     def losses(self, logits, y): return nn.functional.binary_cross_entropy_with_logits(logits, y, reduction='none')
     def proba(self, logits): return logits.sigmoid()
-    def decide(self, p): return np.asarray(p) >= self.thresholds   # (texts, classes) yes or no
-    def decode(self, logits):
-        return [[c for c, yes in zip(self.classes, row) if yes] for row in self.decide(self.proba(logits))]
+    def said(self, p):
+        return [[c for c, yes in zip(self.classes, row) if yes] for row in np.asarray(p) >= self.thresholds]
+    def decode(self, logits): return self.said(self.proba(logits))
 
     def figures(self, logits, y):
         there, said = y.numpy() > 0.5, logits.numpy() > 0
@@ -274,9 +275,13 @@ def strata(y: np.ndarray) -> list[int]:   # encoded labels
     if y.ndim == 2: return np.where(y.any(1), (y / np.maximum(y.sum(0), 1)).argmax(1), -1).tolist()
     return y.tolist() if y.dtype.kind == 'i' else (np.argsort(np.argsort(y)) // 10).tolist()
 
-def tenth(y: np.ndarray, seed: int) -> tuple[list[int], list[int]]:
-    "Places of the texts to learn from, and of those to set aside."
-    return tuple(part.texts for part in split_data(TextData(list(range(len(y))), strata(y)), 0.1, seed))
+def set_aside(
+    y: np.ndarray,      # (texts,) or (texts, classes) encoded labels
+    seed: int,          # of the draw
+    share: float=0.1,   # of the texts, in (0, 1)
+) -> tuple[list[int], list[int]]:  # places of the texts to learn from, and of the others
+    "Set some texts aside, as many of each kind."
+    return tuple(part.texts for part in split_data(TextData(list(range(len(y))), strata(y)), share, seed))
 
 # %% ../nbs/appendix/targets.ipynb #fc7c4ea0
 def kind_of(name: str, known: Target | None) -> type:
@@ -316,15 +321,15 @@ def prepare_data(
     fresh = kind.of(data)
     target = fresh if known is None else known
     y, w = target.encode(data), None if sample_weight is None else check_weights(sample_weight, len(data))
-    learn, ask = tenth(y, settings.seed) if valid is None else (range(len(y)), None)
+    learn, ask = set_aside(y, settings.seed) if valid is None else (range(len(y)), None)
     ys = y[learn], y[ask] if valid is None else target.encode(valid)
     of_classes = None if settings.class_weight is None else class_weights(target, settings.class_weight, ys[0])
     of_texts = (None, None) if w is None else (w[learn], w[ask] if valid is None else None)
     marks = {'data': data.fingerprint, 'valid': valid.fingerprint if valid else None}
     check_choice(settings, held_out := marks['valid'] != marks['data'])
+    train = TextData([data.texts[i] for i in learn], ys[0])
+    held = TextData([data.texts[i] for i in ask] if valid is None else valid.texts, ys[1])
     return Prepared(
-        target, TextData([data.texts[i] for i in learn], ys[0]),
-        TextData([data.texts[i] for i in ask] if valid is None else valid.texts, ys[1]),
-        tuple(text_weights(labels, of_classes, of) for labels, of in zip(ys, of_texts)),
+        target, train, held, tuple(text_weights(labels, of_classes, of) for labels, of in zip(ys, of_texts)),
         held_out,
         marks | ({} if w is None else {'sample_weight': hashlib.sha256(w.tobytes()).hexdigest()}))

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .checkpoint import RunState, move
+from .setting_checks import check_settings
 
 # %% ../nbs/07_training.ipynb #b80385ee
 def activation_reg(
@@ -84,6 +85,8 @@ class FitSettings:
     best_epoch: bool = False         # end with the weights of the epoch whose validation loss was lowest
     early_stopping: int = None       # likewise, and end once the last phase has so many epochs in a row without gain
 
+    def __post_init__(self): check_settings(vars(self))
+
 # %% ../nbs/07_training.ipynb #6d92531f
 class Run(RunState):
     "A run under way: what it does at the start of a phase, and with a batch."
@@ -142,7 +145,7 @@ import math
 from dataclasses import fields, replace
 from pathlib import Path
 
-from .checkpoint import RunOptions, load_weights, model_tensors, sum_dtype as sum_dtype
+from .checkpoint import RunOptions, load_weights, model_tensors, seeded, sum_dtype as sum_dtype
 from .files import checkpoint_lock
 from .memory import keep_memory, peak_memory_mb
 from .precision import announce
@@ -259,7 +262,7 @@ def fit(
     plan = [phase for phase in plan if phase.epochs]
     settings, options = with_changes(changes, settings, options)
     keep_memory()
-    with checkpoint_lock(checkpoint):
+    with checkpoint_lock(checkpoint), seeded(settings.seed):
         run = Run(task, settings, options, checkpoint, identity)
         if options.progress_bar: announce(run.at.precision, run.device)
         try:
