@@ -34,6 +34,7 @@ from ulmfit_nb.classifier import (
 from ulmfit_nb.classifier_training import save_classifier
 from ulmfit_nb.data import DataError
 from ulmfit_nb.stages import Stage, StageError, save_stage
+from ulmfit_nb.targets import SingleLabel
 from ulmfit_nb.tokenization import SPECIAL, Vocab
 from ulmfit_nb.training import train_only
 
@@ -357,13 +358,13 @@ FEW = ['w0 w1 w2', '', 'w3 w4', 'w5 ' * 12, 'unheard of']
 
 @pytest.fixture
 def saved(tmp_path):
-    return save_classifier(tmp_path / 'c', model_of(), READ_BY, ['a', 'b', 'c'], {}, NO_HISTORY)
+    return save_classifier(tmp_path / 'c', model_of(), READ_BY, SingleLabel(['a', 'b', 'c']), {}, NO_HISTORY)
 
 
 @pytest.mark.parametrize('hidden', [(6,), (50,), (7, 5), ()])
 def test_the_width_of_the_head_is_saved(tmp_path, hidden):
     model = PoolingClassifier(CONFIG, 3, bptt=4, hidden=hidden)
-    path = save_classifier(tmp_path, model, READ_BY, ['a', 'b', 'c'], {}, NO_HISTORY)
+    path = save_classifier(tmp_path, model, READ_BY, SingleLabel(['a', 'b', 'c']), {}, NO_HISTORY)
     assert json.loads((path / 'config.json').read_text())['hidden'] == list(hidden)
     loaded = load_classifier(path, 'cpu')
     np.testing.assert_array_equal(loaded.predict_proba(FEW), Classifier(model, VOCAB, ['a', 'b', 'c']).predict_proba(FEW))

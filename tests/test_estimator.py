@@ -56,6 +56,9 @@ def test_init_only_stores(tiny_lm):
         drop_mult=0.4,
         hold_out=False,
         work_dir='x',
+        early_stopping=2,
+        class_weight='balanced',
+        multi_label=True,
         seed=5,
         verbose=True,
     )

@@ -31,6 +31,9 @@ def test_what_is_kept_of_the_stages_is_what_was_kept_before():
     assert FineTuneSettings().identity().keys() == common | vocabulary | {'min_steps', 'factor', 'schedule'}
     assert ClassifierSettings().identity().keys() == common | {'min_steps', 'factor', 'schedule', 'plan', 'max_len'}
     assert ClassifierSettings().identity()['schedule'] == 'stlr'
+    later = dict(target='number', class_weight={True: 2}, best_epoch=True, early_stopping=3)
+    found = ClassifierSettings(**later).identity()
+    assert found == ClassifierSettings().identity() | later | {'class_weight': {'True': 2}} and json.dumps(found)
 
 
 def test_keywords_go_to_the_object_that_has_the_field():

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from helpers import ALL, new_lm, random_batches, run_program, same_run, short_run, timeless
+from helpers import ALL, new_lm, random_batches, run_program, same_run, same_tensors, short_run, timeless
 
 from ulmfit_nb import training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.batching import DocBatches
-from ulmfit_nb.checkpoint import model_tensors, read_checkpoint
+from ulmfit_nb.checkpoint import load_weights, model_tensors, read_checkpoint
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.training import Phase, Stop, fit
@@ -80,6 +80,46 @@ def test_resume_a_classifier(cut, tmp_path):
 
     assert run(cut, tmp_path / 'c') is None
     assert same_run(run(None, tmp_path / 'c'), run(None, None))
+
+
+# --- the best epoch
+
+TOO_FAST = [Phase(ALL, [0.2] * 3, 2), Phase(ALL, [2.0] * 3, 5)]
+
+
+def test_the_best_epoch_is_what_a_run_ends_with():
+    "The same history, and the weights as they were when the validation loss was lowest."
+    last, best = (short_run(plan=TOO_FAST, best_epoch=b) for b in (False, True))
+    losses = [h['valid_loss'] for h in best[1]]
+    n = losses.index(min(losses))
+    assert best[1] == last[1] and 0 < n < len(losses) - 1, 'the plan is to overdo it'
+    model = new_lm()
+    load_weights(model, best[0], 'here')
+    found = LMTask(model, random_batches(), random_batches()).validate(model)['valid_loss']
+    assert found == pytest.approx(losses[n], abs=1e-6) and not same_tensors(best[0], last[0])
+
+
+def test_early_stopping_counts_in_the_last_phase():
+    whole, stopped = short_run(plan=TOO_FAST, best_epoch=True), short_run(plan=TOO_FAST, early_stopping=2)
+    losses = [h['valid_loss'] for h in whole[1]]
+    n = losses.index(min(losses))
+    assert n == 1 and stopped[1] == whole[1][:4] and same_tensors(stopped[0], whole[0])
+    thaw = [Phase(ALL, [0.2] * 3, 2), Phase(ALL, [2.0] * 3, 3), Phase(['embedding'], [1e-9], 2)]
+    assert [h['phase'] for h in short_run(plan=thaw, early_stopping=1)[1]] == [1, 1, 2, 2, 2, 3], 'no gain from epoch 3 on, and no end before the last phase'
+
+
+@pytest.mark.parametrize('cut', [(1, 4), (2, 3), (3, 5)])
+@pytest.mark.parametrize('how', [{'best_epoch': True}, {'early_stopping': 2}], ids=str)
+def test_the_best_epoch_is_kept_through_a_cut(cut, how, tmp_path):
+    assert short_run(cut, tmp_path / 'c', plan=TOO_FAST, **how) is None
+    assert same_run(short_run(None, tmp_path / 'c', plan=TOO_FAST, **how), short_run(plan=TOO_FAST, **how))
+    again = short_run((0, 0), tmp_path / 'c', plan=TOO_FAST, **how)
+    assert same_run(again, short_run(plan=TOO_FAST, **how)), 'a run that was stopped early is finished'
+
+
+def test_the_best_epoch_needs_texts_to_validate_on():
+    with pytest.raises(ValueError, match='give texts to validate on'):
+        fit(LMTask(new_lm(), random_batches()), TOO_FAST, best_epoch=True, progress_bar=False)
 
 
 # --- watch

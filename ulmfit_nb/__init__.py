@@ -19,13 +19,14 @@ except PackageNotFoundError:  # a checkout that nobody has installed, say where 
     __version__ = 'not installed'
 __all__ = [
     'pretrain', 'fine_tune', 'train_classifier', 'load_classifier',
-    'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub', 'TextClassifier',
+    'download_model', 'load_pretrained', 'save_pretrained', 'push_to_hub',
+    'TextClassifier', 'TextRegressor',
     'load_data', 'TextData', 'TextSource', 'Tokenizer', 'Vocab',
 ]
 
 
 def __getattr__(name):
-    "`TextClassifier` is a scikit-learn estimator: scikit-learn is imported when somebody asks for it."
-    if name == 'TextClassifier':
-        return import_module('.estimator', __name__).TextClassifier
+    "Estimators of scikit-learn, which is imported when somebody asks for them."
+    if name in ('TextClassifier', 'TextRegressor'):
+        return getattr(import_module('.estimator', __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

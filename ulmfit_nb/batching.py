@@ -110,7 +110,7 @@ def collate(
     ids = np.full((len(docs), max(1, lengths.max())), pad, np.int64)
     for row, i in enumerate(order): ids[row, :lengths[i]] = docs[i]
     index = np.arange(len(docs)) if index is None else np.asarray(index)
-    y = None if labels is None else torch.as_tensor(np.asarray(labels)[order], dtype=torch.int64)
+    y = None if labels is None else torch.as_tensor(np.asarray(labels)[order])
     return DocBatch(torch.from_numpy(ids), torch.from_numpy(lengths[order]), y, index[order])
 
 # %% ../nbs/03_batching.ipynb #27c3187e

@@ -172,6 +172,7 @@ def read_checkpoint(
 def snapshot(run) -> dict[str, torch.Tensor]:  # run: a `training.Run`
     "The tensors that decide how a run goes on, but for its counters."
     out = {f'model.{k}': v for k, v in model_tensors(run.task.model).items()} | random_state() | {'loss': run.loss}
+    out |= {f'best.{k}': v for k, v in run.best.items()}
     if run.at.step: out |= flatten_optimizer(run.opt)
     if run.at.batch: out |= flatten_state(run.state)
     return out
@@ -282,6 +283,8 @@ class RunState(RunFile):
         self.state = None
         self.loss = torch.zeros((), dtype=sum_dtype(self.device), device=self.device)   # of the epoch under way, summed
         self.at, self.saved = resume_from(checkpoint, self.identity, task.model)
+        best = with_prefix(self.saved, 'best.')
+        self.best = {k.removeprefix('best.'): v for k, v in best.items()}   # weights of the best epoch so far, if kept
         self.at.precision = choose_precision(
             options.precision, task.model, task.train.bs, self.device, self.at.precision)
 

@@ -224,6 +224,7 @@ from .checkpoint import load_weights, seeded
 from .data import check_texts
 from .onnx_engine import OnnxMixin, open_encoder
 from .stages import Stage, StageError
+from .targets import NUMBERED, SingleLabel, Target, read_target
 from .tokenization import Tokenizer, Vocab
 from .training import Step
 
@@ -237,15 +238,22 @@ class ClassifierTask:
         valid: DocBatches | None=None,   # labelled documents to validate on after each epoch; None: not at all
         alpha: float=2.,                 # weight of AR
         beta: float=1.,                  # weight of TAR
+        target: Target=NUMBERED,         # what the labels are
+        weights: tuple=(None, None),     # of the texts of `train` and `valid`, as in `prepare_data`; None: all alike
     ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
+        self.target, self.weights = target, weights
 
     def step(self, model, batch, state) -> Step:
         o = model(batch.ids, batch.lengths)
-        loss = nn.functional.cross_entropy(o.logits, batch.labels)
+        losses = self.target.losses(o.logits, batch.labels)
+        if self.weights[0] is not None: losses = losses * torch.as_tensor(self.weights[0][batch.index]).to(losses)
+        loss = losses.mean()
         return Step(loss + self.alpha * o.ar + self.beta * o.tar, loss, None, len(batch.labels))
 
-    def validate(self, model) -> dict: return {} if self.valid is None else evaluate_classifier(model, self.valid)
+    def validate(self, model) -> dict:
+        if self.valid is None: return {}
+        return evaluate_classifier(model, self.valid, self.target, self.weights[1])
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #defe11b3
 @torch.no_grad()
@@ -270,13 +278,15 @@ def predict_logits(
 # %% ../nbs/appendix/classifier_prediction.ipynb #c698710f
 def evaluate_classifier(
     model: PoolingClassifier,
-    batches: DocBatches,     # labelled
-) -> dict[str, float]:       # valid_loss in nats, accuracy
-    "Mean cross-entropy, and the share of documents told right."
-    logits = predict_logits(model, batches)
-    y = torch.as_tensor(np.asarray(batches.labels))
-    loss = nn.functional.cross_entropy(logits, y).item()
-    return {'valid_loss': loss, 'accuracy': (logits.argmax(1) == y).float().mean().item()}
+    batches: DocBatches,            # labelled
+    target: Target=NUMBERED,        # what the labels are
+    weight: np.ndarray=None,        # of each document in the loss; None: all alike
+) -> dict:                          # valid_loss in nats; accuracy, macro_f1, recall, or what else the target has
+    "The mean loss, and the figures of the target."
+    logits, y = predict_logits(model, batches), torch.as_tensor(np.asarray(batches.labels))
+    losses = target.losses(logits, y)
+    loss = (losses if weight is None else losses * torch.as_tensor(weight)).mean().item()
+    return {'valid_loss': loss} | target.figures(logits, y)
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #22d19fac
 def words_that_differ(
@@ -326,31 +336,32 @@ class Classifier(OnnxMixin):
         self,
         model: PoolingClassifier,     # put into evaluation mode; predictions are made where its weights are
         vocab: Vocab,                 # the words its ids stand for
-        classes: list[str],           # a name for each class, in the order of the logits
+        target: Target | list[str],   # what it says of a text; names of classes, in the order of the logits: one
         backwards: bool=False,        # read texts from the end, as the language model did
         tokenizer: Tokenizer=None,    # None: the English one
     ):
-        self.model, self.vocab, self.classes = model.eval(), vocab, classes
+        self.model, self.vocab = model.eval(), vocab
+        self.target = target if isinstance(target, Target) else SingleLabel(target)
+        self.classes = self.target.classes
         self.backwards, self.tokenizer = backwards, tokenizer or Tokenizer()
 
-    def predict_proba(
+    def logits(
         self,
         texts: list[str],          # any number, of any length; an empty text is allowed
         bs: int=64,                # documents at a time; the result does not depend on it
         progress_bar: bool=False,  # count the texts, first while they are split into tokens, then while they are read
-    ) -> np.ndarray:               # (texts, classes); raises `DataError` for anything but a list of strings
-        "Probability of each class, in the order of `classes`."
+    ) -> torch.Tensor:             # (texts, outputs of the head); raises `DataError` for anything but a list of strings
+        "What the head says of each text, in the order of the texts."
         docs = DocBatches(to_ids(texts, self.vocab, self.tokenizer, progress_bar), bs=bs, backwards=self.backwards)
-        return predict_logits(self.model, docs, progress_bar).softmax(1).numpy()
+        return predict_logits(self.model, docs, progress_bar)
 
-    def predict(
-        self,
-        texts: list[str],          # as in `predict_proba`
-        bs: int=64,                # documents at a time
-        progress_bar: bool=False,  # as in `predict_proba`
-    ) -> list[str]:                # raises `DataError` for anything but a list of strings
-        "The likeliest class of each text, in the order of the texts."
-        return [self.classes[i] for i in self.predict_proba(texts, bs, progress_bar).argmax(1)]
+    def predict_proba(self, texts: list[str], bs: int=64, progress_bar: bool=False) -> np.ndarray:   # as for `logits`
+        "Probability of each class: (texts, classes), in the order of `classes`. Raises `ValueError` for numbers."
+        return self.target.proba(self.logits(texts, bs, progress_bar)).numpy()
+
+    def predict(self, texts: list[str], bs: int=64, progress_bar: bool=False) -> list:   # as for `logits`
+        "The likeliest class of each text; its labels, where it may have several; or its number."
+        return self.target.decode(self.logits(texts, bs, progress_bar))
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #fdb85849
 def best_device(
@@ -367,16 +378,16 @@ def best_device(
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #9d2aa1be
 def load_classifier(
-    path: str | Path,                  # the directory that `train_classifier` wrote, or the name of one that ships
+    path: str | Path | Stage,          # the directory that `train_classifier` wrote, or the name of one that ships
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
     engine: str='torch',               # what computes the encoder: torch, or what `export_onnx` has written (on the CPU)
 ) -> Classifier:                       # raises `StageError` for a bad directory, `ValueError` for a missing device
     "A classifier from its directory."
     stage = Stage.open(path, 'classifier')
-    config = stage.config
+    config, target = stage.config, read_target(stage.config)
     encoder = AWDLSTMConfig(**config['architecture'])
-    with seeded(0): model = PoolingClassifier(encoder, len(config['classes']), config['bptt'], hidden=config['hidden'])
+    with seeded(0): model = PoolingClassifier(encoder, target.n_out, config['bptt'], hidden=config['hidden'])
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     if engine != 'torch': model.encoder, device = open_encoder(stage, engine), 'cpu'
     tokenizer = Tokenizer(**config['tokenizer'])
-    return Classifier(model.to(best_device(device)), stage.vocab, config['classes'], config['backwards'], tokenizer)
+    return Classifier(model.to(best_device(device)), stage.vocab, target, config['backwards'], tokenizer)

@@ -28,8 +28,9 @@ class Allowed(NamedTuple):
         "Whether a value is allowed."
         if value is None: return self.none
         if isinstance(value, bool | np.bool_): return self.switch or self.kind == 'switch'
-        kind = {'whole number': Integral, 'number': Real}.get(self.kind, ())
-        return isinstance(value, kind) and self.least <= value <= self.most and self.above < value < self.below
+        number = Integral if self.kind == 'whole number' else Real
+        if self.kind == 'switch' or not isinstance(value, number): return False
+        return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self):
         if self.kind == 'switch': return 'True or False'
@@ -49,6 +50,7 @@ ALLOWED = {
     'min_freq': COUNT, 'max_vocab': COUNT,
     'max_tokens': COUNT._replace(none=True), 'max_len': COUNT._replace(none=True),
     'clip': Allowed('number', above=0), 'wd': Allowed('number', 0),
+    'best_epoch': SWITCH, 'early_stopping': COUNT._replace(none=True), 'multi_label': SWITCH,
     'every': AMOUNT, 'workers': AMOUNT, 'progress_bar': SWITCH,
     'lm_epochs': COUNT, 'lm_lr': RATE, 'verbose': SWITCH,   # these are the estimator's
     'hold_out': Allowed('number', above=0, below=1, switch=True),

@@ -76,12 +76,14 @@ class Task(Protocol):
 # %% ../nbs/07_training.ipynb #5ebfd005
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    "How a step is taken: schedules, clipping, weight decay."
+    "How a step is taken: schedules, clipping, weight decay; and which epoch's weights are kept."
     schedule: Callable = constant    # (t, T, lr_max) -> rate, over the steps of each phase
     momentum: Callable = None        # (t, T) -> Adam's first beta, likewise; None: 0.8 throughout
     clip: float = 0.25               # the norm that gradients are cut to
     wd: float = 0.01                 # weight decay
     seed: int = 0                    # of dropout
+    best_epoch: bool = False         # end with the weights of the epoch whose validation loss was lowest
+    early_stopping: int = None       # likewise, and end once the last phase has so many epochs in a row without gain
 
     def __post_init__(self): check_settings(vars(self))
 
@@ -143,7 +145,7 @@ import math
 from dataclasses import fields, replace
 from pathlib import Path
 
-from .checkpoint import RunOptions, seeded, sum_dtype as sum_dtype
+from .checkpoint import RunOptions, load_weights, model_tensors, seeded, sum_dtype as sum_dtype
 from .files import checkpoint_lock
 from .memory import keep_memory, peak_memory_mb
 from .precision import announce
@@ -207,18 +209,39 @@ def end_epoch(run: Run, phase: Phase):  # phase: the one under way
     at.end_epoch(phase.epochs)
     run.loss, run.state = torch.zeros_like(run.loss), None
 
+# %% ../nbs/appendix/training_run.ipynb #0f52acac
+def since_best(run: Run) -> int:   # run: at the end of an epoch
+    "Epochs since the lowest validation loss. Raises `ValueError` if there is none to go by."
+    if 'valid_loss' not in run.at.history[-1]:
+        raise ValueError('best_epoch and early_stopping go by the validation loss: give texts to validate on.')
+    losses = [h['valid_loss'] for h in run.at.history]
+    return len(losses) - 1 - losses.index(min(losses))
+
+def keep_best(
+    run: Run,   # at the end of an epoch
+    n: int,     # phases in the plan
+):
+    "Keep the weights if they are the best so far; without gain for long enough, be at the end of the plan."
+    at, patience = run.at, run.settings.early_stopping
+    if not (run.settings.best_epoch or patience): return
+    waited = since_best(run)
+    if not waited: run.best = {k: v.detach().clone() for k, v in model_tensors(run.task.model).items()}
+    if patience and at.phase == n - 1 and min(waited, at.epoch) >= patience: at.phase, at.epoch, at.step = n, 0, 0
+
 # %% ../nbs/appendix/training_run.ipynb #a4b92ec1
 def train_phase(
-    run: Run,       # it is moved on, epoch by epoch
-    phase: Phase,   # the one under way
+    run: Run,            # it is moved on, epoch by epoch
+    plan: list[Phase],   # of which phase `run.at.phase` is under way
 ):
     "Train to the end of the phase, from epoch `run.at.epoch` on."
+    now, phase = run.at.phase, plan[run.at.phase]
     first = run.at.epochs_done - run.at.epoch
     run.start(phase)
     T = sum(run.task.train.n_batches(first + e) for e in range(phase.epochs))
-    for _ in range(run.at.epoch, phase.epochs):
+    while run.at.phase == now:
         train_epoch(run, T)
         end_epoch(run, phase)
+        keep_best(run, len(plan))
         run.save()
 
 # %% ../nbs/appendix/training_run.ipynb #bcc137e8
@@ -243,10 +266,11 @@ def fit(
         run = Run(task, settings, options, checkpoint, identity)
         if options.progress_bar: announce(run.at.precision, run.device)
         try:
-            while run.at.phase < len(plan): train_phase(run, plan[run.at.phase])
+            while run.at.phase < len(plan): train_phase(run, plan)
         except Stop:
             check_loss(run)
             run.save()
             raise
+    if run.best: load_weights(task.model, run.best, 'best epoch')
     train_only(task.model, list(task.model.layer_groups()))
     return run.at.history

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ..awd_lstm import LanguageModel
 from ..batching import DocBatches, LMBatches, TokenStream
-from ..data_checks import train_valid
 from ..classifier import PoolingClassifier, evaluate_classifier
 from ..classifier_training import classifier_task
 from ..data import TextData
@@ -20,6 +19,7 @@ from ..language_model import evaluate_lm
 from ..schedules import all_at_once, gradual_unfreezing, stlr
 from ..settings import ClassifierSettings
 from ..stages import Stage, load_lm
+from ..targets import prepare_data
 from ..tokenization import Tokenizer
 from ..training import FitSettings, Phase, RunOptions, constant, fit, with_changes
 
@@ -122,7 +122,7 @@ def watch_forgetting(
     "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
     s, options = with_changes(changes, settings, options)
     stage = Stage.open(lm_dir, 'language model')
-    task = classifier_task(stage, *train_valid(train, valid, s.seed), s)
+    task = classifier_task(stage, prepare_data(train, valid, s), s)
     tokenizer = Tokenizer(**stage.config['tokenizer'])
     stream = TokenStream.of([stage.vocab.numericalize(tokens) for tokens in tokenizer.map(unread)])
     batches = LMBatches(*stream, bs=8, backwards=stage.config['backwards'])

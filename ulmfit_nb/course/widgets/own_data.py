@@ -7,15 +7,16 @@ __all__ = ['DataReport', 'Training', 'run_stages', 'read_and_report', 'OwnData',
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #9de553f0
 import json
+import math
 import tempfile
 import threading
+from collections import Counter
 from pathlib import Path
 
 import ipywidgets as ipw
+import numpy as np
 import traitlets
 
-from ...data_checks import train_valid
-from ...data_report import data_report
 from ...classifier_training import train_classifier
 from ...pace import expected_minutes, training_epochs, tuning_epochs
 from .base import Widget, caption
@@ -25,6 +26,8 @@ from ...fine_tuning import fine_tune
 from ...settings import recipe
 from ...sources import load_data
 from ...stages import Stage, pretrained_models, read_config
+from ...targets import prepare_data
+from ...tokenization import SPECIAL, Tokenizer
 from ...training import Stop
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #b7eb5c03
@@ -172,7 +175,7 @@ def read_and_report(
     if data.labels is None:
         advice.append(f'There is no column {label!r}: name the column of labels to train a classifier.')
     try:
-        if data.labels: train_valid(data, None, 0)
+        if data.labels: prepare_data(data, None)
     except DataError as e: advice.append(str(e))
     if not lm: advice.append('Name the folder of a language model to see what it knows of these texts, and to train.')
     return report | {'ready': not advice, 'advice': ' '.join(advice) or 'Ready to train.'}, data
