@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .data import check_texts
 from .estimator_targets import in_order, label_matrix, to_learn
+from .onnx_engine import OnnxMixin
+from .report import ReportMixin
 
 # %% ../nbs/15_estimator.ipynb #9ecccf71
 class StageSettings(BaseEstimator):
@@ -60,7 +62,7 @@ class TextEstimator(StageSettings):
         return load_estimator(cls, path)
 
 # %% ../nbs/15_estimator.ipynb #de858631
-class TextClassifier(ClassifierMixin, TextEstimator):
+class TextClassifier(ReportMixin, OnnxMixin, ClassifierMixin, TextEstimator):
     "ULMFiT as a scikit-learn estimator: texts and labels in, labels out. Its arguments are those of `StageSettings`."
     def fit(self, texts, labels, sample_weight=None, eval_set=None) -> 'TextClassifier':
         "Learn from `texts` and as many `labels`. Raises `ValueError` for what can't be used."

@@ -28,9 +28,8 @@ class Allowed(NamedTuple):
         "Whether a value is allowed."
         if value is None: return self.none
         if isinstance(value, bool | np.bool_): return self.switch or self.kind == 'switch'
-        number = Integral if self.kind == 'whole number' else Real
-        if self.kind == 'switch' or not isinstance(value, number): return False
-        return self.least <= value <= self.most and self.above < value < self.below
+        kind = {'whole number': Integral, 'number': Real}.get(self.kind, ())
+        return isinstance(value, kind) and self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self):
         if self.kind == 'switch': return 'True or False'

@@ -7,16 +7,14 @@ __all__ = ['DataReport', 'Training', 'run_stages', 'read_and_report', 'OwnData',
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #9de553f0
 import json
-import math
 import tempfile
 import threading
-from collections import Counter
 from pathlib import Path
 
 import ipywidgets as ipw
-import numpy as np
 import traitlets
 
+from ...data_report import data_report
 from ...classifier_training import train_classifier
 from ...pace import expected_minutes, training_epochs, tuning_epochs
 from .base import Widget, caption
@@ -27,7 +25,6 @@ from ...settings import recipe
 from ...sources import load_data
 from ...stages import Stage, pretrained_models, read_config
 from ...targets import prepare_data
-from ...tokenization import SPECIAL, Tokenizer
 from ...training import Stop
 
 # %% ../../../nbs/course/widgets/own_data.ipynb #b7eb5c03
