@@ -19,6 +19,10 @@ MANY = {
     'run_pretrain': 'options of the command line',
     'run_fine_tune': 'options of the command line',
     'classify': 'options of the command line',
+    'predict': 'options of the command line',
+    'check_data': 'options of the command line',
+    'evaluate': 'options of the command line',
+    'choose_to_label': 'options of the command line',
 }
 
 

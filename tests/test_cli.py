@@ -184,6 +184,7 @@ def test_utf8_whatever_the_system_says_and_silence_when_nobody_reads(made):
     script = 'printf "ein schöner Film ☃\\n%.0s" $(seq 3000) | predict --stdin txt | head -2'
     found = piped(folder, script, PYTHONIOENCODING='cp1252')
     assert found.stdout.decode().splitlines()[1].startswith('ein schöner Film ☃\tthumbs ') and found.stderr == b''
+    assert 'schön☃.csv: no such file' in piped(folder, 'predict --data schön☃.csv', PYTHONIOENCODING='cp1252').stderr.decode()
 
 
 def test_a_finished_stage_is_not_run_again(made):

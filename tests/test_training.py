@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from helpers import ALL, new_lm, random_batches, run_program, same_run, same_tensors, short_run, timeless
+import tqdm.auto
+from helpers import ALL, PLAN, new_lm, random_batches, run_program, same_run, short_run, timeless
 
 from ulmfit_nb import training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
@@ -249,3 +251,23 @@ def test_a_step_reads_nothing_from_the_device(kind, monkeypatch):
     if kind == 'classifier':
         with pytest.raises((RuntimeError, NotImplementedError), match='meta'):
             task.step(task.model, training.move(OnTheDevice(*batch[:3]), torch.device('meta')), None)
+
+
+def test_the_bar_names_phase_epoch_loss_and_accuracy(monkeypatch):
+    "And the loss that it shows is the epoch's mean so far."
+    bars = []
+
+    class Bar(tqdm.auto.tqdm):
+        def __init__(self, batches, desc, **options):
+            super().__init__(batches, desc, **options)
+            bars.append((desc, said := []))
+            self.set_postfix_str = lambda text, refresh: said.append(text)
+
+    monkeypatch.setattr(tqdm.auto, 'tqdm', Bar)
+    monkeypatch.setattr(training, 'SHOWN', 1)
+    task = LMTask(new_lm(), random_batches())
+    task.validate = lambda model: {'accuracy': 0.8714}
+    history = fit(task, PLAN, progress_bar=True)
+    names = [(p, e) for p in (1, 2) for e in (1, 2)]
+    assert [desc for desc, _ in bars] == [f'phase {p} epoch {e}' + ', accuracy 0.871' * ((p, e) > (1, 1)) for p, e in names]
+    assert [said[-1] for _, said in bars] == [f'loss {h["train_loss"]:.3f}' for h in history]

@@ -380,7 +380,7 @@ def best_device(
 def load_classifier(
     path: str | Path | Stage,          # the directory that `train_classifier` wrote, or the name of one that ships
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
-    engine: str='torch',               # what computes the encoder: torch, or what `export_onnx` has written (on the CPU)
+    engine: str='torch',               # what computes: torch, or what `export_onnx` has written, on the CPU
 ) -> Classifier:                       # raises `StageError` for a bad directory, `ValueError` for a missing device
     "A classifier from its directory."
     stage = Stage.open(path, 'classifier')

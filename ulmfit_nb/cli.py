@@ -229,7 +229,7 @@ def say_counts(counts, out: Path | None):
 Texts = Annotated[list[str] | None, typer.Argument(
     help='Texts. If there are none, and no --data, standard input is read.')]
 Unlabelled = Annotated[str | None, typer.Option(
-    '--data', help='A .csv, .tsv, .jsonl, .json, .parquet, .xlsx or .txt file (a line a text), a folder or a named set.')]
+    '--data', help='A .csv, .tsv, .jsonl, .json, .parquet, .xlsx or .txt file (a line a text), a folder or a set.')]
 Table = Annotated[Path | None, typer.Option(
     '--out', help='A .csv, .tsv, .jsonl or .parquet file to write. Default: standard output.')]
 Threshold = Annotated[float, typer.Option(help='Below this probability there is no label.')]

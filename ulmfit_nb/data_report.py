@@ -35,7 +35,8 @@ def twice(data) -> dict:   # `TextData`; gives `empty`, `duplicates`, `conflicti
     for i, text in enumerate(data.texts): labels[text][None if data.labels is None else data.labels[i]] += 1
     empty = sum(n.total() for text, n in labels.items() if not text.strip())
     written = [n for text, n in labels.items() if text.strip()]
-    return {'empty': empty, 'duplicates': sum(n.total() - 1 for n in written), 'conflicting': sum(len(n) > 1 for n in written)}
+    copies, conflicting = sum(n.total() - 1 for n in written), sum(len(n) > 1 for n in written)
+    return {'empty': empty, 'duplicates': copies, 'conflicting': conflicting}
 
 # %% ../nbs/appendix/data_report.ipynb #803c1bcf
 def data_report(
@@ -88,7 +89,8 @@ def known_words(report: dict) -> list[str]:
     "How much of the language the model knows."
     if report['known'] is None: return []
     missing = ', '.join(word for word, _ in report['unknown'][:8]) or 'none'
-    lines = [f'{report["model"]} knows {100 * report["known"]:.1f} % of the running words; most often missing: {missing}']
+    known = f'{report["model"]} knows {100 * report["known"]:.1f} % of the running words'
+    lines = [f'{known}; most often missing: {missing}']
     if report['known'] < 1 - UNREAD:
         lines.append('that is little: is it the language that the model has read? If not, make one that has: '
                      'ulmfit-nb pretrain --data TEXTS --out LM, and then --lm LM')

@@ -123,7 +123,7 @@ class OnnxEncoder(nn.Module):
     def open(self):
         "Begin to compute in this process."
         self.process = os.getpid()
-        self.sessions.append(new_session(self.path))   # an older one is kept: to let go of it is to wait for its threads
+        self.sessions.append(new_session(self.path))   # an older one is kept: letting go is waiting for its threads
 
     def weights(self): return None   # there are none that could be dropped
 
@@ -147,7 +147,7 @@ def export_onnx(
     if encoder is not None:
         mine = {k: v.cpu() for k, v in model_tensors(encoder).items()}
         if mine.keys() != weights.keys() or any(not torch.equal(v, weights[k]) for k, v in mine.items()):
-            raise StageError(f'{path}: the classifier there has other weights. Save this one in a directory of its own.')
+            raise StageError(f'{path}: the classifier there has other weights. Save this one elsewhere.')
     made = AWDLSTM(AWDLSTMConfig(**stage.config['architecture']))
     load_weights(made, weights, stage.path)
     mark = stage.config['sha256']['model.safetensors']

@@ -117,6 +117,7 @@ def text_of(
     if not any(map(str.strip, fields)): return ''
     return fields[0] if len(fields) == 1 else join_fields(fields)
 
+# %% ../nbs/appendix/prediction_files.ipynb #ba49183e
 def added_names(
     row: dict,            # the first
     columns: list[str],   # those of the text; raises `DataError` if one is missing
@@ -136,6 +137,12 @@ def added_names(
                   'and so on.', stacklevel=4)
     return names
 
+# %% ../nbs/appendix/prediction_files.ipynb #9a41ef5c
+def check_decision(threshold: float, temperature: float):
+    "Raise `DataError` for a threshold or a temperature that can't be one."
+    if not 0 <= threshold <= 1: raise DataError(f'threshold is {threshold}: give a probability, from 0 to 1.')
+    if not temperature > 0: raise DataError(f'temperature is {temperature}: give a positive number.')
+
 # %% ../nbs/appendix/prediction_files.ipynb #23a3e439
 class RowPredictor:
     "Adds to rows what a classifier says of their texts, and counts."
@@ -146,8 +153,7 @@ class RowPredictor:
         threshold: float=0.,           # the least probability of a label; raises `DataError` outside 0 to 1
         temperature: float=1.,         # as in `cooled`; raises `DataError` unless positive
     ):
-        if not 0 <= threshold <= 1: raise DataError(f'threshold is {threshold}: give a probability, from 0 to 1.')
-        if not temperature > 0: raise DataError(f'temperature is {temperature}: give a positive number.')
+        check_decision(threshold, temperature)
         self.classifier, self.threshold, self.temperature = classifier, threshold, temperature
         self.columns, self.names = [text] if isinstance(text, str) else list(text), None
         self.counts = Counter()        # rows, empty, undecided, and ('label', name) for each label
@@ -159,8 +165,7 @@ class RowPredictor:
         there = [text for text in texts if text]
         found = iter(cooled(self.classifier.predict_proba(there), self.temperature) if there else [])
         self.counts['rows'] += len(rows)
-        added = [self.answer(next(found) if text else None) for text in texts]
-        return [row | dict(zip(self.names, values)) for row, values in zip(rows, added)]
+        return [row | dict(zip(self.names, self.answer(next(found) if text else None))) for row, text in zip(rows, texts)]
 
     def answer(self, probabilities: np.ndarray | None) -> list:   # (classes,); None: there was no text
         "A label and its probabilities."

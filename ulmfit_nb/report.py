@@ -177,6 +177,7 @@ def as_text(report: Report) -> str:
         lines.append(f'\n{e["label"]}, and it said {e["said"]} at {100 * e["probability"]:.0f} %: {text}')
     return '\n'.join(lines)
 
+# %% ../nbs/appendix/report.ipynb #6b6800d4
 def said_instead(report: Report, i: int) -> str:
     "The commonest wrong verdicts on the texts of class i."
     found = [(n, report.classes[j]) for j, n in enumerate(report.confusion[i]) if n and j != i]

@@ -162,6 +162,15 @@ def with_changes(
             raise TypeError(f'there is no setting {name!r}, but {", ".join(sum(names, []))}.')
     return [replace(o, **{k: v for k, v in changes.items() if k in own}) for o, own in zip(objects, names)]
 
+# %% ../nbs/appendix/training_run.ipynb #4f069e4c
+SHOWN = 20   # steps from one look at the loss to the next: a GPU is waited for
+
+def how_far(at) -> str:   # the run's place in its plan
+    "What stands before a progress bar: phase, epoch, and the accuracy of the epoch before."
+    last = at.history[-1] if at.history else {}
+    accuracy = f', accuracy {last["accuracy"]:.3f}' if 'accuracy' in last else ''
+    return f'phase {at.phase + 1} epoch {at.epoch + 1}{accuracy}'
+
 # %% ../nbs/appendix/training_run.ipynb #97e68083
 def train_epoch(
     run: Run,   # it is moved on, step by step
@@ -175,13 +184,16 @@ def train_epoch(
     def set_rates(step):
         set_schedule(run.opt, at.step, T, run.settings.schedule, run.settings.momentum, step.scale)
     run.model.train()
-    for batch in tqdm(batches, initial=at.batch, total=total, leave=False, disable=not how.progress_bar, mininterval=1):
+    bar = tqdm(batches, how_far(at), initial=at.batch, total=total, leave=False, disable=not how.progress_bar,
+               mininterval=1)
+    for batch in bar:
         step = run.step(batch, run.state, set_rates)
         run.state = step.state
         run.loss = run.loss + step.loss.detach().to(run.loss) * step.n
         at.end_step(step.n)
         if how.callback: how.callback(at.seen, step.loss.detach())
         run.add_time()
+        if not bar.disable and at.step % SHOWN == 0: bar.set_postfix_str(f'loss {run.loss.item() / at.n:.3f}', False)
         if how.every and at.step % how.every == 0 and at.batch < total:
             check_loss(run)
             run.save()
