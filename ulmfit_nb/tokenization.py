@@ -151,7 +151,7 @@ def n_bytes(piece, tokens): return 300 + 4 * len(piece) + 60 * len(tokens)   # t
 # %% ../nbs/appendix/tokenization_memory.ipynb #5d98b71a
 class Memo(dict):
     "spaCy's tokens for each piece of text without white space. A piece that is not known yet is cut and remembered."
-    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly, then it starts afresh
+    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly; then afresh
         self.lang, self.size = lang, size
         self.start_afresh()
 
