@@ -94,8 +94,7 @@ class Tokenizer:
         rules=None,   # functions str -> str, applied in order; None: the eight of `RULES`
         lang='en',    # language of spaCy's blank tokenizer
     ):
-        self.rules = RULES if rules is None else rules
-        self.lang = lang
+        self.rules, self.lang = RULES if rules is None else rules, lang
 
     def apply_rules(self, text: str) -> str:   # as it was written
         "The text after every rule, as it goes to spaCy."
@@ -110,8 +109,7 @@ class Tokenizer:
 
     @cached_property
     def words(self):   # what reads a text: `apply_rules`, then `SpacyWords`; made with the first text
-        from ulmfit_nb.quick_tokenization import reader
-        return reader(self)
+        from ulmfit_nb import quick_tokenization; return quick_tokenization.reader(self)   # noqa: E702
 
     def __getstate__(self): return {'rules': self.rules, 'lang': self.lang}   # spaCy is built anew in each worker
 
@@ -148,10 +146,30 @@ _plain = re.compile(r"""(\(?"?|['…])                                      # wh
 
 def n_bytes(piece, tokens): return 300 + 4 * len(piece) + 60 * len(tokens)   # that remembering takes, roughly
 
+# %% ../nbs/appendix/tokenization_memory.ipynb #6d82127d
+class Parts(dict):
+    "Tokens of pieces that are long, or that only spaCy knows."
+    def in_parts(self, piece: str) -> tuple[str, ...]:
+        "The tokens of a long piece. Each part ends before the last word that follows a sign, where there is one."
+        tokens, at = [], 0
+        while at < len(piece):
+            word = _word.match(piece, at)
+            part = (word[0],) if word and len(word[0]) > LONGEST else self[piece[at:at + LONGEST]]
+            ends = [i for i in range(1, len(part)) if part[i][0].isalnum() and not part[i - 1][-1].isalnum()]
+            if ends and at + LONGEST < len(piece): part = part[:ends[-1]]
+            tokens += part
+            at += sum(map(len, part))
+        return tuple(tokens)
+
+    def ask_spacy(self, piece: str) -> tuple[str, ...]:
+        "What spaCy makes of a piece."
+        clean = piece.encode('utf-8', 'replace').decode()   # half a surrogate pair becomes ?
+        return tuple(t.text for t in self.split(clean))
+
 # %% ../nbs/appendix/tokenization_memory.ipynb #5d98b71a
-class Memo(dict):
+class Memo(Parts):
     "spaCy's tokens for each piece of text without white space. A piece that is not known yet is cut and remembered."
-    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly, then it starts afresh
+    def __init__(self, lang: str, size: int):   # of spaCy's tokenizer; bytes to remember, roughly; then afresh
         self.lang, self.size = lang, size
         self.start_afresh()
 
@@ -172,18 +190,6 @@ class Memo(dict):
         self[piece] = tokens
         return tokens
 
-    def in_parts(self, piece: str) -> tuple[str, ...]:
-        "The tokens of a long piece. Each part ends before the last word that follows a sign, where there is one."
-        tokens, at = [], 0
-        while at < len(piece):
-            word = _word.match(piece, at)
-            part = (word[0],) if word and len(word[0]) > LONGEST else self[piece[at:at + LONGEST]]
-            ends = [i for i in range(1, len(part)) if part[i][0].isalnum() and not part[i - 1][-1].isalnum()]
-            if ends and at + LONGEST < len(piece): part = part[:ends[-1]]
-            tokens += part
-            at += sum(map(len, part))
-        return tuple(tokens)
-
     def plain(self, piece: str) -> tuple[str, ...]:
         "The tokens of an English word with common signs around it; none if it is not one, or is on spaCy's list."
         if self.lang != 'en' or not (m := _plain.fullmatch(piece)): return ()
@@ -191,11 +197,6 @@ class Memo(dict):
         runs, parts = ([word], [word]) if word.isalnum() else (_runs.findall(word), _cuts.split(word))
         if not self.odd.isdisjoint(runs): return ()
         return (*before, *parts, *([s] if s else ()), *after)
-
-    def ask_spacy(self, piece: str) -> tuple[str, ...]:
-        "What spaCy makes of a piece."
-        clean = piece.encode('utf-8', 'replace').decode()   # half a surrogate pair becomes ?
-        return tuple(t.text for t in self.split(clean))
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #ba7d5026
 _gap = re.compile(r'(\s\s+|^ |[^\S ])')   # white space, but for a single blank after a piece
