@@ -45,7 +45,7 @@ def class_figures(there: np.ndarray, said: np.ndarray, classes) -> dict:   # the
     hits, occurs = (there & said).sum(0), there.sum(0)
     f1 = 2 * hits / np.maximum(1, occurs + said.sum(0))
     return {'macro_f1': float(f1[occurs > 0].mean()) if occurs.any() else None,
-            'recall': {c: float(h / n) for c, h, n in zip(classes, hits, occurs) if n}}
+            'recall': {str(c): float(h / n) for c, h, n in zip(classes, hits, occurs) if n}}
 
 # %% ../nbs/appendix/targets.ipynb #71785767
 class SingleLabel(Target):
