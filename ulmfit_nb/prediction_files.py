@@ -165,7 +165,8 @@ class RowPredictor:
         there = [text for text in texts if text]
         found = iter(cooled(self.classifier.predict_proba(there), self.temperature) if there else [])
         self.counts['rows'] += len(rows)
-        return [row | dict(zip(self.names, self.answer(next(found) if text else None))) for row, text in zip(rows, texts)]
+        answers = [self.answer(next(found) if text else None) for text in texts]
+        return [row | dict(zip(self.names, answer)) for row, answer in zip(rows, answers)]
 
     def answer(self, probabilities: np.ndarray | None) -> list:   # (classes,); None: there was no text
         "A label and its probabilities."
