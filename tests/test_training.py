@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from helpers import ALL, new_lm, random_batches, run_program, same_run, same_tensors, short_run, timeless
 import tqdm.auto
-from helpers import ALL, PLAN, new_lm, random_batches, run_program, same_run, short_run, timeless
+from helpers import ALL, PLAN, new_lm, random_batches, run_program, same_run, same_tensors, short_run, timeless
 
 from ulmfit_nb import training
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
