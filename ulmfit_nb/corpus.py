@@ -108,7 +108,6 @@ def cached_corpus(
     "`build_corpus`, once: a run that goes on after a break finds its ids there."
     folder = Path(folder)
     made = {'texts': fingerprint(texts), **{k: v for k, v in options.items() if k not in ('vocab', 'workers')}}
-    if tokenizer.lang != 'en': made['lang'] = tokenizer.lang
     if options.get('vocab') is not None: made['vocab'] = fingerprint(options['vocab'].words)
     if (folder/'corpus.json').exists():
         known = json.loads((folder/'corpus.json').read_text(encoding='utf-8'))

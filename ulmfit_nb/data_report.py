@@ -33,7 +33,8 @@ def length_bars(
 def twice(data) -> dict:   # `TextData`; gives `empty`, `duplicates`, `conflicting`
     "Texts without a letter, copies of texts, and texts that have copies with other labels."
     labels = defaultdict(Counter)
-    for i, text in enumerate(data.texts): labels[text][None if data.labels is None else data.labels[i]] += 1
+    for text, label in zip(data.texts, data.labels or [None] * len(data)):
+        labels[text][tuple(sorted(label)) if isinstance(label, list | tuple | set) else label] += 1
     empty = sum(n.total() for text, n in labels.items() if not text.strip())
     written = [n for text, n in labels.items() if text.strip()]
     copies, conflicting = sum(n.total() - 1 for n in written), sum(len(n) > 1 for n in written)
@@ -54,7 +55,8 @@ def data_report(
         lengths.append(len(tokens))
         count.update(tokens)
     unread, unknown = (None, Counter()) if vocab is None else unknown_among(count, vocab)
-    labels = Counter() if data.labels is None else Counter(data.classes[l] for l in data.labels)
+    names = [] if data.labels is None else data.names
+    labels = Counter(n for l in names for n in (l if isinstance(l, list | tuple | set) else [l]))
     return {
         'source': source, 'model': model,
         'n': len(data), 'tokens': sum(lengths), 'labels': [list(c) for c in labels.most_common()],
