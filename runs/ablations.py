@@ -28,7 +28,7 @@ from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.demo import BEARS_MORE
 from ulmfit_nb.schedules import all_at_once, stlr
-from ulmfit_nb.settings import PRESETS, batch_size, n_epochs, override
+from ulmfit_nb.settings import PRESETS, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage, load_lm, untrained
 from ulmfit_nb.tokenization import Tokenizer
@@ -184,7 +184,7 @@ class Study:
         model = new_classifier(stage, len(few.classes), settings)
         see_only(model, row.pools)
         task = ClassifierTask(model, self.docs(row.lm, few, settings.bs, True, seed))
-        epochs = n_epochs(settings.epochs, settings.min_steps, len(few) / batch_size(len(few), settings.bs))
+        epochs = n_epochs(settings.epochs, settings.min_steps, task.train.n_batches)
         plan, schedule = ways(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
         fit(task, plan, FitSettings(schedule=schedule, seed=seed), progress_bar=False, callback=self.deadline)
         return model

@@ -13,6 +13,7 @@ from ulmfit_nb.course.records import environment, record
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.sources import iter_texts
 from ulmfit_nb.stages import load_lm, resolve_model
+from ulmfit_nb.tokenization import Tokenizer
 
 BS, BPTT = 16, 70
 SPLITS = ('validation', 'test')
@@ -22,7 +23,7 @@ RESULTS = Path(__file__).parent.parent / 'results'
 def evaluate(path: Path, data: str, split: str) -> tuple[dict, dict]:
     "Which model it is, and its figures on a split."
     model, vocab, config = load_lm(path)
-    found = evaluate_texts(model, vocab, iter_texts(data, split), BS, BPTT, config['backwards'])
+    found = evaluate_texts(model, vocab, iter_texts(data, split), BS, BPTT, config['backwards'], Tokenizer(**config['tokenizer']))
     which = {'sha256': config['sha256']['model.safetensors'], **{k: config[k] for k in ('weights', 'architecture', 'backwards') if k in config}}
     return {'model': path.name, 'data': data} | which | {'parameters': sum(p.numel() for p in model.parameters()), 'vocab': len(vocab)}, found
 

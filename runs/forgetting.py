@@ -1,7 +1,6 @@
 "Train a classifier by three plans, and in four ways for one pass, and measure on the way what it learns and what its encoder forgets."
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from ulmfit_nb.course.forgetting import baseline_plans, head_or_rate, watch_forg
 from ulmfit_nb.course.records import record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.files import write_json
-from ulmfit_nb.settings import PRESETS, ClassifierSettings, batch_size, n_epochs, override
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, n_doc_batches, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
 from ulmfit_nb.tokenization import Tokenizer
@@ -70,7 +69,7 @@ def as_many(texts: list[str], tokenizer: Tokenizer, n_tokens: int) -> tuple[list
 def settings_of(args: Options, seed: int) -> ClassifierSettings:
     "What stage 3 is told: the preset, overruled by the command line."
     settings = override(PRESETS[args.preset].train_classifier, epochs=args.epochs, lr=args.lr, factor=args.factor, seed=seed)
-    return replace(settings, epochs=n_epochs(settings.epochs, settings.min_steps, args.labels / batch_size(args.labels, settings.bs)))
+    return replace(settings, epochs=n_epochs(settings.epochs, settings.min_steps, n_doc_batches(args.labels, settings.bs)))
 
 
 def texts_of(args: Options, stage: Stage, seed: int) -> tuple[TextData, TextData, list[str], int]:
@@ -114,7 +113,7 @@ def run_seed(args: Options, stage: Stage, seed: int) -> dict[str, tuple[dict, li
         sizes = {'data': args.data, 'language': args.language, 'labels': len(data[0]), 'valid': len(data[1]), 'tokens': n_tokens, 'every': args.every}
         options = {k: getattr(how, k) for k in ('epochs', 'lr', 'factor', 'bs', 'drop_mult')}
         settings = sizes | options | {'seed': seed, 'lm': stage.config['sha256']['model.safetensors']}
-        two_passes = 2 * math.ceil(len(data[0]) / batch_size(len(data[0]), how.bs))
+        two_passes = 2 * n_doc_batches(len(data[0]), how.bs)
         every = 8 if kind == 'one_pass' else args.every if seed == 0 else two_passes
         runs = []
         for name, (plan, schedule) in plans.items():

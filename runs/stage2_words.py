@@ -44,8 +44,11 @@ def tune(source: LM, vocab: Vocab, docs: list[list[str]], out: Path, settings) -
     stream = TokenStream.of([vocab.numericalize(d) for d in docs])
     torch.manual_seed(settings.seed)
     model = change_vocab(source.model, source.vocab, vocab, replace(source.model.config, vocab_sz=len(vocab)).drop(settings.drop_mult, **LM_DROPOUTS))
-    epochs = n_epochs(settings.epochs, settings.min_steps, len(stream.ids) / (settings.bs * settings.bptt))
-    plan = all_at_once(list(model.layer_groups()), settings.lr, epochs, settings.factor)
+
+    def plan(batches):
+        epochs = n_epochs(settings.epochs, settings.min_steps, batches.n_batches)
+        return all_at_once(list(model.layer_groups()), settings.lr, epochs, settings.factor)
+
     how, kept = FitSettings(schedule=settings.schedule, seed=settings.seed), {'tokenizer': {'lang': 'en'}, 'backwards': False}
     return train_lm(LM(model, vocab, kept), stream, plan, out, settings, how, QUIET, settings.identity())
 

@@ -1,4 +1,4 @@
-"What training checks before it begins: labels by name, and a tenth of each class to validate on."
+"What training checks before it begins: texts on both sides, and words that a model hasn't got."
 
 import re
 import warnings
@@ -7,32 +7,14 @@ import pytest
 from helpers import LM, REVIEWS, ROOT, TEXTS, TINY_CLASSIFIER
 
 from ulmfit_nb import TextClassifier, fine_tune, train_classifier
-from ulmfit_nb.data import DataError, TextData, Tokens
-from ulmfit_nb.data_checks import shared_texts, train_valid, unknown_words
+from ulmfit_nb.data import TextData, Tokens
+from ulmfit_nb.data_checks import shared_texts, unknown_words, warn_shared
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import load_pretrained
+from ulmfit_nb.targets import prepare_data
 from ulmfit_nb.tokenization import SPECIAL, Tokenizer, Vocab
 
 TWEETS = ROOT.parent / 'shared/data/germeval2018/train.parquet'
-
-
-def test_a_class_without_training_examples_is_unseen():
-    three = TextData(TEXTS, REVIEWS.labels, ['neg', 'pos', 'mixed'])
-    with pytest.raises(DataError, match="label 'mixed' was not among the classes seen"):
-        train_valid(three, TextData(['so so'], [2], three.classes))
-
-
-def test_labels_are_matched_by_name():
-    names = TextData(TEXTS, [REVIEWS.classes[l] for l in REVIEWS.labels])
-    turned = TextData(['lovely', 'awful'], [0, 1], ['pos', 'neg'])
-    train, valid = train_valid(names, turned)
-    assert (train.labels, train.classes) == (REVIEWS.labels, ['neg', 'pos']) and valid.labels == [1, 0]
-
-
-def test_a_tenth_of_each_class_is_set_aside():
-    train, valid = train_valid(REVIEWS, None)
-    assert sorted(train.texts + valid.texts) == sorted(TEXTS) and sorted(valid.labels) == [0, 0, 1, 1]
-    assert train_valid(REVIEWS, None, seed=1)[1].texts != valid.texts
 
 
 # --- the same texts on both sides
@@ -48,28 +30,27 @@ def said_by(f, *args, **kwargs):
 
 def test_texts_on_both_sides_are_counted_and_one_is_shown():
     held = TextData(['something new', TEXTS[3], f'  {TEXTS[0]}\n', ''], [0, 1, 1, 0], ['neg', 'pos'])
-    (said,) = said_by(train_valid, REVIEWS, held)
+    (said,) = said_by(warn_shared, REVIEWS, held)
     assert said.startswith('2 of 4 validation texts are among the training texts too') and repr(TEXTS[3]) in said and 'split_data(groups=...)' in said
 
 
 @pytest.mark.parametrize('held', [REVIEWS.select(range(8)), TextData(TEXTS, REVIEWS.labels, REVIEWS.classes)], ids=['a part of them', 'a copy of them'])
 def test_all_of_them_known(held):
-    (said,) = said_by(train_valid, REVIEWS, held)
+    (said,) = said_by(warn_shared, REVIEWS, held)
     assert said.startswith(f'{len(held)} of {len(held)} ')
 
 
 def test_a_table_with_everything_twice_leaks_by_the_split_itself():
-    twice = TextData(TEXTS * 2, REVIEWS.labels * 2, REVIEWS.classes)
-    train, valid = train_valid(twice, None)
-    shared = sum(t in train.texts for t in valid.texts)
-    assert shared and said_by(train_valid, twice, None)[0].startswith(f'{shared} of 8 validation texts')
+    ready = prepare_data(TextData(TEXTS * 2, REVIEWS.labels * 2, REVIEWS.classes), None)
+    shared = sum(t in ready.train.texts for t in ready.valid.texts)
+    assert shared and said_by(warn_shared, ready.train, ready.valid)[0].startswith(f'{shared} of 8 validation texts')
 
 
 def test_nothing_is_said_without_need():
     tokens = TextData([Tokens(['a', 'b']), Tokens(['c'])] * 2, [0, 1] * 2, ['x', 'y'])
     new = TextData(['new', ''], [0, 1], REVIEWS.classes)
-    for train, valid in ((REVIEWS, None), (REVIEWS, REVIEWS), (REVIEWS, new), (tokens, TextData(['a b'], [0], tokens.classes))):
-        assert len(said_by(train_valid, train, valid)) == (train is tokens)
+    for train, valid in ((REVIEWS, new), (tokens, TextData(['a b'], [0], tokens.classes))):
+        assert len(said_by(warn_shared, train, valid)) == (train is tokens)
     assert shared_texts(TextData(['', ' ']), TextData(['', 'a'])) == []
 
 

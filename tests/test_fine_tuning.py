@@ -1,6 +1,7 @@
 "Stage 2: vocabulary transfer against the peer, and a run from one directory to the next."
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,14 +10,14 @@ from helpers import GOLDEN, PROSE, same_tensors, weights_of
 from safetensors.torch import load_file
 
 import ulmfit_nb.training as training
-from ulmfit_nb import stages
+from ulmfit_nb import pretraining, stages
 from ulmfit_nb.awd_lstm import LM_DROPOUTS, AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import DataError
 from ulmfit_nb.fine_tuning import change_vocab, fine_tune, match_rows, shared_words
-from ulmfit_nb.pretraining import pretrain
+from ulmfit_nb.pretraining import evaluate_texts, pretrain
 from ulmfit_nb.schedules import stlr
 from ulmfit_nb.stages import StageError, load_lm, save_stage
-from ulmfit_nb.tokenization import Vocab
+from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 ROWS = json.loads((GOLDEN / 'match_embeds.json').read_text())
 FILMS = [f'The film was {a} and the {b} went {c}.' for a in ('good', 'dull', 'long') for b in ('actor', 'fox') for c in ('on', 'off')] * 4
@@ -82,16 +83,33 @@ def test_fine_tune_from_directory_to_directory(tiny_lm, tmp_path):
     assert history[1]['perplexity'] < history[0]['perplexity'] < len(vocab)
 
 
-def test_few_texts_are_read_until_there_are_enough_steps(tiny_lm, tmp_path):
-    def steps_of(min_steps):
-        steps = []
-        out = fine_tune(tiny_lm, FILMS, tmp_path / str(min_steps), min_steps=min_steps, callback=lambda *_: steps.append(1), **TINY)
-        return len(steps), len(json.loads((out / 'history.json').read_text()))
+@pytest.mark.parametrize(
+    'bs,texts',
+    [(2, FILMS), (8, FILMS), (2, [*FILMS, ' '.join(FILMS)]), (4, [' '.join(FILMS)] * 2)],
+    ids=['few', 'many rows', 'a long last text', 'two long texts'],
+)
+@pytest.mark.parametrize('epochs,min_steps', [(1, 0), (3, 10), (1, 100)])
+def test_few_texts_are_read_until_there_are_enough_steps(bs, texts, epochs, min_steps, tiny_lm, tmp_path, monkeypatch):
+    "Not a step too few, and not a pass too many: counted in the batches there are, without the texts that are set aside."
+    taken = {}
+    monkeypatch.setattr(pretraining, 'fit', lambda task, plan, *_: taken.update(task=task, plan=plan) or [{'precision': 'fp32'}])
+    fine_tune(tiny_lm, texts, tmp_path / 'out', **TINY | dict(bs=bs, epochs=epochs, min_steps=min_steps))
+    (phase,) = taken['plan']
+    steps = [taken['task'].train.n_batches(e) for e in range(phase.epochs)]
+    assert phase.epochs >= epochs and sum(steps) >= min_steps
+    assert phase.epochs == epochs or sum(steps[:-1]) < min_steps
 
-    once, passes = steps_of(0)
-    assert passes == 1
-    more, passes = steps_of(3 * once)
-    assert 3 <= passes <= 4 and 2.5 * once <= more <= 4.5 * once, 'rows vary in length, and with them the number of steps'
+
+def test_texts_are_split_as_the_model_splits_them(tiny_lm, tmp_path):
+    "A rule of English takes a word apart; another language's tokenizer doesn't."
+    texts = ["You don't say, the film is on."] * 20
+    for lang, whole in (('en', False), ('sv', True)):
+        lm = shutil.copytree(tiny_lm, tmp_path / lang)
+        (lm / 'config.json').write_text(json.dumps(json.loads((lm / 'config.json').read_text()) | {'tokenizer': {'lang': lang}}))
+        tuned = load_lm(fine_tune(lm, texts, tmp_path / f'{lang}-tuned', **TINY))
+        assert ("don't" in tuned.vocab) == whole and tuned.config['tokenizer'] == {'lang': lang}
+        found = [evaluate_texts(tuned.model, tuned.vocab, texts, bs=1, tokenizer=Tokenizer(lang=t))['unknown_words'] for t in (lang, 'en')]
+        assert found == [0, 2 * whole]
 
 
 def test_dropouts_are_multiplied_once(tiny_lm, tmp_path):
@@ -148,7 +166,14 @@ def test_reading_direction_is_inherited(tmp_path):
 def shipped(tiny_lm, tmp_path, monkeypatch):
     "The language model in half precision, where the models that ship would lie."
     model, vocab, config = load_lm(tiny_lm)
-    save_stage(tmp_path / 'pretrained/wiki-tiny', 'language model', model.half(), vocab, {k: config[k] for k in ('architecture', 'backwards', 'settings')}, [])
+    save_stage(
+        tmp_path / 'pretrained/wiki-tiny',
+        'language model',
+        model.half(),
+        vocab,
+        {k: config[k] for k in ('architecture', 'tokenizer', 'backwards', 'settings')},
+        [],
+    )
     monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'pretrained')
     return 'wiki-tiny'
 

@@ -21,4 +21,5 @@ def test_passes():
     assert training_epochs({'n_layers': 3}, ClassifierSettings(), 100) == 4 + 3
     assert training_epochs({'n_layers': 2}, ClassifierSettings(epochs=6), 100) == 3 + 6
     assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
+    assert [training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), n) for n in (95, 91)] == [4 + 3, 4 + 4], 'in whole batches'
     assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1

@@ -3,11 +3,13 @@
 import json
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
 
 from ulmfit_nb import pretrain
+from ulmfit_nb.batching import DocBatches
 from ulmfit_nb.schedules import stlr
-from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, batch_size, n_epochs, override, recipe
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, batch_size, n_doc_batches, n_epochs, override, recipe
 from ulmfit_nb.training import FitSettings, RunOptions, with_changes
 
 
@@ -67,3 +69,15 @@ def test_no_default_is_typed_twice():
 def test_little_data_makes_more_epochs_and_two_batches():
     assert n_epochs(2, 150, 20) == 8 and n_epochs(2, 0, 20) == 2
     assert [batch_size(n, 32) for n in (1000, 40, 5, 3)] == [32, 20, 2, 2]
+
+
+@pytest.mark.parametrize('bs', [2, 3, 8, 32])
+def test_batches_are_counted_as_the_loader_makes_them(bs):
+    for n in range(1, 100):
+        loader = DocBatches([np.arange(1)] * n, bs=batch_size(n, bs), shuffle=True)
+        assert n_doc_batches(n, bs) == loader.n_batches() == loader.n_batches(1)
+
+
+def test_passes_that_are_not_alike():
+    assert [n_epochs(1, steps, [5, 2, 9, 1].__getitem__) for steps in (0, 5, 6, 7, 8, 16, 17)] == [1, 1, 2, 2, 3, 3, 4]
+    assert n_epochs(3, 5, [5, 2, 9, 1].__getitem__) == 3

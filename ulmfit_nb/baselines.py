@@ -10,7 +10,7 @@ import numpy as np
 
 from .data import TextData
 from .schedules import all_at_once
-from .settings import ClassifierSettings, batch_size, n_epochs
+from .settings import ClassifierSettings, n_doc_batches, n_epochs
 from .training import Phase
 
 # %% ../nbs/appendix/baselines.ipynb #3314c81a
@@ -53,5 +53,5 @@ def from_scratch(
     n: int,                        # labelled texts
 ) -> list[Phase]:                  # to be given to `train_classifier` as its plan
     "How a network that has read nothing is trained, in fairness."
-    epochs = n_epochs(settings.epochs, settings.min_steps, n / batch_size(n, settings.bs))
+    epochs = n_epochs(settings.epochs, settings.min_steps, n_doc_batches(n, settings.bs))
     return all_at_once(names, settings.lr / 10, len(names) - 1 + epochs, factor=1)

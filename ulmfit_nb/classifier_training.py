@@ -160,6 +160,6 @@ def stage_3_plan(
     settings: ClassifierSettings,  # of the stage
 ) -> list[Phase]:
     "Gradual unfreezing, or what the settings have in its place; of a classifier that goes on, the last phase alone."
-    epochs = n_epochs(settings.epochs, settings.min_steps, task.train.n_batches())
+    epochs = n_epochs(settings.epochs, settings.min_steps, task.train.n_batches)
     thaw = gradual_unfreezing(list(task.model.layer_groups()), settings.lr, epochs, settings.factor)
     return settings.plan or (thaw if target_of(stage) is None else thaw[-1:])

@@ -29,9 +29,14 @@ class TextData:
 
     def __repr__(self):
         if self.labels is None: return f'TextData({len(self)} texts, no labels)'
-        counts = Counter(self.labels)
-        names = enumerate(self.classes) if self.classes else ((l, l) for l in sorted(counts, key=str))
-        return f'TextData({len(self)} texts: ' + ', '.join(f'{counts[l]} {c}' for l, c in names) + ')'
+        counts = Counter(n for l in self.names for n in (l if isinstance(l, list | tuple | set) else [l]))
+        told = ', '.join(f'{counts[n]} {n}' for n in self.classes or sorted(counts, key=str))
+        return f'TextData({len(self)} texts: {told})'
+
+    @property
+    def names(self) -> list:
+        "What each text is labelled: a name, a list of names, or a number."
+        return self.labels if self.classes is None else [self.classes[l] for l in self.labels]
 
     def select(
         self,
@@ -46,8 +51,7 @@ class TextData:
     def fingerprint(self) -> str:
         "A string that identifies the texts with their labels. Computed once."
         if self.labels is None: return fingerprint(self.texts)
-        names = [self.classes[l] if self.classes else l for l in self.labels]
-        return fingerprint([f'{name}\0{text}' for name, text in zip(names, self.texts)])
+        return fingerprint([f'{name}\0{text}' for name, text in zip(self.names, self.texts)])
 
 # %% ../nbs/01_data.ipynb #1d1743e7
 def encode_labels(
@@ -159,8 +163,8 @@ def check_present(
         if is_missing(label) or label == '':
             raise DataError(f'{where}: text {i} has no label. Drop that row, or label it.')
         if isinstance(label, list | tuple | set | dict | np.ndarray):
-            raise DataError(f'{where}: text {i} has several labels, {label!r}. Give one label to each text: '
-                            'a classifier for each of them, say, that answers yes or no.')
+            raise DataError(f'{where}: text {i} has several labels, {label!r}. Give one label to each text, '
+                            "or train with target='multi-label' (TextClassifier: multi_label=True).")
 
 # %% ../nbs/appendix/data_checks.ipynb #d9d23085
 def check_labels(

@@ -79,14 +79,16 @@ def fine_tune(
     before = {'from': config['sha256']['model.safetensors'], 'before': config['settings']}
     identity = s.identity() | {'texts': fingerprint(texts)} | before
     if is_finished(out, identity): return out
-    warn_unknown(texts, old, Tokenizer())
+    tokenizer = Tokenizer(**config['tokenizer'])
+    warn_unknown(texts, old, tokenizer)
     vocab, stream = cached_corpus(
-        out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
+        out/'work', texts, tokenizer, min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)
     shape = replace(source.config, vocab_sz=len(vocab)).drop(s.drop_mult, **LM_DROPOUTS)
     with seeded(s.seed): model = change_vocab(source, old, vocab, shape)
-    epochs = n_epochs(s.epochs, s.min_steps, len(stream.ids) / (s.bs * s.bptt))
-    plan = all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor)
+    def plan(batches):
+        epochs = n_epochs(s.epochs, s.min_steps, batches.n_batches)
+        return all_at_once(list(model.layer_groups()), s.lr, epochs, s.factor)
     how = FitSettings(schedule=s.schedule, seed=s.seed)
-    lm = LM(model, vocab, {'tokenizer': config.get('tokenizer', {'lang': 'en'}), 'backwards': config['backwards']})
+    lm = LM(model, vocab, {k: config[k] for k in ('tokenizer', 'backwards')})
     return train_lm(lm, stream, plan, out, s, how, options, identity)

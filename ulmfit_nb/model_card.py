@@ -9,6 +9,7 @@ __all__ = ['model_card']
 import re
 from pathlib import Path
 
+from .targets import SingleLabel, read_target
 from .tokenization import Vocab
 
 # %% ../nbs/appendix/model_card.ipynb #d5c30929
@@ -22,13 +23,17 @@ def sources(settings: dict) -> list[str]:
         name = f'{Path(path).name}, {splits}'
     return before + ([name] if mark else [])
 
+FIGURES = {'macro_f1': 'macro F1', 'mae': 'mean absolute error', 'r2': 'R²', 'spearman': "Spearman's rho"}
+
 def measured(history: list[dict]) -> dict:
     "The rows of a card that the last epoch's entry knows."
     last = history[-1] if history else {}
     seen = 'documents' if last.get('groups', [''])[-1] == 'head' else 'tokens'
     known = {f'{seen} seen in training': last.get('seen'), 'minutes of training': last.get('minutes'),
              'validation perplexity': last.get('perplexity')}
-    if 'perplexity' not in last: known['validation accuracy'] = last.get('accuracy')
+    if 'perplexity' not in last:
+        known['validation accuracy'] = last.get('accuracy')
+        known |= {f'validation {name}': last.get(key) for key, name in FIGURES.items()}
     return {k: v for k, v in known.items() if v is not None}
 
 # %% ../nbs/appendix/model_card.ipynb #5a4d9f1a
@@ -38,13 +43,20 @@ PRECISION = {
     'fp32': 'fp32',
 }
 
+def what_it_is(config: dict) -> str:
+    "A language model, a classifier or a regressor, and what it says."
+    if config['stage'] == 'language model': return 'a language model'
+    target = read_target(config)
+    if not target.classes: return f'a regressor: a number for each text, {target.mean:.4g} in the mean of its training texts'
+    names = ', '.join(map(str, target.classes))
+    if isinstance(target, SingleLabel): return f'a classifier of {len(target.classes)} classes: {names}'
+    return f'a multi-label classifier, any number of {len(target.classes)} labels for a text: {names}'
+
 def facts_of(config: dict, vocab: Vocab, history: list[dict]) -> dict:  # of a stage's directory
     "The rows of a card that a model's directory knows."
-    classes = config.get('classes')
-    kind = f'a classifier of {len(classes)} classes: {", ".join(map(str, classes))}' if classes else 'a language model'
     sizes = '{emb_sz} features a word, {n_hid:,} in the inner layers, {n_layers} layers'
     return {
-        'what': kind,
+        'what': what_it_is(config),
         'architecture': f'AWD-LSTM, {sizes.format(**config["architecture"])}',
         'words': len(vocab),
         'reads': 'backwards' if config.get('backwards') else 'forwards',
@@ -105,7 +117,7 @@ def model_card(
     from huggingface_hub import ModelCard
     given = dict(card or {})
     stage = config['stage']
-    kind = 'A classifier' if stage == 'classifier' else 'A language model'
+    kind = what_it_is(config).split(':')[0].split(' of ')[0].split(',')[0].capitalize()
     about = given.pop('about', f'{kind} made with [ulmfit_nb](https://github.com/ulmfit-nb/ulmfit_nb), after Howard '
                       '& Ruder, *Universal Language Model Fine-tuning for Text Classification* (2018).')
     facts = facts_of(config, vocab, history) | given

@@ -16,7 +16,7 @@ from .batching import DocBatches, LMBatches
 from .classifier import ClassifierTask, PoolingClassifier
 from .language_model import LMTask
 from .schedules import all_at_once
-from .settings import ClassifierSettings, FineTuneSettings, batch_size, n_epochs, recipe
+from .settings import ClassifierSettings, FineTuneSettings, n_doc_batches, n_epochs, recipe
 from .training import fit
 
 # %% ../nbs/appendix/pace.ipynb #0cef2ed5
@@ -53,8 +53,8 @@ def tuning_epochs(settings: FineTuneSettings, tokens: int) -> int:
 
 def training_epochs(architecture: dict, settings: ClassifierSettings, n: int) -> int:
     "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
-    n_batches = n / batch_size(int(n), settings.bs)
-    return architecture['n_layers'] + 1 + n_epochs(settings.epochs, settings.min_steps, n_batches)
+    epochs = n_epochs(settings.epochs, settings.min_steps, n_doc_batches(int(n), settings.bs))
+    return architecture['n_layers'] + 1 + epochs
 
 # %% ../nbs/appendix/pace.ipynb #5d0c41ba
 def expected_minutes(

@@ -24,6 +24,7 @@ from .files import atomic_open, atomic_write
 from .report import cooled, label_next
 from .sources import load_data, part_of, read_named, set_named
 from .tables import join_fields
+from .targets import SingleLabel, Target
 
 # %% ../nbs/appendix/prediction_files.ipynb #68d372a4
 def lines_of(
@@ -121,13 +122,12 @@ def text_of(
 def added_names(
     row: dict,            # the first
     columns: list[str],   # those of the text; raises `DataError` if one is missing
-    classes: list[str],   # of the classifier
+    names: list[str],     # what they would be called
 ) -> list[str]:
     "What the fields that are added are called."
     missing = [name for name in columns if name not in row]
     if missing:
         raise DataError(f'no column {missing[0]!r}; there is {", ".join(map(str, row))}. Name the column of texts.')
-    names = ['label', *(f'p_{name}' for name in classes)]
     taken = [name for name in names if name in row]
     if not taken: return names
     names = [f'predicted_{name}' for name in names]
@@ -138,44 +138,63 @@ def added_names(
     return names
 
 # %% ../nbs/appendix/prediction_files.ipynb #9a41ef5c
-def check_decision(threshold: float, temperature: float):
-    "Raise `DataError` for a threshold or a temperature that can't be one."
+def check_decision(target: Target, threshold: float, temperature: float):
+    "Raise `DataError` for a threshold or a temperature that can't be one, or has no meaning for what is said of a text."
     if not 0 <= threshold <= 1: raise DataError(f'threshold is {threshold}: give a probability, from 0 to 1.')
     if not temperature > 0: raise DataError(f'temperature is {temperature}: give a positive number.')
+    if threshold and not target.classes: raise DataError('a threshold is of probabilities, and a number has none.')
+    if temperature != 1 and not isinstance(target, SingleLabel):
+        raise DataError('a temperature is for classifiers that give each text one label; leave it at 1.')
 
 # %% ../nbs/appendix/prediction_files.ipynb #23a3e439
 class RowPredictor:
     "Adds to rows what a classifier says of their texts, and counts."
     def __init__(
         self,
-        classifier: Classifier,        # or anything with `classes` and `predict_proba`
+        classifier: Classifier,        # or anything with `classes` and `predict_proba`: one label a text
         text: str | list[str]='text',  # the column of texts; several are joined by `join_fields`
         threshold: float=0.,           # the least probability of a label; raises `DataError` outside 0 to 1
         temperature: float=1.,         # as in `cooled`; raises `DataError` unless positive
     ):
-        check_decision(threshold, temperature)
+        self.target = getattr(classifier, 'target', SingleLabel(classifier.classes))
+        check_decision(self.target, threshold, temperature)
         self.classifier, self.threshold, self.temperature = classifier, threshold, temperature
-        self.columns, self.names = [text] if isinstance(text, str) else list(text), None
+        self.columns, self.names = [text] if isinstance(text, str) else list(text), None   # names: of what is added
         self.counts = Counter()        # rows, empty, undecided, and ('label', name) for each label
 
     def __call__(self, rows: list[dict]) -> list[dict]:   # raises `DataError` for a text that is none
-        "The rows, with what is added."
-        if self.names is None: self.names = added_names(rows[0], self.columns, self.classifier.classes)
+        "The rows, with what is added: a label and probabilities, a list of labels and probabilities, or a number."
+        if self.names is None:
+            names = ['label', *(f'p_{c}' for c in self.target.classes)] if self.target.classes else ['prediction']
+            self.names = added_names(rows[0], self.columns, names)
         texts = [text_of(row, self.columns, self.counts['rows'] + i) for i, row in enumerate(rows, 1)]
         there = [text for text in texts if text]
-        found = iter(cooled(self.classifier.predict_proba(there), self.temperature) if there else [])
+        found = iter(self.answers(there) if there else [])
         self.counts['rows'] += len(rows)
-        answers = [self.answer(next(found) if text else None) for text in texts]
-        return [row | dict(zip(self.names, answer)) for row, answer in zip(rows, answers)]
+        return [row | dict(zip(self.names, self.counted(next(found) if text else None))) for row, text in zip(rows, texts)]
 
-    def answer(self, probabilities: np.ndarray | None) -> list:   # (classes,); None: there was no text
-        "A label and its probabilities."
-        if probabilities is None: label, kind = '', 'empty'
-        elif probabilities.max() < self.threshold: label, kind = '', 'undecided'
-        else: kind = 'label', (label := self.classifier.classes[int(probabilities.argmax())])
-        self.counts[kind] += 1
-        shown = [None] * len(self.classifier.classes) if probabilities is None else probabilities.tolist()
-        return [label, *(p if p is None else round(p, 6) for p in shown)]
+    def answers(self, texts: list[str]) -> list[list]:   # texts: none of them empty
+        "What is said of each text."
+        if not self.target.classes: return [[number] for number in self.classifier.predict(texts)]
+        p = self.classifier.predict_proba(texts)
+        if isinstance(self.target, SingleLabel): p = cooled(p, self.temperature)
+        return [[label, *(round(x, 6) for x in row.tolist())] for label, row in zip(map(self.verdict, p), p)]
+
+    def verdict(self, p: np.ndarray):   # (classes,) probabilities
+        "The label, '' if it is below the threshold; where there may be several, a list of those that are not."
+        sure = {c for c, x in zip(self.target.classes, p) if x >= self.threshold}
+        said = self.target.said(p[None])[0]
+        return [c for c in said if c in sure] if isinstance(said, list) else said if said in sure else ''
+
+    def counted(self, answer: list | None) -> list:   # None: there was no text
+        "An answer, once it is counted."
+        if answer is None:
+            self.counts['empty'] += 1
+            return ['' if isinstance(self.target, SingleLabel) else None, *[None] * len(self.target.classes)]
+        if self.target.classes:
+            said = answer[0] if isinstance(answer[0], list) else answer[:1]
+            self.counts.update(('label', label) if label else 'undecided' for label in said)
+        return answer
 
 # %% ../nbs/appendix/prediction_files.ipynb #b946e859
 CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029]')
@@ -267,7 +286,8 @@ class RowParquet:
         import pyarrow as pa
         names = columns_of(rows)
         new = pa.table({name: [row.get(name) for row in rows] for name in names if name not in self.kept}).schema
-        kinds = {f.name: f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in new} | self.kept
+        unknown = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}   # only gaps, or empty lists, so far
+        kinds = {f.name: f.with_type(unknown.get(f.type, f.type)) for f in new} | self.kept
         return pa.schema([kinds[name] for name in names])
 
 # %% ../nbs/appendix/prediction_files.ipynb #3cf04093
@@ -331,6 +351,9 @@ def rows_to_label(
     portion: int=1024,         # rows at a time
 ) -> list[dict]:               # the least decided first
     "The rows that teach most when a person labels them."
+    if not isinstance(predictor.target, SingleLabel):
+        raise DataError('texts to label next are chosen between classes, one a text: this classifier gives '
+                        + ('several.' if predictor.target.classes else 'numbers.'))
     kept = []
     while part := list(islice(rows, portion)):
         kept += [row for row in predictor(part) if row[predictor.names[1]] is not None]

@@ -55,9 +55,10 @@ def evaluate_texts(
     texts: Iterable[str],     # that the model has not read
     bs: int=16, bptt: int=70, # as in `LMBatches`; fewer rows where there is little text
     backwards: bool=False,    # whether the model reads so: `config['backwards']`
+    tokenizer: Tokenizer=None,  # the model's; None: the English one
 ) -> dict:  # as `evaluate_lm`, and texts, tokens, unknown (a share), unknown_words, fair_perplexity; or a `DataError`
     "`perplexity` takes xxunk for a word, `fair_perplexity` charges for it; as a guess of the next word it is wrong."
-    lists = list(Tokenizer().map(texts))
+    lists = list((tokenizer or Tokenizer()).map(texts))
     stream = TokenStream.of([vocab.numericalize(t) for t in lists])
     if len(stream.ids) < 2: raise DataError('there is nothing to predict in these texts: give more.')
     batches = LMBatches(*stream, bs=max(1, min(bs, len(stream.ids) // 100)), bptt=bptt, backwards=backwards)
@@ -70,6 +71,7 @@ def evaluate_texts(
                     'unknown_words': words, 'fair_perplexity': fair}
 
 # %% ../nbs/appendix/stages.ipynb #57a7d1ab
+from collections.abc import Callable
 from dataclasses import asdict
 
 from .corpus import lm_batches
@@ -82,7 +84,7 @@ from .training import fit
 def train_lm(
     lm: LM,                      # to be trained; its config says in which direction it reads, and what splits its texts
     stream: TokenStream,         # what it reads
-    plan: list,                  # which groups learn, how fast, how long
+    plan: list | Callable,       # which groups learn, how fast, how long; or what makes it of the training batches
     out: Path,                   # where to
     settings: TrainSettings,     # of the stage
     fit_settings: FitSettings,   # schedule and momentum
@@ -95,6 +97,7 @@ def train_lm(
     except DataError:
         if not checkpoint.exists(): remove_work(out)
         raise
+    plan = plan(batches[0]) if callable(plan) else plan
     history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
     config = {'architecture': asdict(lm.model.config), **lm.config,
               'settings': identity, 'precision': history[-1]['precision']}

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .baselines import count_words, standard_error
 from .data import DataError, TextData, check_texts, encode_labels
 from .data_checks import check_labelled
+from .targets import SingleLabel
 
 # %% ../nbs/appendix/report.ipynb #d7af5d3b
 def calibration(
@@ -191,15 +192,26 @@ def as_decisions(report: Report) -> list[str]:
     return lines + [f'with no label below {t}: {100 * share:.1f} % are labelled, {100 * right:.1f} % of them right'
                     for t, share, right in told]
 
+# %% ../nbs/appendix/report.ipynb #7335d36a
+def check_one_label(classifier):
+    "Raise `DataError` for one that doesn't give each text one label."
+    target = getattr(classifier, 'target', None)
+    if target is None or isinstance(target, SingleLabel): return
+    raise DataError('a report is of classes, one a text: this classifier gives '
+                    + ('several labels. Compare predict with yours, label by label: see '
+                       'sklearn.metrics.classification_report.' if target.classes else
+                       'numbers. Compare predict with yours: see sklearn.metrics.mean_absolute_error.'))
+
 # %% ../nbs/appendix/report.ipynb #771da04e
 def report_on(
-    classifier,              # with `classes` and `predict_proba`: of `load_classifier`, say
+    classifier,              # with `classes` and `predict_proba`: of `load_classifier`, say; one label a text
     data: TextData,          # labelled; raises `DataError` for labels that the classifier doesn't know
     train: TextData=None,    # what it was trained on, for counting words to be put beside it; None: not done
     n_errors: int=5,         # mistakes to show
     progress_bar: bool=False,
 ) -> Report:
     "Judge a classifier by labelled texts."
+    check_one_label(classifier)
     classes = classifier.classes
     data = check_labelled(data, 'texts to judge by')
     labels = codes_of(data, classes)
@@ -226,6 +238,7 @@ class ReportMixin:
     ) -> Report:
         "How good it is, class by class; how sure it is; where it is wrong."
         check_is_fitted(self)
+        check_one_label(self.classifier_)
         known = self.classifier_.classes
         def data(texts, labels): return TextData(check_texts(texts), *encode_labels(map(str, labels), known))
         return report_on(self.classifier_, data(texts, labels), None if train is None else data(*train), n_errors)

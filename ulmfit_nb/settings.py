@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['NEWER', 'PRESETS', 'schedule_name', 'TrainSettings', 'PretrainSettings', 'FineTuneSettings', 'ClassifierSettings',
-           'n_epochs', 'batch_size', 'Recipe', 'recipe', 'override']
+           'n_epochs', 'batch_size', 'n_doc_batches', 'Recipe', 'recipe', 'override']
 
 # %% ../nbs/appendix/settings.ipynb #754db6fa
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from functools import partial
 from typing import NamedTuple
 
@@ -103,10 +104,13 @@ class ClassifierSettings(TrainSettings):
 def n_epochs(
     epochs: int,         # passes at least
     min_steps: int,      # steps at least
-    n_batches: float,    # batches in a pass
+    n_batches,           # batches in a pass; or a loader's method of that name, where no two passes are alike
 ) -> int:                # passes
     "Passes over the data, more of them where there is little."
-    return max(epochs, math.ceil(min_steps / n_batches))
+    if not callable(n_batches): return max(epochs, math.ceil(min_steps / n_batches))
+    steps = list(accumulate(map(n_batches, range(epochs)), initial=0))
+    while steps[-1] < min_steps: steps.append(steps[-1] + n_batches(len(steps) - 1))
+    return len(steps) - 1
 
 # %% ../nbs/appendix/settings.ipynb #5bd997b3
 def batch_size(
@@ -115,6 +119,14 @@ def batch_size(
 ) -> int:       # at least 2
     "Documents in a batch: a handful should still make two."
     return min(bs, max(2, n // 2))
+
+def n_doc_batches(
+    n: int,     # documents to learn from
+    bs: int,    # how many of them in a batch at most
+) -> int:       # of `batch_size`; a last document that would be alone goes into the batch before
+    "Batches in a pass of stage 3: as many as its loader has."
+    whole, rest = divmod(n, batch_size(n, bs))
+    return max(1, whole + (rest > 1))
 
 # %% ../nbs/appendix/settings.ipynb #fb656d20
 class Recipe(NamedTuple):

@@ -159,7 +159,8 @@ def load_data(
     if len(parts) == 1: return parts[0]
     texts = [t for p in parts for t in p.texts]
     if any(p.labels is None for p in parts): return TextData(texts)
-    labels = [p.classes[l] for p in parts for l in p.labels]
+    labels = [name for p in parts for name in p.names]
+    if all(p.classes is None for p in parts): return TextData(texts, labels)
     same = all(p.classes == parts[0].classes for p in parts)
     return TextData(texts, *encode_labels(labels, parts[0].classes if same else None))
 

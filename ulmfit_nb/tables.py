@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from .data import DataError, TextData, check_present, check_texts, encode_labels, is_missing
 from .file_formats import decoded, read_columns
 
@@ -93,6 +95,15 @@ def say_blanks(labels: list, where: str):
         warnings.warn(f'{where}: {twins[0]!r} and {twins[0].strip()!r} are two labels. '
                       'Take the blanks out of the file if they mean one.', stacklevel=5)
 
+# %% ../nbs/appendix/tables.ipynb #9c20fd63
+def check_lists(labels: list, where: str) -> list[list]:   # one a text; some are lists. Raises `DataError` for others
+    "Several labels a text: a list of names, perhaps an empty one."
+    for i, names in enumerate(labels):
+        if not isinstance(names, list | tuple | np.ndarray) or any(is_missing(n) or n == '' for n in names):
+            raise DataError(f'{where}: the labels of text {i} are {names!r}, where other texts have a list. '
+                            'Write [name] for one, [] for none.')
+    return [list(names) for names in labels]
+
 # %% ../nbs/appendix/tables.ipynb #db4c2a1b
 def from_table(
     frame,               # a pandas DataFrame or a pyarrow Table
@@ -100,12 +111,13 @@ def from_table(
     label='label',       # the column of labels; None, or no column `label`: unlabelled
     where='table',       # what to call it in an error
     names=None,          # what the labels 0, 1, 2 … mean; None: labels are their own names
-) -> TextData:           # raises `DataError` for a missing column or bad values
+) -> TextData:           # lists of labels stay lists; raises `DataError` for a missing column or bad values
     "The texts and labels in a table."
     texts = read_texts(frame, text, where)
     if label is None or label == 'label' and find_column(frame, label) is None: return TextData(texts)
     labels = read_labels(frame, label, where)
     if all(not is_missing(l) and str(l) == '-1' for l in labels): return TextData(texts)
+    if any(isinstance(l, list | np.ndarray) for l in labels): return TextData(texts, check_lists(labels, where))
     check_present(labels, len(texts), where)
     say_blanks(labels, where)
     if names is None: return TextData(texts, *encode_labels(labels))
