@@ -24,6 +24,7 @@ from .files import atomic_open, atomic_write
 from .report import cooled, label_next
 from .sources import load_data, part_of, read_named, set_named
 from .tables import join_fields
+from .targets import check_single
 
 # %% ../nbs/appendix/prediction_files.ipynb #68d372a4
 def lines_of(
@@ -153,6 +154,7 @@ class RowPredictor:
         threshold: float=0.,           # the least probability of a label; raises `DataError` outside 0 to 1
         temperature: float=1.,         # as in `cooled`; raises `DataError` unless positive
     ):
+        check_single(classifier)
         check_decision(threshold, temperature)
         self.classifier, self.threshold, self.temperature = classifier, threshold, temperature
         self.columns, self.names = [text] if isinstance(text, str) else list(text), None

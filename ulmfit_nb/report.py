@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .baselines import count_words, standard_error
 from .data import DataError, TextData, check_texts, encode_labels
 from .data_checks import check_labelled
+from .targets import check_single
 
 # %% ../nbs/appendix/report.ipynb #d7af5d3b
 def calibration(
@@ -200,6 +201,7 @@ def report_on(
     progress_bar: bool=False,
 ) -> Report:
     "Judge a classifier by labelled texts."
+    check_single(classifier)
     classes = classifier.classes
     data = check_labelled(data, 'texts to judge by')
     labels = codes_of(data, classes)
@@ -226,6 +228,7 @@ class ReportMixin:
     ) -> Report:
         "How good it is, class by class; how sure it is; where it is wrong."
         check_is_fitted(self)
+        check_single(self.classifier_)
         known = self.classifier_.classes
         def data(texts, labels): return TextData(check_texts(texts), *encode_labels(map(str, labels), known))
         return report_on(self.classifier_, data(texts, labels), None if train is None else data(*train), n_errors)
