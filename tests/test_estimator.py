@@ -525,3 +525,20 @@ def test_names_of_a_pair_are_kept(tiny_lm, backwards, tmp_path, monkeypatch):
     save_pretrained(backwards, tmp_path / 'ship/two')
     model = TextClassifier(('one', 'two'), **QUICK).fit(TEXTS, LABELS)
     assert TextClassifier.load(model.save(tmp_path / 'm')).lm == ('one', 'two')
+
+
+def test_a_pair_goes_on_from_a_pair_that_knows_the_same(both, tiny_lm, tmp_path):
+    saved = both.save(tmp_path / 'm')
+    more = TextClassifier((saved / 'forwards', saved / 'backwards'), **QUICK | dict(lr=1e-6)).fit(TEXTS, LABELS)
+    assert np.allclose(more.predict_proba(TEXTS), both.predict_proba(TEXTS), atol=0.1)
+    with pytest.raises(ValueError, match='the pair has not the same target'):
+        TextClassifier((tiny_lm, saved / 'backwards'), work_dir=tmp_path / 'w', **QUICK).fit(TEXTS, LABELS)
+    assert not (tmp_path / 'w').exists()
+
+
+def test_both_are_written_for_onnx(both, tmp_path):
+    pytest.importorskip('onnxruntime')
+    files = both.export_onnx(tmp_path / 'm')
+    assert sorted({f.parent.name for f in files}) == ['backwards', 'forwards'] and len(files) == 4
+    p = [load_classifier(tmp_path / 'm' / d, engine='onnx').predict_proba(TEXTS) for d in ('forwards', 'backwards')]
+    assert np.allclose(np.mean(p, axis=0), both.predict_proba(TEXTS), atol=1e-4)

@@ -177,7 +177,15 @@ def language_models(lm) -> list[Path]:   # a name or directory, or a pair
     if len({reads(p) for p in found}) < len(found):
         raise ValueError(f'both language models read {DIRECTIONS[reads(found[0])]}: '
                          'give one that reads forwards and one that reads backwards.')
+    if len({json.dumps(answers(p)) for p in found}) > 1:
+        raise ValueError('the pair has not the same target: give two language models, or two classifiers of the same '
+                         'kind that have the same classes in the same order.')
     return found
+
+def answers(path: Path) -> tuple:   # of a classifier's directory; of a language model's: (None, None)
+    "What must be the same for two to answer as one."
+    config = read_config(path)
+    return config.get('classes'), config.get('target', {}).get('kind')
 
 def reads(path: Path) -> bool: return read_config(path).get('backwards', False)
 

@@ -156,9 +156,12 @@ def export_onnx(
 class OnnxMixin:
     "Lets a `Classifier`, or a `TextClassifier` that has been fitted, be written for ONNX Runtime."
     def export_onnx(self, path: str | Path) -> list[Path]:   # its directory; raises `StageError` if it is another's
-        "Write the encoder in floats and in bytes, beside the weights; an estimator is saved there if nothing is yet."
+        "Write the encoder, or both, in floats and in bytes, beside the weights; an estimator is saved there if nothing is yet."
         if hasattr(self, 'save') and not Path(path).exists(): self.save(path)
-        return export_onnx(path, getattr(self, 'classifier_', self).model.encoder)
+        classifier = getattr(self, 'classifier_', self)
+        if not hasattr(classifier, 'readers'): return export_onnx(path, classifier.model.encoder)
+        folders = [Path(path)/('backwards' if r.backwards else 'forwards') for r in classifier.readers]
+        return [file for f, r in zip(folders, classifier.readers) for file in export_onnx(f, r.model.encoder)]
 
 # %% ../nbs/appendix/onnx_engine.ipynb #9bc0540b
 def open_encoder(
