@@ -1,7 +1,6 @@
 "What a text is labelled with: losses and figures equal to those of others, weights, splits, and what is refused."
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from sklearn.metrics import f1_score, r2_score, recall_score
 from sklearn.utils.class_weight import compute_class_weight
 
 from ulmfit_nb.data import DataError, TextData, split_data
-from ulmfit_nb.prediction_files import RowPredictor
-from ulmfit_nb.report import report_on
 from ulmfit_nb.settings import ClassifierSettings
 from ulmfit_nb.targets import NUMBERED, MultiLabel, Number, SingleLabel, balanced, best_threshold, class_weights, prepare_data, read_target
 
@@ -266,13 +263,3 @@ def test_weights_and_choices_that_make_no_sense():
         with pytest.raises(ValueError, match='not learnt from'):
             prepare_data(REVIEWS, REVIEWS, settings(**how))
         assert prepare_data(REVIEWS, None, settings(**how)).held_out
-
-
-@pytest.mark.parametrize('target', [MultiLabel(['a', 'b']), Number(0.0, 1.0)], ids=['multi-label', 'number'])
-def test_reports_and_rows_are_of_one_class_a_text(target):
-    "A table of what was taken for what, and a column of labels, would be nonsense for them."
-    classifier = SimpleNamespace(target=target, classes=target.classes)
-    for use in (lambda: report_on(classifier, REVIEWS), lambda: RowPredictor(classifier)):
-        with pytest.raises(DataError, match=f'the classifier says {target.kind}, where one class a text is due'):
-            use()
-    RowPredictor(SimpleNamespace(classes=['a', 'b']))
