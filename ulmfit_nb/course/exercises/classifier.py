@@ -139,7 +139,7 @@ def _sentences() -> tuple:
     model = PoolingClassifier(AWDLSTMConfig(**stage.config['architecture']), 2).eval()
     vocab = load_encoder(model, stage)
     train, held = load_data('subjectivity'), load_data('subjectivity', 'validation').select(range(600))
-    sets = train.select(draw_labels(train, 400)), held
+    sets = train.select(draw_labels(train, 800)), held
     return model.encoder, [(DocBatches(to_ids(d.texts, vocab), bs=64), np.array(d.labels)) for d in sets]
 
 @torch.no_grad()
@@ -165,7 +165,7 @@ def _share(f) -> float:
     x, held_x = (_vectors(f, encoder, batches) for batches in (train, held))
     shares = []
     for seed in range(5):
-        draw = np.random.default_rng(seed).permutation(len(y))[:200]
+        draw = np.random.default_rng(seed).permutation(len(y))[:400]
         linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01)).fit(x[draw], y[draw])
         shares.append(linear.score(held_x, held_y))
     return float(np.mean(shares))
