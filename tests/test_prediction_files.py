@@ -12,11 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers import REVIEWS, refuse
+from helpers import REVIEWS, TINY_CLASSIFIER, refuse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ulmfit_nb import train_classifier
 from ulmfit_nb.classifier import load_classifier
+from ulmfit_nb.data import TextData
+from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.prediction_files import (
     RowLines,
     RowPredictor,
@@ -29,7 +32,10 @@ from ulmfit_nb.prediction_files import (
     rows_to_label,
     shown,
 )
+from ulmfit_nb.report import report_on
+from ulmfit_nb.sources import load_data
 from ulmfit_nb.tables import join_fields
+from ulmfit_nb.targets import MultiLabel, Number
 
 
 class Lengths:
@@ -253,3 +259,80 @@ def test_what_to_label_next():
     for portion in (2, 100):
         assert [row['n'] for row in rows_to_label(iter(rows), RowPredictor(Lengths()), 3, portion)] == [5, 6, 4]
     assert len(rows_to_label(iter(rows), RowPredictor(Lengths()), 99)) == 5 and rows_to_label(iter([]), RowPredictor(Lengths()), 3) == []
+
+
+# --- several labels a text, or a number
+
+
+class Tags:
+    "Says which of its labels stand in a text."
+
+    classes = ['late', 'broken']
+    target = MultiLabel(classes, [0.5, 0.3])
+
+    def predict_proba(self, texts):
+        return np.array([[0.8 * (c in t) + 0.1 for c in self.classes] for t in texts])
+
+
+class Stars:
+    "Says how long a text is."
+
+    classes, target = [], Number(0, 1)
+
+    def predict(self, texts):
+        return [len(t) / 2 for t in texts]
+
+
+TAGGED = [{'text': 'fine'}, {'text': 'late and broken'}, {'text': ' '}, {'text': 'broken'}]
+
+
+@pytest.mark.parametrize('kind', ['.csv', '.tsv', '.jsonl', '.parquet'])
+def test_several_labels_are_a_list(kind, tmp_path):
+    out, predictor = tmp_path / f'out{kind}', RowPredictor(Tags())
+    with rows_out(out) as write:
+        counts = predict_rows(iter(TAGGED), predictor, write, portion=1)  # the first label is an empty list
+    assert counts == {'rows': 4, 'empty': 1, ('label', 'late'): 1, ('label', 'broken'): 2}
+    rows, whole = list(iter_rows(out)), kind in ('.jsonl', '.parquet')
+    assert [list(row) for row in rows] == [['text', 'label', 'p_late', 'p_broken']] * 4
+    labels = [row['label'] if whole else json.loads(row['label'] or 'null') for row in rows]
+    assert labels == [[], ['late', 'broken'], None, ['broken']] and float(rows[3]['p_broken']) == 0.9
+    assert [row['label'] for row in RowPredictor(Tags(), threshold=0.95)(TAGGED)] == [[], [], None, []]
+    if whole:
+        with refuse('the labels of text 2 are None', '[] for none'):
+            load_data(out)
+
+
+@pytest.mark.parametrize('kind', ['.csv', '.jsonl', '.parquet'])
+def test_a_number_is_a_prediction(kind, tmp_path):
+    out = tmp_path / f'out{kind}'
+    with rows_out(out) as write:
+        assert predict_rows(iter(TAGGED), RowPredictor(Stars()), write) == {'rows': 4, 'empty': 1}
+    rows = list(iter_rows(out))
+    assert [list(row) for row in rows] == [['text', 'prediction']] * 4
+    assert [row['prediction'] and float(row['prediction']) for row in rows] in ([2.0, 7.5, x, 3.0] for x in (None, ''))
+
+
+def test_what_has_no_meaning_is_refused():
+    for model, option in ((Stars(), 'threshold'), (Stars(), 'temperature'), (Tags(), 'temperature')):
+        with refuse(option):
+            RowPredictor(model, **{option: 0.5})
+    for model, said in ((Tags(), 'several'), (Stars(), 'numbers')):
+        with refuse('one a text', said):
+            rows_to_label(iter(TAGGED), RowPredictor(model), 2)
+        with refuse('a report is of classes', said):
+            report_on(model, REVIEWS)
+
+
+def test_a_trained_model_of_either_kind(tiny_lm, tmp_path):
+    tags = TextData(REVIEWS.texts, [['good'] * l + ['truly'] * ('truly' in t) for t, l in zip(REVIEWS.texts, REVIEWS.labels)])
+    for target, data in (('multi-label', tags), ('number', TextData(REVIEWS.texts, [float(l) for l in REVIEWS.labels]))):
+        out = train_classifier(tiny_lm, data, tmp_path / target, data, **TINY_CLASSIFIER | {'epochs': 1, 'target': target})
+        classifier, name = load_classifier(out), 'label' if target == 'multi-label' else 'prediction'
+        rows = RowPredictor(classifier)([{'text': t} for t in REVIEWS.texts])
+        assert [row[name] for row in rows] == (
+            classifier.predict(REVIEWS.texts) if target == 'multi-label' else pytest.approx(classifier.predict(REVIEWS.texts))
+        )
+        card = (save_pretrained(out, tmp_path / f'{target}-card') / 'README.md').read_text()
+        kind = 'multi-label classifier of any number of 2 labels: good, truly' if target == 'multi-label' else 'regressor'
+        assert f'| what | a {kind} |' in card and f'A {kind.split(" of ")[0]} made with' in card
+        assert ('| validation macro F1 |' in card) == (target == 'multi-label') and ('| validation mean absolute error |' in card) == (target == 'number')

@@ -18,6 +18,7 @@ from helpers import REVIEWS, ROOT, refuse
 from ulmfit_nb import service
 from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.service import create_app, run_service
+from ulmfit_nb.targets import MultiLabel, Number
 
 QUESTIONS = [[text, f'{text} , again'] for text in REVIEWS.texts[:12]]
 
@@ -44,6 +45,26 @@ def test_no_text_and_no_certainty(classifier):
     empty, unsure = client.post('/predict', json={'texts': [' ', 'a film']}).json()['predictions']
     assert empty == {'label': None, 'probabilities': None} and unsure['label'] is None and unsure['probabilities']
     assert client.get('/').json() == {'classes': classifier.classes, 'threshold': 1, 'temperature': 1, 'most': 256}
+
+
+def test_several_labels_and_numbers():
+    class Tags:
+        classes, target = ['a', 'b'], MultiLabel(['a', 'b'])
+
+        def predict_proba(self, texts):
+            return np.array([[0.9 * (c in t) for c in self.classes] for t in texts])
+
+    class Lengths:
+        classes, target = [], Number(0, 1)
+
+        def predict(self, texts):
+            return [float(len(t)) for t in texts]
+
+    def answers(model):
+        return TestClient(create_app(model)).post('/predict', json={'texts': ['a b', 'c', '']}).json()['predictions']
+
+    assert [a['label'] for a in answers(Tags())] == [['a', 'b'], [], None]
+    assert answers(Lengths()) == [{'prediction': 3.0}, {'prediction': 1.0}, {'prediction': None}]
 
 
 @pytest.mark.parametrize('wrong', [{}, {'texts': 'one'}, {'texts': []}, {'texts': [None]}, {'texts': ['a'] * 257}, {'texts': ['a' * 100_001]}, [], 'text'])

@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 from helpers import refuse
 
+from ulmfit_nb import train_classifier
 from ulmfit_nb.data import TextData
+from ulmfit_nb.data_report import data_report
 from ulmfit_nb.sources import iter_texts, load_data
 from ulmfit_nb.tables import from_table, read_table
 
@@ -181,3 +183,23 @@ def test_names_and_labels_with_blanks_around_them(tmp_path):
     with pytest.warns(UserWarning, match="'pos ' and 'pos' are two labels"):
         data = load_data(tmp_path / 'x.csv')
     assert data.classes == ['neg', 'pos', 'pos ']
+
+
+@pytest.mark.parametrize('kind', ['jsonl', 'parquet'])
+def test_lists_of_labels(kind, tmp_path):
+    path, frame = tmp_path / f'in.{kind}', pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [['late', 'broken'], [], ['late']]})
+    frame.to_parquet(path) if kind == 'parquet' else frame.to_json(path, orient='records', lines=True)
+    data = load_data(path)
+    assert data.labels == [['late', 'broken'], [], ['late']] and data.classes is None and data.names == data.labels
+    assert repr(data) == 'TextData(3 texts: 1 broken, 2 late)' and data.select([1]).labels == [[]]
+    assert data.fingerprint != TextData(data.texts, [['late'], [], ['late']]).fingerprint
+    report = data_report(TextData(['a', 'a', 'a'], [['x', 'y'], ['y', 'x'], []]))
+    assert report['labels'] == [['x', 2], ['y', 2]] and (report['duplicates'], report['conflicting']) == (2, 1)
+    with refuse('text 0 has several labels', "target='multi-label'"):
+        train_classifier('wiki-small', data, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('labels', [[['a'], 'b'], [['a'], None], [['a'], ['b', None]], [['a'], ['']]])
+def test_lists_and_what_is_none(labels):
+    with refuse('table: the labels of text 1 are', '[] for none'):
+        from_table(pd.DataFrame({'text': ['a', 'b'], 'label': labels}))

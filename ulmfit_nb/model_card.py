@@ -9,7 +9,7 @@ __all__ = ['model_card']
 import re
 from pathlib import Path
 
-from .targets import SingleLabel, read_target
+from .targets import read_target
 from .tokenization import Vocab
 
 # %% ../nbs/appendix/model_card.ipynb #d5c30929
@@ -36,6 +36,20 @@ def measured(history: list[dict]) -> dict:
         known |= {f'validation {name}': last.get(key) for key, name in FIGURES.items()}
     return {k: v for k, v in known.items() if v is not None}
 
+# %% ../nbs/appendix/model_card.ipynb #3af3b994
+KINDS = {'single-label': 'a classifier', 'multi-label': 'a multi-label classifier', 'number': 'a regressor'}
+
+def kind_of(config: dict) -> str:
+    "What a model is, in words."
+    return KINDS[read_target(config).kind] if config['stage'] == 'classifier' else 'a language model'
+
+def what_it_says(config: dict) -> str:
+    "What a model is, and what it says of a text."
+    classes = config.get('classes')
+    if not classes: return kind_of(config)
+    said = 'any number of {} labels' if 'multi' in kind_of(config) else '{} classes'
+    return f'{kind_of(config)} of {said.format(len(classes))}: {", ".join(map(str, classes))}'
+
 # %% ../nbs/appendix/model_card.ipynb #5a4d9f1a
 PRECISION = {
     'int8': 'matrices in int8, a scale a row; the rest in fp32',
@@ -43,20 +57,11 @@ PRECISION = {
     'fp32': 'fp32',
 }
 
-def what_it_is(config: dict) -> str:
-    "A language model, a classifier or a regressor, and what it says."
-    if config['stage'] == 'language model': return 'a language model'
-    target = read_target(config)
-    if not target.classes: return f'a regressor: a number for each text, {target.mean:.4g} in the mean of its training texts'
-    names = ', '.join(map(str, target.classes))
-    if isinstance(target, SingleLabel): return f'a classifier of {len(target.classes)} classes: {names}'
-    return f'a multi-label classifier, any number of {len(target.classes)} labels for a text: {names}'
-
 def facts_of(config: dict, vocab: Vocab, history: list[dict]) -> dict:  # of a stage's directory
     "The rows of a card that a model's directory knows."
     sizes = '{emb_sz} features a word, {n_hid:,} in the inner layers, {n_layers} layers'
     return {
-        'what': what_it_is(config),
+        'what': what_it_says(config),
         'architecture': f'AWD-LSTM, {sizes.format(**config["architecture"])}',
         'words': len(vocab),
         'reads': 'backwards' if config.get('backwards') else 'forwards',
@@ -117,7 +122,7 @@ def model_card(
     from huggingface_hub import ModelCard
     given = dict(card or {})
     stage = config['stage']
-    kind = what_it_is(config).split(':')[0].split(' of ')[0].split(',')[0].capitalize()
+    kind = kind_of(config).capitalize()
     about = given.pop('about', f'{kind} made with [ulmfit_nb](https://github.com/ulmfit-nb/ulmfit_nb), after Howard '
                       '& Ruder, *Universal Language Model Fine-tuning for Text Classification* (2018).')
     facts = facts_of(config, vocab, history) | given

@@ -146,35 +146,19 @@ def check_decision(target: Target, threshold: float, temperature: float):
     if temperature != 1 and not isinstance(target, SingleLabel):
         raise DataError('a temperature is for classifiers that give each text one label; leave it at 1.')
 
-# %% ../nbs/appendix/prediction_files.ipynb #23a3e439
-class RowPredictor:
-    "Adds to rows what a classifier says of their texts, and counts."
-    def __init__(
-        self,
-        classifier: Classifier,        # or anything with `classes` and `predict_proba`: one label a text
-        text: str | list[str]='text',  # the column of texts; several are joined by `join_fields`
-        threshold: float=0.,           # the least probability of a label; raises `DataError` outside 0 to 1
-        temperature: float=1.,         # as in `cooled`; raises `DataError` unless positive
-    ):
+# %% ../nbs/appendix/prediction_files.ipynb #1c1c26ef
+class Answers:
+    "What a classifier says of texts, as fields of a table."
+    def __init__(self, classifier: Classifier, threshold: float, temperature: float):   # as in `RowPredictor`
         self.target = getattr(classifier, 'target', SingleLabel(classifier.classes))
         check_decision(self.target, threshold, temperature)
         self.classifier, self.threshold, self.temperature = classifier, threshold, temperature
-        self.columns, self.names = [text] if isinstance(text, str) else list(text), None   # names: of what is added
-        self.counts = Counter()        # rows, empty, undecided, and ('label', name) for each label
+        classes = self.target.classes
+        self.names = ['label', *(f'p_{c}' for c in classes)] if classes else ['prediction']
+        self.none = ['' if isinstance(self.target, SingleLabel) else None, *[None] * len(classes)]   # of no text
 
-    def __call__(self, rows: list[dict]) -> list[dict]:   # raises `DataError` for a text that is none
-        "The rows, with what is added: a label and probabilities, a list of labels and probabilities, or a number."
-        if self.names is None:
-            names = ['label', *(f'p_{c}' for c in self.target.classes)] if self.target.classes else ['prediction']
-            self.names = added_names(rows[0], self.columns, names)
-        texts = [text_of(row, self.columns, self.counts['rows'] + i) for i, row in enumerate(rows, 1)]
-        there = [text for text in texts if text]
-        found = iter(self.answers(there) if there else [])
-        self.counts['rows'] += len(rows)
-        return [row | dict(zip(self.names, self.counted(next(found) if text else None))) for row, text in zip(rows, texts)]
-
-    def answers(self, texts: list[str]) -> list[list]:   # texts: none of them empty
-        "What is said of each text."
+    def __call__(self, texts: list[str]) -> list[list]:   # texts: none of them empty
+        "A label, or a list of labels, and the probabilities; or a number."
         if not self.target.classes: return [[number] for number in self.classifier.predict(texts)]
         p = self.classifier.predict_proba(texts)
         if isinstance(self.target, SingleLabel): p = cooled(p, self.temperature)
@@ -186,15 +170,37 @@ class RowPredictor:
         said = self.target.said(p[None])[0]
         return [c for c in said if c in sure] if isinstance(said, list) else said if said in sure else ''
 
+# %% ../nbs/appendix/prediction_files.ipynb #23a3e439
+class RowPredictor:
+    "Adds to rows what a classifier says of their texts, and counts."
+    def __init__(
+        self,
+        classifier: Classifier,        # or anything with `classes` and `predict_proba`: one label a text
+        text: str | list[str]='text',  # the column of texts; several are joined by `join_fields`
+        threshold: float=0.,           # the least probability of a label; raises `DataError` outside 0 to 1
+        temperature: float=1.,         # as in `cooled`, for one label a text; raises `DataError` unless positive
+    ):
+        self.answers = Answers(classifier, threshold, temperature)
+        self.columns, self.names = [text] if isinstance(text, str) else list(text), None
+        self.counts = Counter()        # rows, empty, undecided, and ('label', name) for each label
+
+    def __call__(self, rows: list[dict]) -> list[dict]:   # raises `DataError` for a text that is none
+        "The rows, with a label and probabilities, a list of labels and probabilities, or a number beside them."
+        if self.names is None: self.names = added_names(rows[0], self.columns, self.answers.names)
+        texts = [text_of(row, self.columns, self.counts['rows'] + i) for i, row in enumerate(rows, 1)]
+        there = [text for text in texts if text]
+        found = iter(self.answers(there) if there else [])
+        self.counts['rows'] += len(rows)
+        answers = [self.counted(next(found) if text else None) for text in texts]
+        return [row | dict(zip(self.names, answer)) for row, answer in zip(rows, answers)]
+
     def counted(self, answer: list | None) -> list:   # None: there was no text
         "An answer, once it is counted."
-        if answer is None:
-            self.counts['empty'] += 1
-            return ['' if isinstance(self.target, SingleLabel) else None, *[None] * len(self.target.classes)]
-        if self.target.classes:
+        if answer is None: self.counts['empty'] += 1
+        elif self.answers.target.classes:
             said = answer[0] if isinstance(answer[0], list) else answer[:1]
             self.counts.update(('label', label) if label else 'undecided' for label in said)
-        return answer
+        return self.answers.none if answer is None else answer
 
 # %% ../nbs/appendix/prediction_files.ipynb #b946e859
 CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029]')
@@ -351,9 +357,9 @@ def rows_to_label(
     portion: int=1024,         # rows at a time
 ) -> list[dict]:               # the least decided first
     "The rows that teach most when a person labels them."
-    if not isinstance(predictor.target, SingleLabel):
+    if not isinstance(predictor.answers.target, SingleLabel):
         raise DataError('texts to label next are chosen between classes, one a text: this classifier gives '
-                        + ('several.' if predictor.target.classes else 'numbers.'))
+                        + ('several.' if predictor.answers.target.classes else 'numbers.'))
     kept = []
     while part := list(islice(rows, portion)):
         kept += [row for row in predictor(part) if row[predictor.names[1]] is not None]
