@@ -61,7 +61,8 @@ def data_report(
         'source': source, 'model': model,
         'n': len(data), 'tokens': sum(lengths), 'labels': [list(c) for c in labels.most_common()],
         'lengths': length_bars(lengths), 'median': sorted(lengths)[len(lengths) // 2], 'longest': max(lengths),
-        'known': None if unread is None else 1 - unread, 'unknown': [list(c) for c in unknown.most_common(most)], 'distinct': len(count),
+        'known': None if unread is None else 1 - unread, 'distinct': len(count),
+        'unknown': [list(c) for c in unknown.most_common(most)],
         **twice(data), 'minutes': [], 'measured': 0.,
     }
 

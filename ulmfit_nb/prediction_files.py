@@ -139,7 +139,7 @@ def added_names(
 
 # %% ../nbs/appendix/prediction_files.ipynb #9a41ef5c
 def check_decision(target: Target, threshold: float, temperature: float):
-    "Raise `DataError` for a threshold or a temperature that can't be one, or has no meaning for what is said of a text."
+    "Raise `DataError` for a threshold or a temperature that can't be one, or has no meaning for what is said."
     if not 0 <= threshold <= 1: raise DataError(f'threshold is {threshold}: give a probability, from 0 to 1.')
     if not temperature > 0: raise DataError(f'temperature is {temperature}: give a positive number.')
     if threshold and not target.classes: raise DataError('a threshold is of probabilities, and a number has none.')
@@ -290,11 +290,10 @@ class RowParquet:
     def schema(self, rows: list[dict]):
         "Names and kinds of columns."
         import pyarrow as pa
-        names = columns_of(rows)
-        new = pa.table({name: [row.get(name) for row in rows] for name in names if name not in self.kept}).schema
-        unknown = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}   # only gaps, or empty lists, so far
-        kinds = {f.name: f.with_type(unknown.get(f.type, f.type)) for f in new} | self.kept
-        return pa.schema([kinds[name] for name in names])
+        new = {name: [row.get(name) for row in rows] for name in columns_of(rows) if name not in self.kept}
+        only_gaps = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}
+        kinds = {f.name: f.with_type(only_gaps.get(f.type, f.type)) for f in pa.table(new).schema} | self.kept
+        return pa.schema([kinds[name] for name in columns_of(rows)])
 
 # %% ../nbs/appendix/prediction_files.ipynb #3cf04093
 WRITTEN = ('.csv', '.tsv', '.jsonl', '.parquet')

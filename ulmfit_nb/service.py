@@ -52,7 +52,8 @@ def as_answer(row: dict, classes: list[str]) -> dict:
     "A row of `RowPredictor` as JSON: no label if there is no text, or it is not sure enough."
     if not classes: return {'prediction': row['prediction']}
     known = row[f'p_{classes[0]}'] is not None
-    return {'label': None if row['label'] == '' else row['label'], 'probabilities': {c: row[f'p_{c}'] for c in classes} if known else None}
+    label = None if row['label'] == '' else row['label']
+    return {'label': label, 'probabilities': {c: row[f'p_{c}'] for c in classes} if known else None}
 
 # %% ../nbs/appendix/service.ipynb #b6b45f9d
 def run_service(
