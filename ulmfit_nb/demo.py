@@ -170,7 +170,7 @@ def plot_demo(
     names = list(SHOWN)
     with style.context('ulmfit_nb.course'):
         fig = Figure(figsize=(9, 3), layout='constrained')
-        bars, lm = fig.subplots(1, 2, width_ratios=(3, 1))
+        bars, lm = fig.subplots(1, 2, width_ratios=(5, 2))
         shares = [100 * found[name] for name in names]
         errors = [100 * standard_error(found[name], n) for name in names]
         colours = ['0.6', '0.6', 'C1', 'C2', 'C3', 'C0']
@@ -180,7 +180,8 @@ def plot_demo(
         bars.invert_yaxis()
         bars.set(xlim=(50, 100), xlabel=f'right, in % of {n:,} sentences (50 is chance)')
         lms = found['language_model']
-        lm.bar(list(lms), [known['perplexity'] for known in lms.values()], color=['C2', 'C3', 'C0'])
-        lm.set(ylabel='perplexity of such sentences', xlabel='read last')
+        lm.barh(list(lms), [known['perplexity'] for known in lms.values()], color=['C2', 'C3', 'C0'])
+        lm.invert_yaxis()
+        lm.set(xlabel='perplexity', title='read last')
         fig.savefig(path, dpi=120)
     return path
