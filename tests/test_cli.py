@@ -71,7 +71,7 @@ def test_the_chapter_shows_what_help_says():
     cells = notebooks.read(ROOT / 'nbs/18_command_line.ipynb').cells
     shown = '\n'.join(o.get('text', '') for c in cells if c.cell_type == 'code' for o in c.outputs)
     for name, command in typer.main.get_command(app).commands.items():
-        page = shown.split(f'ulmfit-nb {name} ', 1)[1].split('Usage:')[0]
+        page = shown.split(f'Usage: ulmfit-nb {name} ', 1)[1].split('Usage:')[0]
         for option in [p for p in command.params if p.name != 'help']:
             assert isinstance(option, click.Argument) or option.opts[0] in page, f'{name} {option.opts[0]}: run chapter 18 again'
 

@@ -331,4 +331,5 @@ def test_another_way_leaves_nothing_behind(tiny_lm, tmp_path):
 
 def test_the_models_that_ship_open():
     for path in pretrained_models().values():
-        assert {v.dtype for v in Stage.open(path).tensors.values()} == {torch.float32}
+        kinds = {v.dtype for v in Stage.open(path).tensors.values() if v.is_floating_point()}  # a classifier's batch norm has a counter, too
+        assert kinds == {torch.float32}

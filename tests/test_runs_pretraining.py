@@ -12,7 +12,6 @@ from notebooks import ROOT, read
 
 from ulmfit_nb import pretrain
 from ulmfit_nb.pretraining import evaluate_texts
-from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.stages import load_lm
 
@@ -104,9 +103,9 @@ def test_the_other_split_stays_if_it_is_of_the_same_weights(lm, tmp_path):
         assert measure() == '' and ('test' in json.loads(file.read_text())) == stays
 
 
-def test_the_script_of_the_model_that_ships():
-    "It names a preset and scripts that exist, and evaluates before it packages: the card wants the figures."
-    text = (ROOT / 'runs/pretrain_small.sh').read_text()
-    assert '--preset small' in text and 'small' in PRESETS and '--max-tokens 32000000' in text
+def test_the_script_of_the_models_that_ship():
+    "It names scripts that exist, and evaluates before it packages: the card wants the figures."
+    text = (ROOT / 'runs/small_models.sh').read_text()
+    assert text.index('small_models.py number') < text.index('small_models.py train') < text.index('runs/evaluate.py')
     assert text.index('runs/evaluate.py') < text.index('runs/package.py') < text.index('--check')
-    assert all((ROOT / f'runs/{name}.py').exists() for name in ('evaluate', 'package'))
+    assert all((ROOT / f'runs/{name}.py').exists() for name in ('small_models', 'evaluate', 'package'))

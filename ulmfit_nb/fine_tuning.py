@@ -80,7 +80,7 @@ def fine_tune(
     identity = s.identity() | {'texts': fingerprint(texts)} | before
     if is_finished(out, identity): return out
     tokenizer = Tokenizer(**config['tokenizer'])
-    warn_unknown(texts, old, tokenizer)
+    if not (out/'work/corpus.json').exists(): warn_unknown(texts, old, tokenizer)
     vocab, stream = cached_corpus(
         out/'work', texts, tokenizer, min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)

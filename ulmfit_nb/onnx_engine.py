@@ -156,7 +156,7 @@ def export_onnx(
 class OnnxMixin:
     "Lets a `Classifier`, or a `TextClassifier` that has been fitted, be written for ONNX Runtime."
     def export_onnx(self, path: str | Path) -> list[Path]:   # its directory; raises `StageError` if it is another's
-        "Write the encoder, or both, in floats and in bytes, beside the weights; an estimator is saved first if need be."
+        "Write the encoder, or both, in floats and in bytes, beside the weights; an estimator is saved first."
         if hasattr(self, 'save') and not Path(path).exists(): self.save(path)
         classifier = getattr(self, 'classifier_', self)
         if not hasattr(classifier, 'readers'): return export_onnx(path, classifier.model.encoder)
