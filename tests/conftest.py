@@ -4,10 +4,10 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from helpers import LM, REVIEWS, TEXTS, TINY_CLASSIFIER, TINY_LM, contents, short_run
+from helpers import LABELS, LEARNT, LM, REVIEWS, TEXTS, TINY_CLASSIFIER, TINY_LM, contents, short_run
 from hypothesis import settings
 
-from ulmfit_nb import fine_tune, pretrain, train_classifier
+from ulmfit_nb import TextClassifier, fine_tune, pretrain, train_classifier
 
 torch.set_num_threads(1)  # small models are slower on two threads than on one, and much slower on a busy machine
 settings.register_profile('calm', deadline=None, derandomize=True)
@@ -56,6 +56,12 @@ def tiny_classifier(tiny_tuned, tmp_path_factory):
     "The directory of a classifier of the reviews."
     with only_read(train_classifier(tiny_tuned, REVIEWS, tmp_path_factory.mktemp('tiny') / 'classifier', **TINY_CLASSIFIER)) as path:
         yield path
+
+
+@pytest.fixture(scope='session')
+def fitted(tiny_lm):
+    "A `TextClassifier` that has learnt the reviews."
+    return TextClassifier(tiny_lm, **LEARNT).fit(TEXTS, LABELS)
 
 
 @pytest.fixture(scope='session')

@@ -34,12 +34,17 @@ GOOD = ['a warm and funny film', 'what a lovely , clever story', 'i laughed and 
 BAD = ['a dull and lazy film', 'what a long , stupid mess', 'i slept and i left , a bore', 'awful cast and a poor script']
 TEXTS = [f'{t} , {n}' for n in ('truly', 'really', 'honestly', 'in the end', 'all in all') for t in GOOD + BAD]
 REVIEWS = TextData(TEXTS, [int(t.rsplit(' , ', 1)[0] in GOOD) for t in TEXTS], ['neg', 'pos'])
+LABELS = ['good' if t.rsplit(' , ', 1)[0] in GOOD else 'bad' for t in TEXTS]
 PROSE = [f'The {a} {b} went to the {c} and saw nothing.' for a in ('old', 'young') for b in ('fox', 'crow', 'owl') for c in ('sea', 'hill')] * 3
 
 # Settings of the three stages that the fixtures `tiny_lm`, `tiny_tuned` and `tiny_classifier` are made with.
 LM = dict(bs=2, bptt=10, min_freq=1, lr=0.02, drop_mult=0.1, progress_bar=False)
 TINY_LM = dict(emb_sz=12, n_hid=16, n_layers=2, epochs=1) | LM
 TINY_CLASSIFIER = dict(epochs=6, lr=0.05, bs=8, bptt=5, max_len=8, drop_mult=0.1, progress_bar=False)
+
+# Arguments of the estimator: for a fit that is soon done, and for one that learns the reviews.
+QUICK = dict(preset='tiny', epochs=1, bs=8)
+LEARNT = dict(preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False)
 
 # Those of a smaller model, which has read the story.
 PROSE_LM = dict(emb_sz=8, n_hid=12, n_layers=2, min_freq=1, bs=2, bptt=10, lr=0.01, every=3, progress_bar=False)
@@ -54,6 +59,11 @@ WORDY = st.lists(st.tuples(BLANKS, PIECES | st.text(max_size=6)), max_size=8).ma
 def refuse(*parts):
     "A `DataError` whose message holds these parts, in this order."
     return pytest.raises(DataError, match='(?s)' + '.*'.join(map(re.escape, parts)))
+
+
+def same_answers(a, b):
+    "Whether two estimators say the same of the reviews."
+    return np.array_equal(a.predict_proba(TEXTS), b.predict_proba(TEXTS)) and np.array_equal(a.predict(TEXTS), b.predict(TEXTS))
 
 
 # --- a short run of the loop, which can be cut

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import BAD, GOOD, PROSE, TEXTS, TINY_LM, names_in
+from helpers import BAD, GOOD, LABELS, PROSE, QUICK, TEXTS, TINY_LM, names_in, same_answers
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -26,19 +26,6 @@ from ulmfit_nb.data import DataError, TextData, Tokens, label_codes
 from ulmfit_nb.estimator import ENOUGH, folder_for, n_words, rows_for, stage_2_texts
 from ulmfit_nb.settings import PRESETS, override
 from ulmfit_nb.stages import StageError, load_lm
-
-LABELS = ['good' if t.rsplit(' , ', 1)[0] in GOOD else 'bad' for t in TEXTS]
-QUICK = dict(preset='tiny', epochs=1, bs=8)
-
-
-@pytest.fixture(scope='module')
-def fitted(tiny_lm):
-    return TextClassifier(tiny_lm, preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False).fit(TEXTS, LABELS)
-
-
-def same(a, b):
-    return np.array_equal(a.predict_proba(TEXTS), b.predict_proba(TEXTS)) and np.array_equal(a.predict(TEXTS), b.predict(TEXTS))
-
 
 # --- scikit-learn's promises ------------------------------------------------------------------------------------------------------
 
@@ -96,8 +83,8 @@ def test_it_learns_and_scores(fitted):
 def test_fitted_again_as_if_for_the_first_time(tiny_lm):
     model = TextClassifier(tiny_lm, **QUICK).fit(TEXTS, LABELS)
     other = TextClassifier(tiny_lm, **QUICK).fit(TEXTS[:20], [x == 'good' for x in LABELS[:20]])
-    assert same(other.fit(TEXTS, LABELS), model) and same(clone(other).fit(TEXTS, LABELS), model)
-    assert not same(TextClassifier(tiny_lm, **QUICK, seed=1).fit(TEXTS, LABELS), model)
+    assert same_answers(other.fit(TEXTS, LABELS), model) and same_answers(clone(other).fit(TEXTS, LABELS), model)
+    assert not same_answers(TextClassifier(tiny_lm, **QUICK, seed=1).fit(TEXTS, LABELS), model)
 
 
 def test_search_and_validation(tiny_lm, tmp_path):
@@ -211,7 +198,7 @@ def test_the_default_language_model(tiny_lm, tmp_path, monkeypatch):
     with pytest.raises(StageError, match=r'wiki-small: no such directory, and no model of that name ships \(none does\)'):
         TextClassifier(**QUICK).fit(TEXTS, LABELS)
     save_pretrained(tiny_lm, tmp_path / 'wiki-small')
-    assert same(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'wiki-small', **QUICK).fit(TEXTS, LABELS))
+    assert same_answers(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'wiki-small', **QUICK).fit(TEXTS, LABELS))
 
 
 def test_wrong_settings(tiny_lm, tmp_path):
@@ -249,7 +236,7 @@ def test_who_wants_a_folder_that_is_in_use_waits(tiny_lm, tmp_path):
         waiting.join(1)
         assert waiting.is_alive() and not folder.exists()
     waiting.join(60)
-    assert (folder / 'config.json').exists() and same(TextClassifier.load(folder), model)
+    assert (folder / 'config.json').exists() and same_answers(TextClassifier.load(folder), model)
 
 
 @pytest.mark.parametrize('n, bs, rows', [(0, 64, 1), (99, 64, 1), (250, 64, 2), (100_000, 64, 64)])
@@ -263,11 +250,11 @@ def test_rows(n, bs, rows):
 def test_save_and_load(fitted, tmp_path):
     assert fitted.save(tmp_path / 'm') == tmp_path / 'm'
     again = TextClassifier.load(tmp_path / 'm')
-    assert same(again, fitted) and again.history_ == fitted.history_ and again.score(TEXTS, LABELS) == fitted.score(TEXTS, LABELS)
+    assert same_answers(again, fitted) and again.history_ == fitted.history_ and again.score(TEXTS, LABELS) == fitted.score(TEXTS, LABELS)
     left_out = {'lm', 'work_dir', 'unlabelled'}
     assert {k: v for k, v in again.get_params().items() if k not in left_out} == {k: v for k, v in fitted.get_params().items() if k not in left_out}
     assert sorted(f.name for f in (tmp_path / 'm').iterdir()) == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
-    assert same(TextClassifier.load(again.save(tmp_path / 'twice')), fitted)
+    assert same_answers(TextClassifier.load(again.save(tmp_path / 'twice')), fitted)
 
 
 def test_nothing_of_this_machine_is_saved(tiny_lm, tmp_path):
@@ -297,11 +284,11 @@ def test_what_cannot_be_loaded_or_overwritten(fitted, tiny_lm, tmp_path):
     with pytest.raises(StageError, match='thesis.tex'):
         fitted.save(tmp_path)
     fitted.save(tmp_path / 'm')
-    assert same(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted)
+    assert same_answers(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted)
 
 
 def test_pickled_for_other_processes(fitted):
-    assert same(pickle.loads(pickle.dumps(fitted)), fitted)
+    assert same_answers(pickle.loads(pickle.dumps(fitted)), fitted)
 
 
 def test_asked_for_by_name_only():
@@ -317,13 +304,13 @@ def test_a_save_that_fails_leaves_the_one_before(fitted, tmp_path, monkeypatch):
     broken = pickle.loads(pickle.dumps(fitted)).set_params(seed=object())
     with pytest.raises(TypeError, match='which a setting can not be'):
         broken.save(tmp_path / 'm')
-    assert same(TextClassifier.load(tmp_path / 'm'), fitted) and [f.name for f in tmp_path.iterdir()] == ['m']
+    assert same_answers(TextClassifier.load(tmp_path / 'm'), fitted) and [f.name for f in tmp_path.iterdir()] == ['m']
 
 
 def test_a_language_model_that_has_gone_is_no_part_of_what_is_kept(fitted, tmp_path):
     moved = pickle.loads(pickle.dumps(fitted)).set_params(lm=tmp_path / 'gone', epochs=np.int64(25))
     again = TextClassifier.load(moved.save(tmp_path / 'm'))
-    assert again.lm == 'wiki-small' and again.epochs == 25 and same(again, fitted)
+    assert again.lm == 'wiki-small' and again.epochs == 25 and same_answers(again, fitted)
 
 
 @pytest.mark.parametrize('labels', [['p', 'n', np.nan, np.nan], ['p', None, 'n', 'p'], pd.Series(['p', 'n', None, 'p'])])
@@ -414,7 +401,7 @@ def test_what_no_fit_could_use(name, value, tiny_lm, tmp_path):
 def test_numbers_of_numpy_are_settings(tiny_lm):
     given = dict(preset='tiny', epochs=np.int64(1), bs=np.int32(8), lr=np.float64(0.05), hold_out=np.bool_(True), seed=np.int64(1))
     plain = dict(preset='tiny', epochs=1, bs=8, lr=0.05, seed=1)
-    assert same(TextClassifier(tiny_lm, **given).fit(TEXTS, LABELS), TextClassifier(tiny_lm, **plain).fit(TEXTS, LABELS))
+    assert same_answers(TextClassifier(tiny_lm, **given).fit(TEXTS, LABELS), TextClassifier(tiny_lm, **plain).fit(TEXTS, LABELS))
 
 
 def test_a_share_is_a_share(tiny_lm, monkeypatch):
@@ -468,7 +455,7 @@ def test_a_file_of_unlabelled_texts(kind, tiny_lm, tmp_path):
     pd.DataFrame({'text': BAD * 4}).to_csv(file, index=False)
     given, listed = (TextClassifier(tiny_lm, unlabelled=u, lm_epochs=1, **QUICK) for u in (kind(file), BAD * 4))
     with pytest.warns(UserWarning, match='stage 2 is given'):
-        assert same(given.fit(TEXTS, LABELS), listed.fit(TEXTS, LABELS))
+        assert same_answers(given.fit(TEXTS, LABELS), listed.fit(TEXTS, LABELS))
 
 
 # --- both directions ---------------------------------------------------------------------------------------------------------------
@@ -491,17 +478,17 @@ def test_the_mean_of_both_directions(both, tiny_lm, backwards):
     assert both.predict(TEXTS).tolist() == both.classes_[both.predict_proba(TEXTS).argmax(1)].tolist() == both.classifier_.predict(TEXTS)
     assert [h['reads'] for h in both.history_] == ['forwards'] * len(alone[0].history_) + ['backwards'] * len(alone[1].history_)
     turned = TextClassifier([backwards, tiny_lm], **QUICK).fit(TEXTS, LABELS)
-    assert same(turned, both) and [r.backwards for r in turned.classifier_.readers] == [False, True], 'in either order'
+    assert same_answers(turned, both) and [r.backwards for r in turned.classifier_.readers] == [False, True], 'in either order'
 
 
 def test_both_are_saved_and_loaded_as_one(both, fitted, tmp_path):
     assert names_in(both.save(tmp_path / 'm')) == ['backwards', 'forwards']
     again = TextClassifier.load(tmp_path / 'm')
-    assert same(again, both) and again.history_ == both.history_ and again.get_params()['preset'] == 'tiny'
-    assert same(TextClassifier.load(str(again.save(tmp_path / 'm'))), both), 'over itself'
+    assert same_answers(again, both) and again.history_ == both.history_ and again.get_params()['preset'] == 'tiny'
+    assert same_answers(TextClassifier.load(str(again.save(tmp_path / 'm'))), both), 'over itself'
     assert load_classifier(tmp_path / 'm/backwards').backwards and not load_classifier(tmp_path / 'm/forwards').backwards
-    assert same(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted), 'one takes the place of two'
-    assert same(TextClassifier.load(both.save(tmp_path / 'm')), both), 'and two that of one'
+    assert same_answers(TextClassifier.load(fitted.save(tmp_path / 'm')), fitted), 'one takes the place of two'
+    assert same_answers(TextClassifier.load(both.save(tmp_path / 'm')), both), 'and two that of one'
     (tmp_path / 'm/thesis.tex').write_text('years of work')
     with pytest.raises(StageError, match='no part of a model'):
         both.save(tmp_path / 'm')

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import GOOD, TEXTS
+from helpers import LABELS, LEARNT, QUICK, TEXTS, same_answers
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
@@ -13,22 +13,8 @@ from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.estimator_targets import label_lists
 from ulmfit_nb.stages import StageError
 
-LABELS = ['good' if t.rsplit(' , ', 1)[0] in GOOD else 'bad' for t in TEXTS]
-QUICK = dict(preset='tiny', epochs=1, bs=8)
-
-
-@pytest.fixture(scope='module')
-def fitted(tiny_lm):
-    return TextClassifier(tiny_lm, preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False).fit(TEXTS, LABELS)
-
-
-def same(a, b):
-    return np.array_equal(a.predict_proba(TEXTS), b.predict_proba(TEXTS)) and np.array_equal(a.predict(TEXTS), b.predict(TEXTS))
-
-
 LISTS = [(['good'] if l == 'good' else []) + (['early'] if i % 3 else []) for i, l in enumerate(LABELS)]
 MATRIX = pd.DataFrame({'good': [x == 'good' for x in LABELS], 'early': [i % 3 > 0 for i in range(40)]})
-LEARNT = dict(preset='tiny', epochs=25, lr=0.05, bs=8, drop_mult=0.1, hold_out=False)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +35,7 @@ def test_several_labels_learnt_in_the_order_of_the_columns(tiny_lm, tmp_path):
     assert p.shape == said.shape == (40, 2) and not np.allclose(p.sum(1), 1) and ((p > 0.5) == said).all()
     assert (said[:, 0] == MATRIX['good']).mean() > 0.8 and 0 <= model.score(TEXTS, MATRIX) <= 1
     again = TextClassifier.load(model.save(tmp_path / 'm'))
-    assert same(again, model) and again.multi_label and again.classes_.tolist() == ['good', 'early']
+    assert same_answers(again, model) and again.multi_label and again.classes_.tolist() == ['good', 'early']
     raw = TextClassifier.load(save_pretrained(model.save(tmp_path / 'n'), tmp_path / 'raw'))
     assert raw.multi_label and raw.predict(TEXTS).shape == (40, 2)
 
@@ -88,7 +74,7 @@ def test_texts_to_choose_the_epoch_by(tiny_lm, tmp_path):
     losses = [h['valid_loss'] for h in pair.history_]
     p = pair.predict_proba(TEXTS[30:])[np.arange(10), [int(x == 'good') for x in wrong]]
     assert -np.log(p).mean() == pytest.approx(min(losses), rel=1e-3) and losses[-1] > min(losses)
-    assert same(pair, data) and pair.fitted_[0].config['settings']['best_epoch'] and pair.history_[0]['seen'] == 30
+    assert same_answers(pair, data) and pair.fitted_[0].config['settings']['best_epoch'] and pair.history_[0]['seen'] == 30
     stopped = TextClassifier(tiny_lm, early_stopping=1, **options).fit(TEXTS[:30], LABELS[:30], eval_set=(TEXTS[30:], wrong))
     assert 3 < len(stopped.history_) < len(pair.history_)
 

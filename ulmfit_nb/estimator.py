@@ -46,6 +46,13 @@ class StageSettings(BaseEstimator):
 # %% ../nbs/15_estimator.ipynb #529af08b
 class TextEstimator(StageSettings):
     "What estimators of texts have in common."
+    def fit(self, texts, labels, sample_weight=None, eval_set=None) -> 'TextEstimator':
+        "Learn from `texts` and as many `labels`. Raises `ValueError` for what can't be used."
+        data, valid, classes = to_learn(self, texts, labels, eval_set, sample_weight)
+        with work_folder(self.work_dir) as work:
+            adopt(self, fit_stages(self, data, work, valid, sample_weight), classes)
+        return self
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
@@ -64,13 +71,6 @@ class TextEstimator(StageSettings):
 # %% ../nbs/15_estimator.ipynb #de858631
 class TextClassifier(ReportMixin, OnnxMixin, ClassifierMixin, TextEstimator):
     "ULMFiT as a scikit-learn estimator: texts and labels in, labels out. Its arguments are those of `StageSettings`."
-    def fit(self, texts, labels, sample_weight=None, eval_set=None) -> 'TextClassifier':
-        "Learn from `texts` and as many `labels`. Raises `ValueError` for what can't be used."
-        data, valid, classes = to_learn(self, texts, labels, eval_set, sample_weight)
-        with work_folder(self.work_dir) as work:
-            adopt(self, fit_stages(self, data, work, valid, sample_weight), classes)
-        return self
-
     def predict_proba(self, texts) -> np.ndarray:
         "Probabilities (texts, classes), in the order of `classes_`."
         check_is_fitted(self)
@@ -322,10 +322,7 @@ class TextRegressor(RegressorMixin, TextEstimator):
     def fit(self, texts, y, sample_weight=None, eval_set=None) -> 'TextRegressor':
         "Learn from `texts` and as many numbers. Raises `ValueError` for what can't be used."
         if self.multi_label: raise ValueError('multi_label is about classes, and these are numbers.')
-        data, valid, _ = to_learn(self, texts, y, eval_set, sample_weight)
-        with work_folder(self.work_dir) as work:
-            adopt(self, fit_stages(self, data, work, valid, sample_weight), None)
-        return self
+        return super().fit(texts, y, sample_weight, eval_set)
 
     def predict(self, texts) -> np.ndarray:
         "A number for each text: (texts,)."
