@@ -15,6 +15,7 @@ from torch import nn
 
 from .awd_lstm import AWDLSTM, AWDLSTMConfig, fit_state
 from .checkpoint import load_weights, model_tensors
+from .extras import import_extra
 from .files import atomic_write
 from .stages import Stage, StageError
 
@@ -39,12 +40,7 @@ def _names(n_layers: int) -> list[str]: return [f'{part}{i}' for i in range(n_la
 def _flat(state: list) -> list: return [part for layer in state for part in layer]
 
 # %% ../nbs/appendix/onnx_engine.ipynb #e2ab3f15
-def _needed():
-    "ONNX Runtime and onnx, or a sentence on how to get them."
-    try: import onnx, onnxruntime
-    except ImportError as e:
-        raise ImportError(f"{e.name} is not installed: pip install 'ulmfit-nb[onnx]'.") from None
-    return onnx, onnxruntime
+def _needed(): return import_extra('onnx', 'onnx', 'onnxruntime')
 
 def write_graph(encoder: AWDLSTM, path: Path):
     "Trace the encoder into an ONNX file: any number of rows, any number of tokens."

@@ -10,17 +10,13 @@ import threading
 from typing import Annotated
 
 from .classifier import Classifier
+from .extras import import_extra
 from .prediction_files import RowPredictor
 
 # %% ../nbs/appendix/service.ipynb #b3cc5de4
 LONGEST = 100_000   # letters of a text
 
-def _needed():
-    "FastAPI and uvicorn, or a sentence on how to get them."
-    try: import fastapi, uvicorn
-    except ImportError as e:
-        raise ImportError(f"{e.name} is not installed: pip install 'ulmfit-nb[serve]'.") from None
-    return fastapi, uvicorn
+def _needed(): return import_extra('serve', 'fastapi', 'uvicorn')
 
 # %% ../nbs/appendix/service.ipynb #3a9c012c
 def create_app(
