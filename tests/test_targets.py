@@ -103,6 +103,12 @@ def test_no_threshold_is_better(pairs, k):
     assert f1(t) >= f1(k / 6) if there.sum() >= 5 else t == 0.5
 
 
+def test_no_threshold_falls_between_equals():
+    "All of one probability are said, or none: counting only the first of them would promise too much."
+    p, there = np.array([0.9] * 4 + [0.5] * 6), np.array([True] * 5 + [False] * 5)
+    assert best_threshold(p, there) == pytest.approx(0.7)
+
+
 # --- weights
 
 
