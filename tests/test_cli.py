@@ -22,7 +22,6 @@ import ulmfit_nb.cli as cli
 from ulmfit_nb import demo, prediction_files, service, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import NAMED
 
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
@@ -60,10 +59,9 @@ def test_it_says_which_version_it_is():
 
 
 def test_every_option_is_explained():
-    "What --help says: a line for each command, a text for each option, and the presets that there are."
+    "What --help says: a line for each command, a text for each option."
     for name, command in typer.main.get_command(app).commands.items():
         assert command.help and all(p.help for p in command.params if p.name != 'help'), name
-    assert {p.value for p in cli.Preset} == set(PRESETS)
 
 
 def test_the_chapter_shows_what_help_says():
@@ -83,6 +81,23 @@ def test_stages(made):
         assert json.loads((folder / name / 'config.json').read_text())['stage'] == stage
         assert {p.name for p in (folder / name).iterdir()} == {'config.json', 'vocab.json', 'model.safetensors', 'history.json'}
     assert json.loads((folder / 'clas/config.json').read_text())['classes'] == ['thumbs down', 'thumbs up']
+
+
+@pytest.mark.parametrize('target, labels', [('multi-label', [['dull', 'long'], [], ['long']]), ('number', [1, 2.5, 4])])
+def test_what_labels_are(made, tmp_path, target, labels):
+    "Lists and numbers, from a look at the table to a prediction; of what is no class there is no report."
+    folder, _ = made
+    rows = [{'text': f'a film of {i} parts', 'label': labels[i % 3]} for i in range(30)]
+    (tmp_path / 'in.jsonl').write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    read, kind = ('--data', tmp_path / 'in.jsonl'), ('--target', target)
+    assert ('long 20' if target == 'multi-label' else '2.5 10') in run('check', *read, *kind, '--lm', folder / 'lm', '--no-minutes')
+    run('classify', *read, *kind, '--lm', folder / 'lm', '--preset', 'tiny', '--epochs', 1, '--bs', 8, '--out', tmp_path / 'out')
+    assert json.loads((tmp_path / 'out/config.json').read_text())['target']['kind'] == target
+    assert len(run('predict', '--model', tmp_path / 'out', 'a film of 3 parts').splitlines()) == 2
+    assert 'a report is of classes, one a text' in run('evaluate', '--model', tmp_path / 'out', *read, ok=False)
+    if target == 'multi-label':
+        for command in (('check', '--lm', folder / 'lm'), ('classify', '--out', tmp_path / 'no')):
+            assert 'has several labels' in run(*command, *read, ok=False)
 
 
 def test_predict_from_arguments_stdin_and_file(made):

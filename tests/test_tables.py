@@ -1,5 +1,7 @@
 "Tables and folders: texts and labels from each kind of file, and what can't be read is named."
 
+import json
+
 import pandas as pd
 import pytest
 from helpers import refuse
@@ -185,11 +187,20 @@ def test_names_and_labels_with_blanks_around_them(tmp_path):
     assert data.classes == ['neg', 'pos', 'pos ']
 
 
-@pytest.mark.parametrize('kind', ['jsonl', 'parquet'])
+@pytest.mark.parametrize('kind', ['csv', 'jsonl', 'parquet'])
 def test_lists_of_labels(kind, tmp_path):
     path, frame = tmp_path / f'in.{kind}', pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [['late', 'broken'], [], ['late']]})
-    frame.to_parquet(path) if kind == 'parquet' else frame.to_json(path, orient='records', lines=True)
-    data = load_data(path)
+    match kind:
+        case 'csv':  # a list as its JSON
+            frame.assign(label=frame['label'].map(json.dumps)).to_csv(path, index=False)
+        case 'jsonl':
+            frame.to_json(path, orient='records', lines=True)
+        case 'parquet':
+            frame.to_parquet(path)
+    if kind != 'csv':  # there, two texts have the same label
+        with refuse('text 0 has several labels', 'multi_label=True'):
+            load_data(path)
+    data = load_data(path, multi_label=True)
     assert data.labels == [['late', 'broken'], [], ['late']] and data.classes is None and data.names == data.labels
     assert repr(data) == 'TextData(3 texts: 1 broken, 2 late)' and data.select([1]).labels == [[]]
     assert data.fingerprint != TextData(data.texts, [['late'], [], ['late']]).fingerprint
@@ -202,4 +213,12 @@ def test_lists_of_labels(kind, tmp_path):
 @pytest.mark.parametrize('labels', [[['a'], 'b'], [['a'], None], [['a'], ['b', None]], [['a'], ['']]])
 def test_lists_and_what_is_none(labels):
     with refuse('table: the labels of text 1 are', '[] for none'):
-        from_table(pd.DataFrame({'text': ['a', 'b'], 'label': labels}))
+        from_table(pd.DataFrame({'text': ['a', 'b'], 'label': labels}), multi_label=True)
+
+
+def test_lists_are_asked_of_files_alone(tmp_path):
+    (tmp_path / 'good').mkdir()
+    (tmp_path / 'good/1.txt').write_text('fine')
+    for source in (tmp_path, 'subjectivity'):
+        with refuse('one label each'):
+            load_data(source, multi_label=True)

@@ -163,8 +163,9 @@ def check_present(
         if is_missing(label) or label == '':
             raise DataError(f'{where}: text {i} has no label. Drop that row, or label it.')
         if isinstance(label, list | tuple | set | dict | np.ndarray):
-            raise DataError(f'{where}: text {i} has several labels, {label!r}. Give one label to each text, '
-                            "or train with target='multi-label' (TextClassifier: multi_label=True).")
+            raise DataError(f'{where}: text {i} has several labels, {label!r}. Give one label to each text; '
+                            "or read them with load_data(…, multi_label=True) and train with target='multi-label' "
+                            '(TextClassifier: multi_label=True).')
 
 # %% ../nbs/appendix/data_checks.ipynb #d9d23085
 def check_labels(

@@ -151,11 +151,13 @@ def load_data(
     sep: str=None,            # of a file: what separates fields, as in `read_columns`
     encoding: str=None,       # of a file, or of those in a folder: how letters became bytes, likewise
     quoting: str | int=None,  # of a file: whether quotation marks quote, likewise
+    multi_label: bool=False,  # of a file: a text has a list of labels, as in `from_table`
 ) -> TextData:            # several splits keep labels if all have them; raises `DataError` for what can't be used
     "Read texts and labels from wherever they are."
     _check_source(source)
     reading = dict(sep=sep, encoding=encoding, quoting=quoting)
-    parts = [_load_split(source, s, text, label, reading) for s in split_parts(source, split)]
+    columns = dict(text=text, label=label, multi_label=multi_label)
+    parts = [_load_split(source, s, columns, reading) for s in split_parts(source, split)]
     if len(parts) == 1: return parts[0]
     texts = [t for p in parts for t in p.texts]
     if any(p.labels is None for p in parts): return TextData(texts)
@@ -175,12 +177,14 @@ def _check_source(source):
                     f'{mend}.')
 
 # %% ../nbs/appendix/sources.ipynb #c4b6d675
-def _load_split(source, split, text, label, reading):
+def _load_split(source, split, columns, reading):
     "`load_data` for a single split."
-    if set_named(source): return _load_named(source, split, text, label)
-    path = part_of(source, split)
+    path = None if set_named(source) else part_of(source, split)
+    if columns['multi_label'] and (path is None or path.is_dir()):
+        raise DataError(f'{source}: its texts have one label each. Leave multi_label out, or give a file with lists.')
+    if path is None: return _load_named(source, split, columns['text'], columns['label'])
     if path.is_dir(): return from_folder(path, reading['encoding'])
-    return from_table(read_columns(path, **reading), text, label, str(path))
+    return from_table(read_columns(path, **reading), **columns, where=str(path))
 
 def _load_named(name, split, text, label):
     "`load_data` for a single split of a named set."

@@ -6,8 +6,7 @@
 __all__ = ['read_table', 'join_fields', 'from_table', 'from_folder']
 
 # %% ../nbs/appendix/tables.ipynb #f652bbc0
-import warnings
-
+import json, warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -96,13 +95,21 @@ def say_blanks(labels: list, where: str):
                       'Take the blanks out of the file if they mean one.', stacklevel=5)
 
 # %% ../nbs/appendix/tables.ipynb #9c20fd63
-def check_lists(labels: list, where: str) -> list[list]:   # one a text; some are lists. Raises `DataError` for others
-    "Several labels a text: a list of names, perhaps an empty one."
-    for i, names in enumerate(labels):
-        if not isinstance(names, list | tuple | np.ndarray) or any(is_missing(n) or n == '' for n in names):
-            raise DataError(f'{where}: the labels of text {i} are {names!r}, where other texts have a list. '
-                            'Write [name] for one, [] for none.')
-    return [list(names) for names in labels]
+def label_lists(labels: list, where: str) -> list[list]:   # one a text; raises `DataError` for what is no list of names
+    "Several labels a text: a list of names, perhaps an empty one; in a text file, as JSON writes it."
+    found = [_as_list(label) for label in labels]
+    for i, names in enumerate(found):
+        if names is None or any(is_missing(n) or n == '' for n in names):
+            raise DataError(f'{where}: the labels of text {i} are {labels[i]!r}, where a list of names is due. '
+                            'Write ["name"] for one, [] for none.')
+    return found
+
+def _as_list(label) -> list | None:
+    "A list from a field; None if there is none in it."
+    if isinstance(label, list | tuple | np.ndarray): return list(label)
+    try: names = json.loads(label) if isinstance(label, str) else None
+    except ValueError: return None
+    return names if isinstance(names, list) else None
 
 # %% ../nbs/appendix/tables.ipynb #db4c2a1b
 def from_table(
@@ -111,13 +118,14 @@ def from_table(
     label='label',       # the column of labels; None, or no column `label`: unlabelled
     where='table',       # what to call it in an error
     names=None,          # what the labels 0, 1, 2 … mean; None: labels are their own names
+    multi_label: bool=False,   # a text has a list of labels
 ) -> TextData:           # lists of labels stay lists; raises `DataError` for a missing column or bad values
     "The texts and labels in a table."
     texts = read_texts(frame, text, where)
     if label is None or label == 'label' and find_column(frame, label) is None: return TextData(texts)
     labels = read_labels(frame, label, where)
     if all(not is_missing(l) and str(l) == '-1' for l in labels): return TextData(texts)
-    if any(isinstance(l, list | np.ndarray) for l in labels): return TextData(texts, check_lists(labels, where))
+    if multi_label: return TextData(texts, label_lists(labels, where))
     check_present(labels, len(texts), where)
     say_blanks(labels, where)
     if names is None: return TextData(texts, *encode_labels(labels))

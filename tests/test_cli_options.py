@@ -1,0 +1,24 @@
+"The options of commands: what they offer is what the library takes, and each says what it is."
+
+from typing import get_args
+
+from ulmfit_nb import cli_options as options
+from ulmfit_nb.onnx_engine import FILES
+from ulmfit_nb.precision import PRECISIONS
+from ulmfit_nb.settings import PRESETS
+from ulmfit_nb.targets import TARGETS
+
+
+def test_choices_are_those_of_the_library():
+    given = {options.Preset: PRESETS, options.Precision: PRECISIONS, options.Target: TARGETS, options.Engine: ['torch', *FILES]}
+    assert all({choice.value for choice in choices} == set(names) for choices, names in given.items())
+
+
+def test_every_option_says_what_it_is():
+    named = {name: getattr(options, name) for name in options.__all__ if get_args(getattr(options, name))}
+    assert len(named) > 25 and all(get_args(option)[1].help for option in named.values())
+
+
+def test_a_file_is_read_as_was_said():
+    assert options.reading(None, None, None) == {'sep': None, 'encoding': None, 'quoting': None}
+    assert options.reading(';', 'cp1252', options.Quoting.none) == {'sep': ';', 'encoding': 'cp1252', 'quoting': 'none'}
