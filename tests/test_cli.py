@@ -271,13 +271,13 @@ def test_a_precision_that_there_is_not_is_refused(command, tmp_path):
 
 
 def test_models_go_by_name(made, tmp_path, monkeypatch):
-    "--lm takes the name of a model that ships, and is wiki-small when nothing is said; --model takes one too."
+    "--lm takes the name of a model that ships, and is film-small when nothing is said; --model takes one too."
     folder, _ = made
     monkeypatch.setattr(stages, 'PRETRAINED', tmp_path / 'ships')
-    save_pretrained(folder / 'lm', tmp_path / 'ships/wiki-small')
+    save_pretrained(folder / 'lm', tmp_path / 'ships/film-small')
     save_pretrained(folder / 'lm', tmp_path / 'ships/other')
     save_pretrained(folder / 'clas', tmp_path / 'ships/verdicts')
-    for name, lm in (('a', []), ('b', ['--lm', 'wiki-small']), ('c', ['--lm', 'other'])):
+    for name, lm in (('a', []), ('b', ['--lm', 'film-small']), ('c', ['--lm', 'other'])):
         run('fine-tune', *lm, '--data', 'subjectivity', '--out', tmp_path / name, *SMALL)
     a, b, c = (json.loads((tmp_path / n / 'config.json').read_text()) for n in 'abc')
     assert (

@@ -193,12 +193,12 @@ def test_unlabelled(tiny_lm, tmp_path):
 
 
 def test_the_default_language_model(tiny_lm, tmp_path, monkeypatch):
-    "It ships under the name wiki-small. A checkout that has lost it says so."
+    "It ships under the name film-small. A checkout that has lost it says so."
     monkeypatch.setattr(stages, 'PRETRAINED', tmp_path)
-    with pytest.raises(StageError, match=r'wiki-small: no such directory, and no model of that name ships \(none does\)'):
+    with pytest.raises(StageError, match=r'film-small: no such directory, and no model of that name ships \(none does\)'):
         TextClassifier(**QUICK).fit(TEXTS, LABELS)
-    save_pretrained(tiny_lm, tmp_path / 'wiki-small')
-    assert same_answers(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'wiki-small', **QUICK).fit(TEXTS, LABELS))
+    save_pretrained(tiny_lm, tmp_path / 'film-small')
+    assert same_answers(TextClassifier(**QUICK).fit(TEXTS, LABELS), TextClassifier(tmp_path / 'film-small', **QUICK).fit(TEXTS, LABELS))
 
 
 def test_wrong_settings(tiny_lm, tmp_path):
@@ -310,7 +310,7 @@ def test_a_save_that_fails_leaves_the_one_before(fitted, tmp_path, monkeypatch):
 def test_a_language_model_that_has_gone_is_no_part_of_what_is_kept(fitted, tmp_path):
     moved = pickle.loads(pickle.dumps(fitted)).set_params(lm=tmp_path / 'gone', epochs=np.int64(25))
     again = TextClassifier.load(moved.save(tmp_path / 'm'))
-    assert again.lm == 'wiki-small' and again.epochs == 25 and same_answers(again, fitted)
+    assert again.lm == 'film-small' and again.epochs == 25 and same_answers(again, fitted)
 
 
 @pytest.mark.parametrize('labels', [['p', 'n', np.nan, np.nan], ['p', None, 'n', 'p'], pd.Series(['p', 'n', None, 'p'])])

@@ -84,7 +84,7 @@ def run_pretrain(
 # %% ../nbs/18_command_line.ipynb #807d5091
 @app.command('fine-tune')
 def run_fine_tune(
-    out: Out, lm: From='wiki-small', data: Data='subjectivity', split: Split='train', preset: Size=Preset.small,
+    out: Out, lm: From='film-small', data: Data='subjectivity', split: Split='train', preset: Size=Preset.small,
     text: TextCol='text', max_tokens: Tokens=None,
     epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
     seed: Seed=0, workers: Workers=0, precision: Digits=Precision.auto,
@@ -106,7 +106,7 @@ def run_fine_tune(
 # %% ../nbs/18_command_line.ipynb #cd1d070b
 @app.command()
 def classify(
-    out: Out, lm: From='wiki-small', data: Data='subjectivity', split: Split='train',
+    out: Out, lm: From='film-small', data: Data='subjectivity', split: Split='train',
     valid: Annotated[str | None, typer.Option(
         help='Data to validate on, or a split of the same named set. Default: a tenth of the data.')]=None,
     preset: Size=Preset.small, text: TextCol='text', label: LabelCol='label',
@@ -225,7 +225,7 @@ def lab(
 # %% ../nbs/appendix/command_line_judging.ipynb #4480d7d0
 @app.command('check')
 def check_data(
-    data: Data, split: Split='train', text: TextCol='text', label: LabelCol='label', lm: From='wiki-small',
+    data: Data, split: Split='train', text: TextCol='text', label: LabelCol='label', lm: From='film-small',
     target: Learnt=Target.single_label, preset: Size=Preset.small,
     minutes: Annotated[bool, typer.Option(help='Measure how long training would take: a few seconds.')]=True,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,

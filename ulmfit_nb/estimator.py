@@ -22,7 +22,7 @@ class StageSettings(BaseEstimator):
     "The arguments of `TextClassifier` and `TextRegressor`. Stored as they are given, and looked at by `fit`."
     def __init__(
         self,
-        lm='wiki-small',                # language model: its name, directory, or owner/name on the hub; or a pair
+        lm='film-small',                # language model: its name, directory, or owner/name on the hub; or a pair
         unlabelled=None,                # texts for stage 2, or a file of them; None: by a rule; False: no stage 2
         preset: str='small',            # tiny, small, laptop or paper: the settings of stages 2 and 3
         lm_epochs: int | None=None, lm_lr: float | None=None,   # of stage 2; None here and below: what the preset says

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .baselines import count_words, standard_error
 from .data import DataError, TextData, check_texts, encode_labels
 from .data_checks import check_labelled
-from .targets import SingleLabel
+from .targets import SingleLabel, class_figures
 
 # %% ../nbs/appendix/report.ipynb #d7af5d3b
 def calibration(
@@ -120,20 +120,19 @@ def evaluate(
         raise DataError(f'{len(probabilities)} verdicts for {len(labels)} labels. Give one label to each text.')
     verdicts = probabilities.argmax(1)
     table = confusion(labels, verdicts, len(classes))
-    accuracy, macro = scores(labels, verdicts)
+    compared = counted is not None and scores(labels, np.asarray(counted), classes)
     there, told = table.sum(1), table.sum(0)
     error, groups = calibration(probabilities, labels)
     temperature = fit_temperature(probabilities, labels)
     return Report(
-        classes=list(classes), n=len(labels), accuracy=accuracy, macro_f1=macro,
-        recall={c: float(table[i, i] / there[i]) for i, c in enumerate(classes) if there[i]},
+        classes=list(classes), n=len(labels), **scores(labels, verdicts, classes),
         precision={c: float(table[i, i] / told[i]) for i, c in enumerate(classes) if told[i]},
         support={c: int(n) for c, n in zip(classes, there)}, confusion=table.tolist(),
         calibration_error=float(error), calibration=groups, temperature=temperature,
         cooled_error=float(calibration(cooled(probabilities, temperature), labels)[0]),
         answered=answered(probabilities, labels),
         errors=worst_errors(probabilities, labels, classes, texts, n_errors) if texts is not None else [],
-        counted=None if counted is None else dict(zip(('accuracy', 'macro_f1'), scores(labels, np.asarray(counted)))))
+        counted={k: compared[k] for k in ('accuracy', 'macro_f1')} if compared else None)
 
 # %% ../nbs/appendix/report.ipynb #fd6518d4
 def confusion(labels: np.ndarray, verdicts: np.ndarray, n_class: int) -> np.ndarray:
@@ -141,11 +140,10 @@ def confusion(labels: np.ndarray, verdicts: np.ndarray, n_class: int) -> np.ndar
     from sklearn.metrics import confusion_matrix
     return confusion_matrix(labels, verdicts, labels=range(n_class))
 
-def scores(labels: np.ndarray, verdicts: np.ndarray) -> tuple[float, float]:
-    "Accuracy and macro F1, over the classes that occur."
-    from sklearn.metrics import f1_score
-    macro = f1_score(labels, verdicts, labels=np.unique(labels), average='macro', zero_division=0)
-    return float((labels == verdicts).mean()), float(macro)
+def scores(labels: np.ndarray, verdicts: np.ndarray, classes: list[str]) -> dict:
+    "Accuracy, and macro-F1 and recalls of the classes that occur."
+    there, said = (np.eye(len(classes), dtype=bool)[x] for x in (labels, verdicts))
+    return {'accuracy': float((labels == verdicts).mean())} | class_figures(there, said, classes)
 
 def worst_errors(probabilities, labels, classes, texts, n) -> list[dict]:
     "The mistakes that the classifier was surest of."
