@@ -18,6 +18,7 @@ from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import read_config
 
 ROOT = Path(__file__).parent.parent
+LMS = (TextClassifier().lm, 'wiki-small')
 
 
 def measure(
@@ -25,7 +26,7 @@ def measure(
     labels: Annotated[int, Option(help='how many')] = 500,
     test: Annotated[int, Option(help='test texts at most, the same for all points of a set')] = 2500,
     seeds: Annotated[list[int], Option(help='of the draw of labels and of everything else')] = (0, 1, 2, 3, 4),
-    lms: Annotated[list[str], Option(help="language models; the first default is the estimator's")] = (TextClassifier().lm, 'wiki-small'),
+    lms: Annotated[list[str], Option(help="language models; the first default is the estimator's")] = LMS,
     results: Annotated[Path, Option(help='directory of the record')] = ROOT / 'results',
 ):
     "Fit, score, record."
