@@ -65,10 +65,11 @@ def rows_in(
         except DataError: raise
         except ValueError as e: raise DataError(f'{where}: {e}. Give a JSON object a line.') from None
 
-def rows_of_table(table) -> Iterator[dict]:   # a pandas DataFrame or a pyarrow Table
+def rows_of_table(table) -> Iterator[dict]:   # a pandas DataFrame, a pyarrow Table, or a batch of one
     "The rows of a table; None where a value is missing."
-    rows = table.to_pylist() if hasattr(table, 'to_pylist') else table.to_dict('records')
-    return ({k: None if is_missing(v) else v for k, v in row.items()} for row in rows)
+    for part in table.to_batches(1024) if hasattr(table, 'to_batches') else [table]:
+        rows = part.to_pylist() if hasattr(part, 'to_pylist') else part.to_dict('records')
+        yield from ({k: None if is_missing(v) else v for k, v in row.items()} for row in rows)
 
 # %% ../nbs/appendix/prediction_files.ipynb #017b8244
 def iter_rows(
