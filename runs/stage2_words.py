@@ -1,4 +1,4 @@
-"""Stage 2 on few sentences: which words should it know? A record of classifiers on 100 labels, results/stage2_words.json: python runs/stage2_words.py"""
+"""Stage 2 on few texts: which words should it know? A record of classifiers, results/stage2_words_DATA.json: python runs/stage2_words.py"""
 
 import json
 import tempfile
@@ -31,10 +31,12 @@ QUIET = RunOptions(progress_bar=False)
 
 
 def vocabularies(old: Vocab, read: list[list[str]], all_of_them: list[list[str]], settings) -> dict[str, Vocab]:
-    "The words that stage 2 may know: of the sentences that it reads, of all there are, or those it knew before."
+    "The words that stage 2 may know: of the texts that it reads, of all there are, those it knew before, or the first and the third."
+    own = Vocab.build(read, settings.min_freq, settings.max_vocab)
     return {
-        'their own': Vocab.build(read, settings.min_freq, settings.max_vocab),
-        'those of all sentences': Vocab.build(all_of_them, settings.min_freq, settings.max_vocab),
+        'their own': own,
+        'their own and those it had': Vocab([*own.words, *(word for word in old.words if word not in own)]),
+        'those of all texts': Vocab.build(all_of_them, settings.min_freq, settings.max_vocab),
         'those it had': old,
     }
 
@@ -59,17 +61,18 @@ def unknown(vocab: Vocab, docs: list[list[str]]) -> float:
 
 
 def measure(
-    lm: Annotated[str, Option(help='the language model to start from')] = 'wiki-small',
-    texts: Annotated[int, Option(help='sentences that stage 2 reads')] = 1000,
+    data: Annotated[str, Option(help='a set that has the splits train and validation')] = 'subjectivity',
+    lm: Annotated[str, Option(help='the language model to start from')] = 'film-small',
+    texts: Annotated[int, Option(help='texts of the training split that stage 2 reads')] = 1000,
     labels: Annotated[int, Option(help='labels that stage 3 gets')] = 100,
     seeds: Annotated[int, Option(help='draws of the labels')] = 5,
-    most: Annotated[int | None, Option(help='sentences to be told; default: all of the validation split')] = None,
+    most: Annotated[int | None, Option(help='texts to be told; default: all of the validation split')] = None,
     out: Annotated[Path | None, Option(help='directory of the models; default: a temporary one')] = None,
     results: Annotated[Path, Option(help='directory of the record')] = ROOT / 'results',
 ):
     "Stage 2 with each vocabulary and none, then stage 3 on several draws of labels, told on the validation split."
     tuning, training = recipe('small').fine_tune, recipe('small').train_classifier
-    train, valid = load_data('subjectivity'), load_data('subjectivity', 'validation')
+    train, valid = load_data(data), load_data(data, 'validation')
     valid = valid.select(range(0, len(valid), len(valid) // (most or len(valid))))
     tokens, unread = (list(Tokenizer().map(d.texts)) for d in (train, valid))
     source = load_lm(lm)
@@ -87,9 +90,9 @@ def measure(
             rows.append({'name': name, 'words': len(vocab), 'unknown': unknown(vocab, unread), 'accuracy': accuracies})
             print(json.dumps(rows[-1]), flush=True)
     return record(
-        results / 'stage2_words.json',
+        results / f'stage2_words_{data}.json',
         'python runs/stage2_words.py',
-        {'lm': Path(lm).name, 'data': 'subjectivity', 'texts': texts, 'labels': labels, 'told': len(valid), 'rows': rows},
+        {'lm': Path(lm).name, 'data': data, 'texts': texts, 'labels': labels, 'told': len(valid), 'rows': rows},
     )
 
 
