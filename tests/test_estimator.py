@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import ulmfit_nb.estimator as estimator
-from ulmfit_nb import TextClassifier, fine_tune, load_classifier, pretrain, save_pretrained, stages, train_classifier
+from ulmfit_nb import TextClassifier, classifier_training, fine_tune, load_classifier, pretrain, save_pretrained, stages, train_classifier
 from ulmfit_nb.data import DataError, TextData, Tokens, label_codes
 from ulmfit_nb.estimator import ENOUGH, folder_for, n_words, rows_for, stage_2_texts
 from ulmfit_nb.settings import PRESETS, override
@@ -406,12 +406,12 @@ def test_numbers_of_numpy_are_settings(tiny_lm):
 
 def test_a_share_is_a_share(tiny_lm, monkeypatch):
     seen = []
-    real = estimator.train_classifier
-    monkeypatch.setattr(estimator, 'train_classifier', lambda lm, train, out, valid, *a: seen.append((train, valid)) or real(lm, train, out, valid, *a))
+    real = classifier_training.prepare_data
+    monkeypatch.setattr(classifier_training, 'prepare_data', lambda *a: seen.append(real(*a)) or seen[-1])
     for share in (True, 0.1, 0.3, False):
         TextClassifier(tiny_lm, hold_out=share, **QUICK).fit(TEXTS, LABELS)
-    assert [(len(a), len(b)) for a, b in seen] == [(36, 4), (36, 4), (28, 12), (40, 40)]
-    assert seen[0][1].texts == seen[1][1].texts and not set(seen[2][0].texts) & set(seen[2][1].texts)
+    assert [(len(ready.train), len(ready.valid)) for ready in seen] == [(36, 4), (36, 4), (28, 12), (40, 40)]
+    assert seen[0].valid.texts == seen[1].valid.texts and not set(seen[2].train.texts) & set(seen[2].valid.texts)
 
 
 def test_the_callers_random_numbers(tiny_lm, tmp_path):

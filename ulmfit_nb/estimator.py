@@ -100,7 +100,7 @@ from .setting_checks import check_settings
 from .settings import ClassifierSettings, FineTuneSettings, override, recipe
 from .sources import TextSource
 from .stages import read_config, save_stage
-from .targets import TARGETS, MultiLabel, set_aside
+from .targets import MultiLabel
 from .training import RunOptions
 
 # %% ../nbs/appendix/estimator_stages.ipynb #14fc27ad
@@ -132,18 +132,7 @@ def stage_settings(est: TextEstimator) -> tuple[FineTuneSettings, ClassifierSett
     return (override(stages.fine_tune, epochs=est.lm_epochs, lr=est.lm_lr, seed=est.seed),
             override(stages.train_classifier, epochs=est.epochs, lr=est.lr, bs=est.bs, drop_mult=est.drop_mult,
                      seed=est.seed, target=target_name(est), class_weight=est.class_weight,
-                     early_stopping=est.early_stopping))
-
-# %% ../nbs/appendix/estimator_stages.ipynb #f1b71e25
-def held_out(est: TextEstimator, data: TextData, weights: np.ndarray | None) -> tuple:   # weights: of the texts
-    "What to learn from, what to watch progress by, and the weights of the first."
-    share = est.hold_out
-    if share is False or share is np.False_: return data, data, weights
-    kind = TARGETS[target_name(est)]
-    checked = kind.check(data, 'training texts')
-    y = kind.of(checked).encode(checked)
-    learn, ask = set_aside(y, est.seed, 0.1 if share is True or share is np.True_ else share)
-    return data.select(learn), data.select(ask), None if weights is None else weights[learn]
+                     early_stopping=est.early_stopping, hold_out=est.hold_out))
 
 # %% ../nbs/appendix/estimator_stages.ipynb #b0c05493
 def tuned_lm(lm: Path, texts: list[str], work: Path, settings: FineTuneSettings, options: RunOptions) -> Path:
@@ -154,13 +143,13 @@ def tuned_lm(lm: Path, texts: list[str], work: Path, settings: FineTuneSettings,
     with alone_in(folder_for(work, 'lm', *made_from)) as out: return fine_tune(lm, texts, out, settings, options)
 
 def trained_classifier(
-    lm: Path, train: TextData, valid: TextData, work: Path, settings: ClassifierSettings, options: RunOptions,
+    lm: Path, train: TextData, valid: TextData | None, work: Path, settings: ClassifierSettings, options: RunOptions,
     sample_weight: np.ndarray | None,
 ) -> Path:
     "Stage 3, unless it has been done already."
     lm_hash = read_config(lm)['sha256']['model.safetensors']
     weights = None if sample_weight is None else sample_weight.tolist()
-    made_from = lm_hash, settings.identity(), train.fingerprint, valid.fingerprint, train.classes, weights
+    made_from = lm_hash, settings.identity(), train.fingerprint, valid and valid.fingerprint, train.classes, weights
     with alone_in(folder_for(work, 'classifier', *made_from)) as out:
         return train_classifier(lm, train, out, valid, settings, options, sample_weight)
 
@@ -220,11 +209,10 @@ def fit_stages(
     lms = language_models(est.lm)
     texts = stage_2_texts(data.texts, est.unlabelled)
     training = replace(training, best_epoch=valid is not None)
-    train, weights = data, None if sample_weight is None else np.asarray(sample_weight, float)
-    if valid is None: train, valid, weights = held_out(est, data, weights)
+    weights = None if sample_weight is None else np.asarray(sample_weight, float)
     options = RunOptions(progress_bar=est.verbose)
     if texts is not None: lms = [tuned_lm(lm, texts, work, fine_tuning, options) for lm in lms]
-    return [trained_classifier(lm, train, valid, work, training, options, weights) for lm in lms]
+    return [trained_classifier(lm, data, valid, work, training, options, weights) for lm in lms]
 
 # %% ../nbs/appendix/estimator_stages.ipynb #59ac9383
 def unlabelled_texts(given) -> Iterable[str]:   # texts, or a path of a file or folder of them

@@ -73,8 +73,9 @@ def to_learn(est: BaseEstimator, texts, labels, eval_set, sample_weight=None) ->
     data, classes = labels_as_data(est, texts, labels)
     valid = eval_data(est, eval_set)
     settings = ClassifierSettings(
-        target=target_name(est), class_weight=est.class_weight, early_stopping=est.early_stopping)
-    prepare_data(data, data if valid is None and not est.hold_out else valid, settings, sample_weight)
+        target=target_name(est), class_weight=est.class_weight, early_stopping=est.early_stopping,
+        hold_out=est.hold_out)
+    prepare_data(data, valid, settings, sample_weight)
     return data, valid, classes
 
 # %% ../nbs/appendix/estimator_targets.ipynb #def02fdf

@@ -73,7 +73,7 @@ class FineTuneSettings(TrainSettings):
     max_tokens: int | None = None  # stop after the text in which there are so many
 
 # %% ../nbs/appendix/settings.ipynb #5f14002b
-NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping')   # a run without them is known again
+NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping', 'hold_out')   # a run without them is known again
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings(TrainSettings):
@@ -89,6 +89,7 @@ class ClassifierSettings(TrainSettings):
     class_weight: str | dict | None = None   # 'balanced', or class → weight; None: all texts count alike
     best_epoch: bool = False       # keep the weights of the epoch with the lowest validation loss, not the last
     early_stopping: int | None = None        # likewise, and end when it brought no gain for so many epochs
+    hold_out: bool | float = True  # a tenth, or this share, to validate on where no texts are given; False: those learnt from
 
     def __post_init__(self): check_settings(vars(self), **OF_A_CLASSIFIER)
 

@@ -278,10 +278,11 @@ def strata(y: np.ndarray) -> list[int]:   # encoded labels
 def set_aside(
     y: np.ndarray,      # (texts,) or (texts, classes) encoded labels
     seed: int,          # of the draw
-    share: float=0.1,   # of the texts, in (0, 1)
+    share: bool | float=True,   # of the texts, in (0, 1); True: a tenth
 ) -> tuple[list[int], list[int]]:  # places of the texts to learn from, and of the others
     "Set some texts aside, as many of each kind."
-    return tuple(part.texts for part in split_data(TextData(list(range(len(y))), strata(y)), share, seed))
+    return tuple(part.texts for part in split_data(
+        TextData(list(range(len(y))), strata(y)), 0.1 if isinstance(share, bool | np.bool_) else share, seed))
 
 # %% ../nbs/appendix/targets.ipynb #fc7c4ea0
 def kind_of(name: str, known: Target | None) -> type:
@@ -309,19 +310,20 @@ class Prepared(NamedTuple):
 # %% ../nbs/appendix/targets.ipynb #91c6b8f8
 def prepare_data(
     data: TextData,            # labelled; raises `DataError` for texts or labels that can't be used
-    valid: TextData | None,    # to validate on, likewise; None: a tenth of `data`
-    settings: ClassifierSettings=ClassifierSettings(),   # target, class_weight and seed are looked at
+    valid: TextData | None,    # to validate on, likewise; None: a part of `data`, by `hold_out`
+    settings: ClassifierSettings=ClassifierSettings(),   # target, class_weight, hold_out, seed are looked at
     sample_weight=None,        # how much each text of `data` counts; None: all alike
     known: Target=None,        # of a classifier to go on from; None: of the data
 ) -> Prepared:
     "Check labelled data, and set some of it aside."
     kind = kind_of(settings.target, known)
     data = kind.check(data, 'training texts')
-    valid = None if valid is None else kind.check(valid, 'validation texts')
+    if valid is None and not settings.hold_out: valid = data
+    elif valid is not None: valid = kind.check(valid, 'validation texts')
     fresh = kind.of(data)
     target = fresh if known is None else known
     y, w = target.encode(data), None if sample_weight is None else check_weights(sample_weight, len(data))
-    learn, ask = set_aside(y, settings.seed) if valid is None else (range(len(y)), None)
+    learn, ask = set_aside(y, settings.seed, settings.hold_out) if valid is None else (range(len(y)), None)
     ys = y[learn], y[ask] if valid is None else target.encode(valid)
     of_classes = None if settings.class_weight is None else class_weights(target, settings.class_weight, ys[0])
     of_texts = (None, None) if w is None else (w[learn], w[ask] if valid is None else None)
