@@ -13,6 +13,7 @@ import torch
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ulmfit_nb import fine_tune, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches, LMBatches
 from ulmfit_nb.checkpoint import model_tensors
@@ -106,6 +107,23 @@ def short_run(cut=None, checkpoint=None, plan=PLAN, every=3, model=None, how=Non
     except KeyboardInterrupt:
         return None
     return {k: v.detach().clone() for k, v in model_tensors(model).items()}, timeless(history)
+
+
+# --- stages that several processes carry out as one does: without dropout, with documents of several lengths
+
+TOGETHER = dict(bs=4, bptt=10, lr=0.02, drop_mult=0, progress_bar=False, every=2)
+LONGER = [' '.join(TEXTS[i : i + 1 + i % 4]) for i in range(39)]
+
+
+def stage_1(out, **how):
+    return pretrain(PROSE + TEXTS, out, emb_sz=12, n_hid=16, n_layers=2, epochs=2, min_freq=1, **TOGETHER | how)
+
+
+def three_stages(out):
+    "Stages 1, 2 and 3; the last of a run's batches has an odd number of documents."
+    tuned = fine_tune(stage_1(out / 'lm'), TEXTS, out / 'tuned', epochs=2, min_freq=1, **TOGETHER)
+    data = TextData(LONGER, REVIEWS.labels[:39], REVIEWS.classes)
+    train_classifier(tuned, data, out / 'classifier', epochs=1, class_weight='balanced', **TOGETHER | {'bs': 16, 'bptt': 5, 'lr': 0.003})
 
 
 def timeless(history):

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .distributed import from_rank_0, gather_shards, new_accelerator, own_shard, rank
 from .files import json_default, write_tensors
 from .precision import check_precision, choose_precision
 from .setting_checks import check_settings
@@ -246,7 +247,7 @@ class RunFile:
     "What a run does with its checkpoint and its clock."
     def put_back(self):
         "At the start of a phase: what a checkpoint in the middle of it kept."
-        if self.saved: restore(self, self.saved)
+        if self.saved: restore(self, own_shard(self.saved))
         self.saved = {}
         self.clock = time.perf_counter()
 
@@ -258,9 +259,11 @@ class RunFile:
 
     def save(self):
         "Write the checkpoint, if there is a file for it. In several processes, the first writes for all."
-        if not self.path or not self.accelerator.is_main_process: return
+        if not self.path: return
+        tensors = gather_shards(snapshot(self))
+        if rank(): return
         about = {'progress': vars(self.at), 'settings': self.identity}
-        write_tensors(self.path, snapshot(self), {k: json.dumps(v, default=json_default) for k, v in about.items()})
+        write_tensors(self.path, tensors, {k: json.dumps(v, default=json_default) for k, v in about.items()})
 
 # %% ../nbs/appendix/checkpoint.ipynb #fd8eab5b
 class RunState(RunFile):
@@ -275,17 +278,16 @@ class RunState(RunFile):
         checkpoint: str | Path | None=None,     # file to save to, and to go on from if it is there
         identity: dict | None=None,             # what must be the same for that
     ):
-        from accelerate import Accelerator
         self.task, self.settings, self.options = task, settings or self.usual, options
         self.path, self.identity = checkpoint, identity or {}
-        self.accelerator = Accelerator()
+        self.accelerator = new_accelerator()
         self.device = self.accelerator.device
         self.state = None
         self.loss = torch.zeros((), dtype=sum_dtype(self.device), device=self.device)   # of the epoch under way, summed
         self.at, self.saved = resume_from(checkpoint, self.identity, task.model)
         best = with_prefix(self.saved, 'best.')
         self.best = {k.removeprefix('best.'): v for k, v in best.items()}   # weights of the best epoch so far, if kept
-        self.at.precision = choose_precision(
-            options.precision, task.model, task.train.bs, self.device, self.at.precision)
+        self.at.precision = from_rank_0(
+            choose_precision, options.precision, task.model, task.train.bs, self.device, self.at.precision)
 
     def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, enabled=self.at.precision == 'bf16')

@@ -105,6 +105,9 @@ class PoolingClassifier(nn.Module):
         pooled = pool.result()
         return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
 
+# %% ../nbs/appendix/classifier_documents.ipynb #di000100
+from .distributed import mean_count
+
 # %% ../nbs/appendix/classifier_documents.ipynb #cd56f939
 class Piece(NamedTuple):
     "Columns of a batch that are read together."
@@ -206,7 +209,7 @@ class RunningSquare:
         self.total = self.total + x.masked_fill(~real, 0).pow(2).sum()
         self.n = self.n + real.sum() * x.shape[2]
 
-    def mean(self) -> torch.Tensor: return self.total / self.n.clamp(min=1)
+    def mean(self) -> torch.Tensor: return self.total / mean_count(self.n).clamp(min=1)
 
 # %% ../nbs/appendix/classifier_documents.ipynb #0538233c
 def learning_reach(

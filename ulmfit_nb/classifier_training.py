@@ -59,6 +59,7 @@ from .batching import DocBatches
 from .checkpoint import load_weights, seeded
 from .data_checks import warn_shared, warn_unknown
 from .classifier import ClassifierTask, predict_logits
+from .distributed import from_rank_0
 from .schedules import gradual_unfreezing
 from .settings import batch_size, n_epochs
 from .stages import remove_work, save_stage
@@ -105,8 +106,8 @@ def save_classifier(
             'bptt': model.bptt, 'hidden': model.head.hidden,
             **{k: stage.config[k] for k in ('tokenizer', 'backwards')},
             'settings': identity, 'precision': history[-1]['precision']}
-    save_stage(out, 'classifier', model, stage.vocab, made, history)
-    remove_work(out)
+    from_rank_0(save_stage, out, 'classifier', model, stage.vocab, made, history)
+    from_rank_0(remove_work, out)
     return out
 
 # %% ../nbs/appendix/classifier_stage.ipynb #91480c3a

@@ -28,6 +28,8 @@ app = typer.Typer(help='ULMFiT: pretrain a language model, fine-tune it, train a
                   no_args_is_help=True, add_completion=False)
 
 # %% ../nbs/18_command_line.ipynb #a94f2e51
+RANK = int(os.environ.get('RANK', 0)) if 'LOCAL_RANK' in os.environ else 0   # of several processes that train together
+
 def print_version(asked: bool):
     "Print the version and end, if that was asked for."
     if asked:
@@ -45,6 +47,7 @@ def options(
     version: Annotated[bool, typer.Option('--version', callback=print_version, is_eager=True,
                                           help='Print the version and exit.')]=False,
 ):
+    if RANK: sys.stdout = open(os.devnull, 'w')   # the first speaks for all
     speak_utf8()
 
 # %% ../nbs/18_command_line.ipynb #4e3a5fc6
@@ -54,7 +57,7 @@ def plain_errors():
     try: yield
     except BrokenPipeError: raise   # whoever read has gone: typer ends without a word
     except (ValueError, OSError, FloatingPointError, ImportError) as e:
-        typer.secho(f'error: {e}', fg='red', err=True)
+        typer.secho(f'error{RANK and f" (process {RANK})" or ""}: {e}', fg='red', err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.secho('\ninterrupted: run the same command again to go on from the last checkpoint.',
@@ -323,3 +326,6 @@ def serve(
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.service import run_service
         run_service(load_classifier(download_model(model), engine=engine.value), host, port, threshold, temperature)
+
+# %% ../nbs/appendix/command_line_judging.ipynb #di000102
+if __name__ == '__main__' and __spec__: app()

@@ -16,6 +16,7 @@ import numpy as np
 from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .checkpoint import same_settings
 from .data import DataError, fingerprint
+from .distributed import rank_0_first
 from .files import atomic_open, new_folder, checkpoint_lock, disk_full_as, write_json
 from .quick_tokenization import text_ids
 from .tokenization import Tokenizer, Vocab
@@ -99,6 +100,7 @@ def lm_batches(
             LMBatches(*valid, bs=max(1, min(bs, len(valid.ids) // 100)), bptt=bptt, backwards=backwards))
 
 # %% ../nbs/appendix/corpus.ipynb #667a2cad
+@rank_0_first
 def cached_corpus(
     folder: str | Path,     # of a run; what is there already is used again
     texts,                  # a list or a `TextSource`

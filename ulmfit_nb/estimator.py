@@ -92,6 +92,7 @@ from .data_checks import check_source
 from .classifier import Classifier, load_classifier
 from .classifier_training import train_classifier
 from .data import TextData, fingerprint
+from .distributed import one_process
 from .estimator_targets import all_classes, check_target, target_name
 from .files import alone_in, json_default, whole_directory
 from .fine_tuning import fine_tune
@@ -205,6 +206,7 @@ def fit_stages(
     est: TextEstimator, data: TextData, work: Path, valid: TextData=None, sample_weight=None,
 ) -> list[Path]:
     "Carry out the stages in a folder, for each language model; the directories. With `valid` the best epoch is kept."
+    one_process(type(est).__name__)
     fine_tuning, training = stage_settings(est)
     lms = language_models(est.lm)
     texts = stage_2_texts(data.texts, est.unlabelled)

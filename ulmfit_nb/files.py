@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from .distributed import rank
+
 # %% ../nbs/appendix/files.ipynb #4bca8d7d
 NO_SPACE = ('no space left to write {}; what was there before is untouched. '
             'Free some space and run the same command again: it goes on from its last checkpoint')
@@ -119,8 +121,7 @@ def checkpoint_lock(
     checkpoint: str | Path | None,   # the file that no two runs may write to; None: there is nothing to keep apart
 ) -> Iterator[None]:
     "Hold a checkpoint for this run alone. Raises `BusyError` if another process holds it; a killed one does not."
-    from accelerate import PartialState
-    if not checkpoint or not PartialState().is_main_process:   # of several processes, the first holds it for all
+    if not checkpoint or rank() > 0:   # of several processes, the first holds it for all
         yield
         return
     lock, note = (Path(checkpoint).with_name(f'.{Path(checkpoint).name}.{end}') for end in ('lock', 'owner'))

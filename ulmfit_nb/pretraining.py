@@ -75,6 +75,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from .corpus import lm_batches
+from .distributed import from_rank_0
 from .language_model import LMTask
 from .settings import TrainSettings
 from .stages import remove_work, save_stage
@@ -95,12 +96,12 @@ def train_lm(
     checkpoint = out/'work/checkpoint.safetensors'
     try: batches = lm_batches(stream, settings.bs, settings.bptt, lm.config['backwards'], settings.seed)
     except DataError:
-        if not checkpoint.exists(): remove_work(out)
+        if not checkpoint.exists(): from_rank_0(remove_work, out)
         raise
     plan = plan(batches[0]) if callable(plan) else plan
     history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
     config = {'architecture': asdict(lm.model.config), **lm.config,
               'settings': identity, 'precision': history[-1]['precision']}
-    save_stage(out, 'language model', lm.model, lm.vocab, config, history)
-    remove_work(out)
+    from_rank_0(save_stage, out, 'language model', lm.model, lm.vocab, config, history)
+    from_rank_0(remove_work, out)
     return out

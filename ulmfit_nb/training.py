@@ -146,6 +146,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from .checkpoint import RunOptions, load_weights, model_tensors, seeded, sum_dtype as sum_dtype
+from .distributed import sharded
 from .files import checkpoint_lock
 from .memory import keep_memory, peak_memory_mb
 from .precision import announce
@@ -274,7 +275,8 @@ def fit(
     plan = [phase for phase in plan if phase.epochs]
     settings, options = with_changes(changes, settings, options)
     keep_memory()
-    with checkpoint_lock(checkpoint), seeded(settings.seed):
+    with (checkpoint_lock(checkpoint), seeded(settings.seed),
+          sharded(task, options, settings.seed, checkpoint, identity) as (task, options)):
         run = Run(task, settings, options, checkpoint, identity)
         if options.progress_bar: announce(run.at.precision, run.device)
         try:
