@@ -21,7 +21,7 @@ from .data import DataError, fingerprint
 from .language_model import evaluate_lm
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .settings import PretrainSettings
-from .stages import LM, is_finished
+from .stages import LM, check_out, is_finished
 from .tokenization import Tokenizer, Vocab
 from .training import FitSettings, RunOptions, with_changes
 
@@ -35,7 +35,7 @@ def pretrain(
 ) -> Path:                                            # `out`, at once if finished; raises `DataError` for bad texts
     "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on when called again."
     s, options = with_changes(changes, settings, options)
-    out = Path(out)
+    out = check_out(out)
     check_source(texts)
     identity = s.identity() | {'texts': fingerprint(texts)}
     if is_finished(out, identity): return out
@@ -77,7 +77,7 @@ from dataclasses import asdict
 from .corpus import lm_batches
 from .language_model import LMTask
 from .settings import TrainSettings
-from .stages import remove_work, save_stage
+from .stages import remove_work, save_stage, stage_run
 from .training import fit
 
 # %% ../nbs/appendix/stages.ipynb #57a7d19d
@@ -98,9 +98,10 @@ def train_lm(
         if not checkpoint.exists(): remove_work(out)
         raise
     plan = plan(batches[0]) if callable(plan) else plan
-    history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
-    config = {'architecture': asdict(lm.model.config), **lm.config,
-              'settings': identity, 'precision': history[-1]['precision']}
-    save_stage(out, 'language model', lm.model, lm.vocab, config, history)
-    remove_work(out)
+    with stage_run(out, identity) as finished:
+        if finished: return out
+        history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
+        config = {'architecture': asdict(lm.model.config), **lm.config,
+                  'settings': identity, 'precision': history[-1]['precision']}
+        save_stage(out, 'language model', lm.model, lm.vocab, config, history)
     return out
