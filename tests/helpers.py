@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.schedules import one_cycle, one_cycle_momentum
 from ulmfit_nb.stages import load_lm
+from ulmfit_nb.tokenization import Vocab
 from ulmfit_nb.training import Phase, fit
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +97,32 @@ def random_batches(cls=LMBatches, n=300, **kw):
 def new_lm(tie=True, seed=0):
     torch.manual_seed(seed)
     return LanguageModel(AWDLSTMConfig(40, emb_sz=8, n_hid=12, n_layers=2, tie_weights=tie))
+
+
+def made_of(model, **more):
+    "What config.json says of a language model, or with more of a classifier."
+    return {'architecture': asdict(model.config), 'tokenizer': {'lang': 'en'}, 'backwards': False, 'settings': {}} | more
+
+
+def some_words(n, of='w'):
+    "A vocabulary of so many words."
+    return Vocab(['xxunk', 'xxpad'] + [f'{of}{i}' for i in range(2, n)])
+
+
+def copied(folder, to):
+    "A directory that a test may spoil."
+    return Path(shutil.copytree(folder, to, dirs_exist_ok=True))
+
+
+@contextmanager
+def peak_mb_of(most):
+    "Fails if Python or torch ask for much more memory at a time than there should be."
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < most, f'{grown:.0f} MB more at the peak'
 
 
 def short_run(cut=None, checkpoint=None, plan=PLAN, every=3, model=None, how=None, **kw):

@@ -153,6 +153,7 @@ OTHERS = {
     'packaging': 'wheel, sdist and workflows',
     'datasets': 'the data that ship, and runs/build_datasets.py',
     'bench': 'bench/',
+    'campaign': 'runs/campaign.py, and what it finds in small',
     'runs_pretraining': 'runs/scaling.py, runs/evaluate.py and runs/small_models.sh',
 }
 TEST_FILES = sorted((ROOT / 'tests').glob('test_*.py'))

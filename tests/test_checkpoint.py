@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from helpers import ALL, LM, PROSE, PROSE_LM, REVIEWS, TEXTS, TINY_CLASSIFIER, new_lm, random_batches, short_run
+from helpers import ALL, LM, PROSE, PROSE_LM, REVIEWS, TEXTS, TINY_CLASSIFIER, made_of, new_lm, random_batches, short_run, some_words
 
 from ulmfit_nb import fine_tune, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -15,7 +15,6 @@ from ulmfit_nb.files import write_tensors
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.lr_finder import lr_find
 from ulmfit_nb.stages import Stage, load_lm, save_stage, untrained
-from ulmfit_nb.tokenization import Vocab
 from ulmfit_nb.training import Phase
 
 # --- checkpoints that can't be used
@@ -65,9 +64,9 @@ def is_tied(model):
 
 
 def test_tied_weights_stay_tied(tmp_path):
-    model, vocab = new_lm(), Vocab([str(i) for i in range(40)])
+    model, vocab = new_lm(), some_words(40)
     weights, _ = short_run(model=model)
-    save_stage(tmp_path, 'language model', model, vocab, {}, [])
+    save_stage(tmp_path, 'language model', model, vocab, made_of(model), [])
     tensors = Stage.open(tmp_path, 'language model').tensors
     assert 'decoder.weight' not in tensors
     other = new_lm(seed=1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import tqdm.auto
-from helpers import GOLDEN, TEXTS
+from helpers import GOLDEN, TEXTS, made_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -333,7 +333,7 @@ def test_plan_covers_every_token_once():
 def test_load_encoder_names_the_words_that_differ(tmp_path):
     vocab = Vocab(SPECIAL + [f'w{i}' for i in range(30 - len(SPECIAL))])
     lm = LanguageModel(CONFIG)
-    save_stage(tmp_path, 'language model', lm, vocab, {}, [])
+    save_stage(tmp_path, 'language model', lm, vocab, made_of(lm), [])
     model = model_of(seed=5)
     assert load_encoder(model, tmp_path, Vocab(vocab.words)) == vocab
     for ours, theirs in zip(model.encoder.parameters(), lm.encoder.parameters()):

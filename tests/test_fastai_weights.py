@@ -167,7 +167,10 @@ def test_unusable_weights_are_named(case, theirs, words, tmp_path):
     assert word in str(e.value)
 
 
-@pytest.mark.parametrize('wrong, word', [(WORDS[:-1], '29 words'), (WORDS + ['more'], '31 words'), (['a'] * 30, 'xxpad')])
+@pytest.mark.parametrize(
+    'wrong, word',
+    [(WORDS[:-1], '29 words'), (WORDS + ['more'], '31 words'), ([f'w{i}' for i in range(30)], 'xxpad'), (WORDS[:-2] + WORDS[:1] + WORDS[-1:], 'twice')],
+)
 def test_words_of_another_model(wrong, word, theirs, tmp_path):
     (tmp_path / 'w.pkl').write_bytes(pickle.dumps(wrong))
     with pytest.raises(StageError, match=word):

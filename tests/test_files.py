@@ -98,11 +98,17 @@ def test_a_real_limit(tmp_path):
 
 
 def test_leftovers_of_a_killed_write_are_swept_up(tmp_path):
-    for name in ('.[x].1.part', '.other.1.part'):
-        (tmp_path / name).write_text('half')
+    ended, mine = 999_999_999, os.getpid()
+    for name in ('[x]', 'other', '[x].y'):
+        for number in (ended, f'{ended}.0', mine, f'{mine}.999999', os.getppid()):
+            (tmp_path / f'.{name}.{number}.part').write_text('half')
     with atomic_write(tmp_path / '[x]') as temp:
+        with atomic_write(tmp_path / '[x]') as second:  # in another thread, say
+            second.write_text('second')
         temp.write_text('whole')
-    assert names_in(tmp_path) == ['.other.1.part', '[x]']
+    assert (tmp_path / '[x]').read_text() == 'whole'
+    assert [n for n in names_in(tmp_path) if n.startswith(('.[x].', '[x]')) and '.y.' not in n] == [f'.[x].{os.getppid()}.part', '[x]']
+    assert len(names_in(tmp_path)) == 12, 'parts of other files stay'
 
 
 def test_an_error_in_the_block_leaves_nothing(tmp_path):

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import GOLDEN, PROSE, same_tensors, weights_of
+from helpers import GOLDEN, PROSE, made_of, new_lm, same_tensors, some_words, weights_of
 from safetensors.torch import load_file
 
 import ulmfit_nb.training as training
 from ulmfit_nb import pretraining, stages
 from ulmfit_nb.awd_lstm import LM_DROPOUTS, AWDLSTMConfig, LanguageModel
 from ulmfit_nb.data import DataError
+from ulmfit_nb.files import read_json, write_json
 from ulmfit_nb.fine_tuning import change_vocab, fine_tune, match_rows, shared_words
 from ulmfit_nb.pretraining import evaluate_texts, pretrain
 from ulmfit_nb.schedules import stlr
@@ -105,7 +106,7 @@ def test_texts_are_split_as_the_model_splits_them(tiny_lm, tmp_path):
     texts = ["You don't say, the film is on."] * 20
     for lang, whole in (('en', False), ('sv', True)):
         lm = shutil.copytree(tiny_lm, tmp_path / lang)
-        (lm / 'config.json').write_text(json.dumps(json.loads((lm / 'config.json').read_text()) | {'tokenizer': {'lang': lang}}))
+        write_json(lm / 'config.json', read_json(lm / 'config.json') | {'tokenizer': {'lang': lang}}, sealed=True)
         tuned = load_lm(fine_tune(lm, texts, tmp_path / f'{lang}-tuned', **TINY))
         assert ("don't" in tuned.vocab) == whole and tuned.config['tokenizer'] == {'lang': lang}
         found = [evaluate_texts(tuned.model, tuned.vocab, texts, bs=1, tokenizer=Tokenizer(lang=t))['unknown_words'] for t in (lang, 'en')]
@@ -201,7 +202,8 @@ def test_a_name_that_is_no_model(shipped, tmp_path):
 
 
 def classifier(folder):
-    save_stage(folder, 'classifier', torch.nn.Linear(2, 2), Vocab(['xxunk']), {}, [])
+    model = new_lm()
+    save_stage(folder, 'classifier', model, some_words(40), made_of(model, classes=['a', 'b'], bptt=70, hidden=[50]), [])
     return folder
 
 

@@ -83,7 +83,7 @@ def test_nothing_is_overwritten_that_is_not_a_model(tiny_lm, tmp_path):
     assert [f.name for f in tmp_path.iterdir()] == ['thesis.tex']
 
 
-@pytest.mark.parametrize('last', ['write_tensors', 'write_json', 'model_card', 'sha256', 'replace'])
+@pytest.mark.parametrize('last', ['write_tensors', 'write_json', 'model_card', 'write_config', 'replace'])
 def test_whole_or_not_at_all(last, tiny_lm, tmp_path, monkeypatch):
     "Whatever fails on the way, what was there stays, and nothing else is left."
 

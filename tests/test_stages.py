@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import names_in, new_lm, same_tensors, weights_of
+from helpers import made_of, names_in, new_lm, same_tensors, some_words, weights_of
 
 from ulmfit_nb import stages
 from ulmfit_nb.checkpoint import model_tensors
 from ulmfit_nb.stages import Stage, StageError, is_finished, load_lm, load_pretrained, resolve_model, save_stage, untrained
-from ulmfit_nb.tokenization import Vocab
 
 
 @pytest.fixture
 def stage(tmp_path):
-    save_stage(tmp_path / 'lm', 'language model', new_lm(), Vocab([f'wörd{i}' for i in range(40)]), {'settings': {'lr': 0.01}}, [])
-    save_stage(tmp_path / 'other', 'language model', new_lm(seed=1), Vocab([f'mot{i}' for i in range(40)]), {'settings': {}}, [])
+    for name, seed, words, settings in (('lm', 0, 'wörd', {'lr': 0.01}), ('other', 1, 'mot', {})):
+        model = new_lm(seed=seed)
+        save_stage(tmp_path / name, 'language model', model, some_words(40, words), made_of(model, settings=settings), [])
     return tmp_path / 'lm'
 
 
@@ -64,7 +64,7 @@ BAD = {
     'config not text': (write('config.json', b'\xff\xfe\x00'), 'config.json is damaged'),
     'config not ours': (write('config.json', b'{"model_type": "bert"}'), 'not written by this library'),
     'config a list': (write('config.json', b'[]'), 'not written by this library'),
-    'config without hashes': (write('config.json', b'{"stage": "language model", "sha256": {}}'), 'model.safetensors is damaged'),
+    'config without hashes': (write('config.json', b'{"stage": "language model", "sha256": {}}'), "config.json is damaged: it lacks 'architecture'"),
     'no weights': (remove('model.safetensors'), 'model.safetensors is missing.*pretrain or fine_tune'),
     'no vocabulary': (remove('vocab.json'), 'vocab.json is missing'),
     'weights cut short': (cut_short('model.safetensors'), 'model.safetensors is damaged or comes from another model'),
@@ -110,7 +110,7 @@ def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
         done.append(b)
         replace(a, b)
 
-    save = lambda: save_stage(tmp_path, 'language model', new_lm(), Vocab(['a']), {'settings': {}}, [])  # noqa: E731
+    save = lambda: save_stage(tmp_path, 'language model', new_lm(), some_words(40), made_of(new_lm()), [])  # noqa: E731
     with monkeypatch.context() as m:
         m.setattr(os, 'replace', dies)
         with pytest.raises(KeyboardInterrupt):
@@ -119,7 +119,7 @@ def test_killed_while_saving_a_stage(survivors, tmp_path, monkeypatch):
     with pytest.raises(StageError, match='no config.json'):
         Stage.open(tmp_path, 'language model')
     save()
-    assert Stage.open(tmp_path, 'language model').vocab.words == ['a']
+    assert Stage.open(tmp_path, 'language model').vocab == some_words(40)
 
 
 @pytest.mark.parametrize('name', ['model.safetensors', 'vocab.json'])

@@ -12,7 +12,7 @@ from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
 from .classifier import PoolingClassifier, load_encoder
 from .data import TextData
 from .settings import ClassifierSettings
-from .stages import Stage, is_finished
+from .stages import Stage, check_out, is_finished, stage_run
 from .targets import prepare_data
 from .training import FitSettings, RunOptions, fit, with_changes
 
@@ -41,14 +41,16 @@ def train_classifier(
 ) -> Path:                                               # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     s, options = with_changes(changes, settings, options)
-    out, stage = Path(out), Stage.open(lm_dir)
+    out, stage = check_out(out), Stage.open(lm_dir)
     ready = prepare_data(data, valid, s, sample_weight, target_of(stage))
     if is_finished(out, identity := run_identity(s, stage, ready.marks)): return out
     task = classifier_task(stage, ready, s)
     plan = stage_3_plan(task, stage, s)
     how = FitSettings(schedule=s.schedule, seed=s.seed, best_epoch=s.best_epoch, early_stopping=s.early_stopping)
-    history = fit(task, plan, how, options, out/'work/checkpoint.safetensors', identity)
-    return save_classifier(out, task.model, stage, final_target(task, ready), identity, history)
+    with stage_run(out, identity) as finished:
+        if finished: return out
+        history = fit(task, plan, how, options, out/'work/checkpoint.safetensors', identity)
+        return save_classifier(out, task.model, stage, final_target(task, ready), identity, history)
 
 # %% ../nbs/appendix/classifier_stage.ipynb #cs000003
 from dataclasses import asdict

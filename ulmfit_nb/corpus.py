@@ -122,6 +122,27 @@ def cached_corpus(
     return vocab, stream
 
 # %% ../nbs/appendix/corpus.ipynb #11012c2b
+IDS = ('corpus.ids', 'corpus.ids.offsets')
+KNOWN = {'made': Allowed('mapping'), 'words': Allowed('list'), 'sha256': Allowed('mapping', each=Allowed('text'))}
+ANEW = 'Delete {} to make the corpus anew, and the checkpoint beside it if there is one.'
+
+def read_known(folder: Path) -> dict:
+    "What corpus.json says. Raises `ValueError` if it is damaged."
+    path = folder/'corpus.json'
+    try:
+        known = read_json(path)
+        check_fields(known, KNOWN, optional=['sha256'], what=str(path))   # earlier versions wrote no hashes
+        check_words(known['words'])
+    except ValueError as e: raise ValueError(f'{e} {ANEW.format(path)}') from e
+    return known
+
+def check_hashes(folder: Path, hashes: dict[str, str]):
+    "Read a corpus once. Raises `ValueError` for a file that is not the one that was written."
+    for name, due in hashes.items():
+        if name in IDS and sha256(folder/name) != due:
+            raise ValueError(f'{folder/name} is damaged: its hash is not the one in corpus.json. '
+                             + ANEW.format(folder/'corpus.json'))
+
 def is_whole(path: str | Path) -> bool:
     "Whether a stream's two files are there and fit each other."
     offsets = Path(f'{path}.offsets')

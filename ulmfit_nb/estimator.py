@@ -61,7 +61,7 @@ class TextEstimator(StageSettings):
 
     def save(self, out: str | Path) -> Path:   # a directory; raises `StageError` if it holds other things
         "Write a classifier's directory, and give back where it is."
-        return save_estimator(self, Path(out))
+        return save_estimator(self, out)
 
     @classmethod
     def load(cls, path: str | Path) -> 'TextEstimator':   # a directory, or owner/name on the hub
@@ -259,8 +259,8 @@ class Fitted(NamedTuple):
 
 def adopt(est: TextEstimator, paths: list[Path], classes):
     "Take over a classifier from its directory, or two. Without classes, what it says are numbers."
-    def read(path): return json.loads(path.read_text(encoding='utf-8')) if path.exists() else []
-    est.fitted_ = [Fitted(load_classifier(p), read_config(p), read(p/'history.json')) for p in paths]
+    stages = [Stage.open(p, 'classifier') for p in paths]
+    est.fitted_ = [Fitted(load_classifier(s), s.config, s.history) for s in stages]
     readers = [f.classifier for f in est.fitted_]
     est.classifier_ = readers[0] if len(readers) == 1 else BothDirections(readers)
     if classes is not None: est.classes_ = all_classes(est, np.asarray(classes))
@@ -274,9 +274,10 @@ def to_keep(est: TextEstimator) -> dict:
     here = ('unlabelled', 'work_dir') + (('lm',) if local else ())
     return {k: v for k, v in est.get_params().items() if k not in here}
 
-def save_estimator(est: TextEstimator, out: Path) -> Path:
+def save_estimator(est: TextEstimator, out: str | Path) -> Path:
     "Write a fitted estimator as a classifier's directory, or two in one. Raises `StageError` rather than overwrite."
     check_is_fitted(est)
+    out = check_out(out)
     for part in parts_of(out): check_free(part, None)
     labels = {'labels': est.classes_.tolist()} if hasattr(est, 'classes_') else {}
     more = labels | {'estimator': to_keep(est)}

@@ -19,7 +19,7 @@ from .data import fingerprint
 from .pretraining import train_lm
 from .schedules import all_at_once
 from .settings import FineTuneSettings, n_epochs
-from .stages import LM, is_finished, load_lm
+from .stages import LM, check_out, is_finished, load_lm
 from .tokenization import Tokenizer, Vocab
 from .training import FitSettings, RunOptions, with_changes
 
@@ -73,7 +73,7 @@ def fine_tune(
 ) -> Path:                                            # `out`, at once if finished; raises `StageError` or `DataError`
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on when called again."
     s, options = with_changes(changes, settings, options)
-    out = Path(out)
+    out = check_out(out)
     check_source(texts)
     source, old, config = load_lm(lm_dir)
     before = {'from': config['sha256']['model.safetensors'], 'before': config['settings']}

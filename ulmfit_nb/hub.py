@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .checkpoint import model_tensors
-from .files import sha256, whole_directory, write_json, write_tensors
+from .files import whole_directory, write_json, write_tensors
 from .hub_errors import FILES, NOT_SENT, ON_THE_HUB, PUSH_MENDS, fetch, told
 from .model_card import model_card
 from .quantization import pack_tensors
-from .stages import HASHED, LM, Stage, StageError, read_config, resolve_model
+from .stages import HASHED, LM, Stage, StageError, check_out, read_config, resolve_model, write_config
 
 # %% ../nbs/17_sharing.ipynb #75b606ae
 def check_free(
@@ -60,7 +60,7 @@ def save_pretrained(
     weights: str='fp16', # how to store matrices: 'fp16'; 'int8', half the bytes of that; or 'fp32', as trained
 ) -> Path:               # `out`; raises `StageError` for what can't be read or replaced, `ValueError` for `weights`
     "Write a model to hand on: safetensors of fewer bytes, JSON, and a model card. All of it, or nothing."
-    out = Path(os.path.abspath(out))
+    out = Path(os.path.abspath(check_out(out)))
     stage, source = read_model(lm)
     config, vocab, history = stage.config | {'weights': weights}, stage.vocab, stage.history
     check_free(out, source)
@@ -70,7 +70,7 @@ def save_pretrained(
         if history: write_json(temp/'history.json', history)
         (temp/'README.md').write_text(model_card(config, vocab, history, out.name, card), encoding='utf-8')
         settings = without_folders(config.get('settings', {}))
-        write_json(temp/'config.json', config | {'settings': settings, 'sha256': {f: sha256(temp/f) for f in HASHED}})
+        write_config(temp, config | {'settings': settings})
     return out
 
 # %% ../nbs/17_sharing.ipynb #1ec47bc1

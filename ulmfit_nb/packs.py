@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .data import DataError, TextData, Tokens, fingerprint
-from .files import atomic_write, json_default, sha256, write_json
+from .files import atomic_write, json_default, read_json, sha256, write_json
+from .setting_checks import AMOUNT, COUNT, Allowed, check_fields, short
 from .tokenization import Tokenizer
 
 # %% ../nbs/appendix/packs.ipynb #03a5d0f9
@@ -63,7 +64,7 @@ def pack(
         pieces.append(save_shard(out/f'{i:03}.npz', docs))
     if not pieces: raise DataError('there are no texts to pack: the source is empty.')
     write_json(out/'words.json', list(ids))
-    write_json(out/'index.json', index | {'pieces': pieces, 'words': sha256(out/'words.json')})
+    write_json(out/'index.json', index | {'pieces': pieces, 'words': sha256(out/'words.json')}, sealed=True)
     return out
 
 # %% ../nbs/appendix/packs.ipynb #a8c4583b
@@ -97,16 +98,31 @@ class PackedTexts(Sequence):
         return Tokens(map(self.words.__getitem__, self.piece(piece)[i - self.starts[piece]].tolist()))
 
 # %% ../nbs/appendix/packs.ipynb #83d5f7f1
+TEXT = Allowed('text', 1)
+PIECE = {'file': TEXT, 'docs': COUNT, 'tokens': AMOUNT, 'sha256': TEXT}
+INDEX = {'mark': TEXT, 'words': TEXT, 'pieces': Allowed('list', 1, each=Allowed('mapping')),
+         'labels': Allowed('list', none=True), 'classes': Allowed('list', none=True)}
+
+def check_index(index, path: Path):
+    "Raise `ValueError` for what is no index of packed texts; a piece lies in the folder itself."
+    check_fields(index, INDEX, optional=['labels', 'classes'], what=str(path))
+    for p in index['pieces']:
+        check_fields(p, PIECE, what=f'a piece of {path}')
+        if Path(p['file']).name != p['file']: raise ValueError(f'{path} names {short(p["file"])}, which is no piece.')
+
 def read_index(folder: Path) -> tuple[dict, list[str]]:  # index.json, and the words
     "Read a packed folder's index and words. Raises `DataError` if they aren't there, or a file is missing or damaged."
     if not (folder/'index.json').exists():
         raise DataError(f'{folder}: no packed texts (there is no index.json). Write them with pack.')
-    index = json.loads((folder/'index.json').read_text(encoding='utf-8'))
-    for name, expected in [('words.json', index['words']), *((p['file'], p['sha256']) for p in index['pieces'])]:
-        if not (folder/name).exists(): raise DataError(f'{folder/name} is missing. Copy the whole folder.')
-        if sha256(folder/name) != expected:
-            raise DataError(f'{folder/name} is damaged: its hash is not the one in index.json. Copy it again.')
-    return index, json.loads((folder/'words.json').read_text(encoding='utf-8'))
+    try:
+        index = read_json(folder/'index.json')
+        check_index(index, folder/'index.json')
+        for name, due in [('words.json', index['words']), *((p['file'], p['sha256']) for p in index['pieces'])]:
+            if not (folder/name).exists(): raise ValueError(f'{folder/name} is missing.')
+            if sha256(folder/name) != due:
+                raise ValueError(f'{folder/name} is damaged: its hash is not the one in index.json.')
+        return index, read_json(folder/'words.json')
+    except ValueError as e: raise DataError(f'{e} Copy the whole folder again.') from e
 
 # %% ../nbs/appendix/packs.ipynb #0710033b
 def load_packed(folder: str | Path) -> TextData:   # as for `PackedTexts`

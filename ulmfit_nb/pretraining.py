@@ -21,7 +21,7 @@ from .data import DataError, fingerprint
 from .language_model import evaluate_lm
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .settings import PretrainSettings
-from .stages import LM, is_finished
+from .stages import LM, check_out, is_finished
 from .tokenization import Tokenizer, Vocab
 from .training import FitSettings, RunOptions, with_changes
 
@@ -35,7 +35,7 @@ def pretrain(
 ) -> Path:                                            # `out`, at once if finished; raises `DataError` for bad texts
     "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on when called again."
     s, options = with_changes(changes, settings, options)
-    out = Path(out)
+    out = check_out(out)
     check_source(texts)
     identity = s.identity() | {'texts': fingerprint(texts)}
     if is_finished(out, identity): return out

@@ -18,6 +18,7 @@ from torch import nn
 from .data import (
     DataError, TextData, check_labels, check_texts, encode_labels, is_missing, split_data)
 from .data_checks import check_labelled
+from .setting_checks import Allowed
 from .settings import ClassifierSettings
 
 # %% ../nbs/appendix/targets.ipynb #f9bbc91e
@@ -25,6 +26,7 @@ class Target:
     "What a classifier is to say of a text."
     kind = None         # its name in settings and in config.json
     classes = ()        # the names of classes, in the order of the head's outputs
+    kept = {}           # what `about` gives: name → what a file may say
     @property
     def n_out(self) -> int: return len(self.classes)   # outputs of the head
     def about(self) -> dict: return {}                 # what else config.json keeps, by the names `__init__` has for it
@@ -125,7 +127,7 @@ def label_names(data: TextData) -> list[str]:
 # %% ../nbs/appendix/targets.ipynb #758cce48
 class MultiLabel(Target):
     "Any number of labels a text: a sigmoid and binary cross-entropy for each."
-    kind = 'multi-label'
+    kind, kept = 'multi-label', {'thresholds': Allowed('list', each=Allowed('number', 0, 1))}
     def __init__(
         self,
         classes,            # names of the labels
@@ -181,7 +183,7 @@ def ranks(x: np.ndarray) -> np.ndarray:   # (n,)
 # %% ../nbs/appendix/targets.ipynb #c8e360e4
 class Number(Target):
     "A number, standardised: squared error."
-    kind, n_out = 'number', 1
+    kind, n_out, kept = 'number', 1, {'mean': Allowed('number'), 'std': Allowed('number', above=0)}
     def __init__(
         self,
         mean: float,   # of the training texts
