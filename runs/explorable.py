@@ -1,4 +1,4 @@
-"""The three stages in some forty checkpoints, for the slider of the course's first page: one sentence, coloured by surprise at each of them, from random weights
+"""The three stages in some forty checkpoints, for the slider of the course's first page: a sentence, coloured by surprise at each of them, from random weights
 to a verdict. Some minutes on one thread: python runs/explorable.py"""
 
 import copy
@@ -34,10 +34,7 @@ from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import FitSettings, Phase, RunOptions, fit
 
 ROOT = Path(__file__).parent.parent
-REVIEW = (
-    'filmmakers have to dig deep to sink this low . fortunately for all involved , this movie is likely to disappear as quickly as '
-    'an ice cube thrown into a pot of boiling water .'
-)  # of the validation sentences of subjectivity: nothing here has learnt from it
+REVIEW = 'often hilarious , well-shot and , importantly , entertaining , hell house is a fascinating document of an event that has to be seen to be believed .'  # of the validation sentences of subjectivity: nothing here has learnt from it
 TOLD = 'opinion'  # its label
 
 
