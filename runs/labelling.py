@@ -77,7 +77,7 @@ def make(args: Options):
     data = train.select(draw_labels(train, args.sentences))
     found = compress(rows := pooled(args.lm, data.texts), args.features)
     runs = [measure(data, unit(found), n, seed) for n in args.labels for seed in range(args.draws)]
-    about = {'lm': resolve_model(args.lm).name, 'pooled': rows.shape[1], 'draws': runs, 'classes': data.classes}
+    about = {'lm': resolve_model(args.lm).name, 'pooled': rows.shape[1], 'kept': found.shape[1], 'draws': runs, 'classes': data.classes}
     pool = {'texts': data.texts, 'told': ''.join(map(str, data.labels)), 'features': b64encode(found.tobytes()).decode()}
     record(args.results / 'labelling.json', 'python runs/labelling.py', about | pool)
     for n in args.labels:
