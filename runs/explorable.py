@@ -34,7 +34,8 @@ from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import FitSettings, Phase, RunOptions, fit
 
 ROOT = Path(__file__).parent.parent
-REVIEW = 'often hilarious , well-shot and , importantly , entertaining , hell house is a fascinating document of an event that has to be seen to be believed .'  # of the validation sentences of subjectivity: nothing here has learnt from it
+# Of the validation sentences of subjectivity: nothing here has learnt from it.
+REVIEW = 'often hilarious , well-shot and , importantly , entertaining , hell house is a fascinating document of an event that has to be seen to be believed .'
 TOLD = 'opinion'  # its label
 
 

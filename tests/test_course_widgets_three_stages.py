@@ -13,6 +13,7 @@ from ulmfit_nb.course.widgets.three_stages import ThreeStages, three_stages_sour
 CODE = es_module('words.js', 'svg.js', 'three_stages.js')
 RECORD = read_records(ROOT / 'results', 'explorable')['explorable']
 TRAITS = ('tokens', 'known', 'points', 'about', 'at', 'word', 'own')
+LAYERS = ['head', 'lstm 3', 'lstm 2', 'lstm 1', 'embedding']
 PARTS = "const slide = host.all('input')[0], words = host.all('span').filter(s => s.at.role === 'option'), p = host.all('p');\n"
 
 
@@ -50,7 +51,8 @@ def test_what_is_shown_is_what_the_record_has(view):
 def test_the_layers_are_those_that_learnt(view):
     rows = at_each(view, "host.all('li').filter(l => l.kids[0].at.class === 'name').map(l => l.kids.map(k => k.textContent))")
     for point, layers in zip(RECORD['points'], rows, strict=True):
-        assert [name for name, state, *_ in layers if state == 'learns'] == [g for g in ('head', 'lstm 3', 'lstm 2', 'lstm 1', 'embedding') if g in point['awake']]
+        assert [name for name, *_ in layers] == LAYERS
+        assert [name for name, state, *_ in layers if state == 'learns'] == [g for g in LAYERS if g in point['awake']]
         assert [name for name, state, *_ in layers if state == 'not there yet'] == ([] if point['stage'] == 'stage 3' else ['head'])
 
 
@@ -83,7 +85,8 @@ const flat = node => [{ tag: node.tag, ...node.at, text: node.textContent ?? '' 
 
 
 def test_a_sentence_of_ones_own_is_text_and_only_text(view):
-    own = {'name': 'film-small', 'tokens': ['<img onerror=1>', 'مرحبا'], 'known': [True, False], 'bits': [3.0, 5.0], 'guesses': [[['a', 0.5]], [['b', 0.1]]], 'line': '<b>'}
+    own = {'name': 'film-small', 'tokens': ['<img onerror=1>', 'مرحبا'], 'known': [True, False], 'bits': [3.0, 5.0], 'line': '<b>'}
+    own['guesses'] = [[['a', 0.5]], [['b', 0.1]]]
     then = f"model.set('own', {json.dumps(own)}); console.log(JSON.stringify([host.textContent, host.all('img').length]))"
     text, images = page(ThreeStages._esm, view, TRAITS, then)
     assert 'as film-small finds it: perplexity 16.0' in text and '<img onerror=1>' in text and images == 0 and 'innerHTML' not in CODE

@@ -38,10 +38,12 @@ def three_stages_source(
 def three_stages_view(
     record: dict,    # of runs/explorable.py: results/explorable.json
     at: int=0,       # the checkpoint to begin with
+    word: str='',    # the word to begin with; its last place in the sentence; none: the first word
 ) -> ipw.VBox:       # its `view` is the `ThreeStages`
     "The method in one picture: a slider from random weights to a verdict."
     about = {k: record[k] for k in ('general', 'film', 'articles', 'sentences', 'labels', 'valid', 'told')}
-    view = ThreeStages(tokens=record['tokens'], known=record['known'], points=record['points'], about=about, at=at)
+    place = max((i for i, token in enumerate(record['tokens']) if token == word), default=0)
+    view = ThreeStages(**{k: record[k] for k in ('tokens', 'known', 'points')}, about=about, at=at, word=place)
     box = ipw.VBox([view, caption(three_stages_source(record))])
     box.view = view
     return box
