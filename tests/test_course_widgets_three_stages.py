@@ -68,7 +68,7 @@ def test_the_curves_are_laid_out_for_their_width(view, wide):
 {PAGE_SVG}
 export function drawn(points, at, wide) {{ const svg = new Node('svg'); curves(svg, points, at, wide); return [svg.at.viewBox, flat(svg)]; }}"""
     ((box, nodes),) = call_js(code, [['drawn', [view.points, len(view.points) - 1, wide]]])
-    assert box == f'0 0 {wide} 268'
+    assert box == f'0 0 {wide} 278'
     xs = [float(n[k]) for n in nodes for k in ('x', 'x1', 'x2', 'cx') if k in n]
     assert 0 <= min(xs) and max(xs) <= wide and {n.get('data-what') for n in nodes if n['tag'] == 'circle'} == {'perplexity', 'guessed', 'accuracy'}
     assert 'NaN' not in json.dumps(nodes)

@@ -90,7 +90,7 @@ export function measured(texts, features, given, told) {
   return { labels: given.length, features: share(features, products.features, given, told), words: share(words, products.words, given, told) };
 }
 
-const HEADS = [['features', 'a head on what the network makes of them', 'plan0'], ['words', 'counting words', 'plan2']];
+const HEADS = [['features', 'a head on the frozen network', 'plan0'], ['words', 'counting words', 'plan2']];
 const percent = x => `${(100 * x).toFixed(1)} %`;
 
 function curves(svg, found, wide) {

@@ -83,16 +83,16 @@ function layers(parent, point) {
 
 // Two frames, a place on the axis for each checkpoint: perplexity, on a scale of powers; shares of right guesses and right verdicts.
 function curves(svg, points, at, wide) {
-  const left = 58, right = wide - 12, frames = [[34, 140], [168, 244]], n = points.length;
+  const left = 58, right = wide - 12, frames = [[34, 140], [178, 254]], n = points.length;
   const x = i => left + (right - left) * (i + 0.5) / n, most = nice(Math.max(...points.map(p => p.perplexity)))[0];
   const floor = 10 ** Math.floor(Math.log10(Math.min(...points.map(p => p.perplexity)))), [top, bottom] = frames[0];
   const y = p => bottom - (bottom - top) * Math.log(p / floor) / Math.log(most / floor), z = s => frames[1][1] - (frames[1][1] - frames[1][0]) * s;
-  svg.setAttribute('viewBox', `0 0 ${wide} 268`);
+  svg.setAttribute('viewBox', `0 0 ${wide} 278`);
   const names = { random: '', beginning: 'stage 1 begins', general: '', film: '', 'stage 2': 'stage 2', 'stage 3': 'stage 3' };
   for (const stage of Object.keys(names)) {
     const of = points.map((p, i) => p.stage === stage ? i : -1).filter(i => i >= 0), [from, to] = [x(of[0] - 0.5), x(of.at(-1) + 0.5)];
     if (of[0]) el(svg, 'line', { x1: from, x2: from, y1: 26, y2: frames[1][1], class: 'grid' });
-    el(svg, 'text', { x: (from + to) / 2, y: 262, 'text-anchor': 'middle' }, to - from < 84 && stage === 'beginning' ? 'stage 1' : names[stage]);
+    el(svg, 'text', { x: (from + to) / 2, y: 272, 'text-anchor': 'middle' }, to - from < 84 && stage === 'beginning' ? 'stage 1' : names[stage]);
     if (stage === 'general') el(svg, 'text', { x: to, y: 20, 'text-anchor': 'middle', class: 'faint' }, 'the two that ship');
   }
   for (let p = floor; p <= most; p *= 10) {
@@ -113,7 +113,7 @@ function curves(svg, points, at, wide) {
   draw('guessed', z, 'plan1');
   draw('accuracy', z, 'plan2');
   el(svg, 'text', { x: left + 4, y: 134, class: 'faint' }, 'perplexity');
-  el(svg, 'text', { x: left + 4, y: 182, class: 'faint' }, 'told right: verdict (dashes), next word (dots)');
+  el(svg, 'text', { x: left + 4, y: 166, class: 'faint' }, 'told right: verdict (dashes), next word (dots)');
 }
 
 function figures(point, about) {
