@@ -1,5 +1,6 @@
 // Draws the widgets that a notebook has stored on a page where there is no Python: each from its own ES module and its stored traits. The controls
-// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere; on a click, a model from this site.
+// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere; on a click, a model from this site. On every page it
+// ticks the pages whose question was answered, and keeps the indent of code.
 (() => {
   const CONTROLS = ['IntSliderModel', 'FloatSliderModel', 'FloatLogSliderModel', 'SelectionSliderModel'];
   const FILES = document.currentScript?.src ? new URL('model/', document.currentScript.src).href : null;   // where a model lies, to be loaded on a click
@@ -147,6 +148,7 @@
       join(models);
       await draw(stage, root, models);
       host.dataset.drawn = 'yes';
+      for (const { model } of Object.values(models)) model.on('change:chosen', remember);
       if (FILES && host.dataset.answers) offer(host, Object.values(models).find(m => m.name === 'AnyModel').model);
     } catch (error) {   // an old browser: the picture does instead
       host.dataset.drawn = 'no';
@@ -155,6 +157,35 @@
     }
   }
 
-  const all = () => document.querySelectorAll('.static-widget').forEach(play);
+  // Which questions were answered is kept by this browser alone; the sidebar ticks their pages.
+  const KEPT = 'ulmfit_nb answered', bare = path => path.replace(/index\.html$/, '');
+  function answered() {
+    try { return new Set(JSON.parse(localStorage.getItem(KEPT)) ?? []); } catch { return new Set(); }   // none on a page that may keep nothing
+  }
+  function remember() {
+    try { localStorage.setItem(KEPT, JSON.stringify([...answered().add(bare(location.pathname))])); } catch { /* as above */ }
+    tick();
+  }
+  function tick() {
+    const known = answered();
+    for (const link of document.querySelectorAll('#quarto-sidebar a[href]')) {
+      if (!known.has(bare(link.pathname)) || link.querySelector('.answered')) continue;
+      make(link, 'span', { className: 'answered', title: 'you have answered its question' }, ' ✓').setAttribute('aria-label', ', question answered');
+    }
+  }
+
+  // Where a line of code is wrapped it goes on under its own beginning.
+  function indent() {
+    for (const line of document.querySelectorAll('pre.sourceCode code > span')) {
+      const blanks = line.textContent.match(/^ */)[0].length + 2;
+      Object.assign(line.style, { paddingLeft: `${blanks}ch`, textIndent: `-${blanks}ch` });
+    }
+  }
+
+  const all = () => {
+    document.querySelectorAll('.static-widget').forEach(play);
+    tick();
+    indent();
+  };
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', all); else all();
 })();

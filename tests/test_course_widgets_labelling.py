@@ -67,8 +67,8 @@ def test_labels_of_one_kind_teach_nothing(pool):
 
 
 THEN = """const [opinion, plot] = [1, 0].map(i => host.all('button')[i]), [, , ten, again] = host.all('button'), out = [];
-const curves = () => host.all('path').filter(p => p.at['data-what']).map(p => p.at.d.split('L').length);
-const say = () => out.push([state.given.length, host.all('p')[1].textContent, curves()]);
+const drawn = () => host.all('path').filter(p => p.at['data-what']).map(p => p.at.d.split('L').length);
+const say = () => out.push([state.given.length, host.all('p')[1].textContent, drawn()]);
 say(); opinion.onclick(); plot.onclick(); say(); ten.onclick(); say(); for (let i = 0; i < 12; i++) ten.onclick(); say();
 out.push([ten.disabled, host.all('p')[0].textContent]); again.onclick(); say();
 console.log(JSON.stringify(out))"""

@@ -123,6 +123,47 @@ def test_pictures_are_of_what_is_stored():
     assert max(f.stat().st_size for f in widget_pages.PICTURES.glob('*.png')) <= pictures.LARGEST
 
 
+def test_widgets_of_another_day_get_todays_code():
+    "And nothing else of the notebook changes."
+    nb = read(ROOT / 'nbs/08_schedules.ipynb')
+    models = nb.metadata.widgets[widget_pages.STORED]['state']
+    ours = next(i for i, m in models.items() if widget_pages.class_of(m) == 'Predict')
+    pictures.renew(nb)
+    models[ours]['state']['_esm'] = 'of yesterday'
+    traits = {k: v for k, v in models[ours]['state'].items() if not k.startswith('_')}
+    assert pictures.renew(nb) and not pictures.renew(nb)
+    assert 'export default' in models[ours]['state']['_esm'] and {k: v for k, v in models[ours]['state'].items() if not k.startswith('_')} == traits
+
+
+def page_of_the_site(browser, name: str):
+    "A page as the site has it, in a browser that may keep things: a sidebar, the widget, a line of code."
+    html = f"""<!doctype html><meta charset="utf-8"><nav id="quarto-sidebar"><a href="page.html">this</a><a href="other.html">other</a></nav>
+<pre class="sourceCode"><code class="sourceCode"><span>    indented = [a for a in b]</span></code></pre>
+{widget_pages.as_html(STORED[name], {})}<script>{PLAYER}</script>"""
+    page = browser.new_page()
+    page.route('http://site/**', lambda route: route.fulfill(body=html, content_type='text/html; charset=utf-8'))
+    page.goto('http://site/page.html')
+    page.wait_for_function("() => document.querySelector('.static-widget').dataset.drawn === 'yes'")
+    return page
+
+
+def test_an_answered_question_is_ticked_and_stays_so(browser):
+    with browser.new_context() as context:
+        page = page_of_the_site(context, 'schedules-predict')
+        assert page.locator('.answered').count() == 0
+        page.locator('.predict input').last.check()
+        page.click('.predict button')
+        assert page.locator('nav a').all_inner_texts() == ['this ✓', 'other']
+        page.goto('http://site/other.html')
+        assert page.locator('nav a').all_inner_texts() == ['this ✓', 'other']
+
+
+def test_code_that_is_wrapped_keeps_its_indent(browser):
+    with browser.new_context() as context:
+        line = page_of_the_site(context, 'schedules-predict').locator('pre.sourceCode span')
+        assert line.evaluate('e => [e.style.paddingLeft, e.style.textIndent]') == ['6ch', '-6ch']
+
+
 def test_a_notebook_that_moved_keeps_its_pictures(tmp_path):
     "A new name for what was drawn is a copy; what has changed, or has no file, is drawn."
     known = {'widgets-grid': {'alt': 'a grid', 'digest': 'a'}, 'widgets-lost': {'alt': 'lost', 'digest': 'b'}}
