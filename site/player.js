@@ -40,7 +40,7 @@
   }
 
   function slider(parent, model, name) {
-    const row = make(parent, 'label', { className: 'control' });
+    const row = make(parent, 'label', { className: 'control widget-slider' });
     make(row, 'span', {}, model.get('description'));
     const input = make(row, 'input', { type: 'range' }), said = make(row, 'output');
     const labels = model.get('_options_labels'), base = name === 'FloatLogSliderModel' ? model.get('base') : null;
@@ -58,7 +58,7 @@
   }
 
   function radios(parent, model) {
-    const set = make(parent, 'fieldset', { className: 'control' }), group = `static-${count++}`;
+    const set = make(parent, 'fieldset', { className: 'control widget-radio' }), group = `static-${count++}`;
     make(set, 'legend', {}, model.get('description'));
     const inputs = model.get('_options_labels').map((text, i) => {
       const label = make(set, 'label'), input = make(label, 'input', { type: 'radio', name: group, checked: i === model.get('index') });
@@ -99,7 +99,10 @@
 
   async function draw(parent, id, models) {
     const { name, model } = models[id];
-    if (name === 'VBoxModel') for (const child of model.get('children')) await draw(parent, child.slice('IPY_MODEL_'.length), models);
+    if (name === 'VBoxModel') {   // its class and that of the controls are ipywidgets' own, by which widgets.css lays them out
+      const box = make(parent, 'div', { className: 'widget-vbox' });
+      for (const child of model.get('children')) await draw(box, child.slice('IPY_MODEL_'.length), models);
+    }
     else if (name === 'HTMLModel') make(parent, 'div', { innerHTML: model.get('value') });   // the course's own captions
     else if (name === 'RadioButtonsModel') radios(parent, model);
     else if (name === 'TextareaModel') textarea(parent, model);

@@ -53,7 +53,7 @@ def test_the_layers_are_those_that_learnt(view):
     for point, layers in zip(RECORD['points'], rows, strict=True):
         assert [name for name, *_ in layers] == LAYERS
         assert [name for name, state, *_ in layers if state == 'learns'] == [g for g in LAYERS if g in point['awake']]
-        assert [name for name, state, *_ in layers if state == 'not there yet'] == ([] if point['stage'] == 'stage 3' else ['head'])
+        assert [name for name, state, *_ in layers if state == 'not yet'] == ([] if point['stage'] == 'stage 3' else ['head'])
 
 
 def test_the_buttons_lead_to_the_end_of_each_stage(view):

@@ -36,7 +36,7 @@ function list(parent, guesses, token) {
   for (const [word, p] of guesses) {
     const item = node(items, 'li', { class: word === token ? 'hit' : '' });
     node(item, 'span', { class: 'guess' }, visible(word));
-    node(item, 'span', { class: 'p' }, `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`);
+    node(item, 'span', { class: 'p' }, p < 0.001 ? '< 0.1 %' : `${(100 * p).toFixed(p < 0.1 ? 1 : 0)} %`);
     node(item, 'span', { class: 'length', style: `width: ${(45 * p).toFixed(1)}%` });
   }
 }
@@ -74,7 +74,7 @@ function layers(parent, point) {
   for (const name of LAYERS) {
     const there = name in point.moved, on = point.awake.includes(name), row = node(parent, 'li', { class: on ? 'awake' : there ? '' : 'absent' });
     node(row, 'span', { class: 'name' }, name);
-    node(row, 'span', { class: 'state' }, there ? on ? 'learns' : 'rests' : 'not there yet');
+    node(row, 'span', { class: 'state' }, there ? on ? 'learns' : 'rests' : 'not yet');
     const way = node(row, 'span', { class: 'way' });
     if (there) node(way, 'span', { class: 'length', style: `width: ${(100 * point.moved[name] / most).toFixed(1)}%` });
     node(row, 'span', { class: 'p' }, there && point.moved[name] ? percent(point.moved[name]) : '');
@@ -90,7 +90,9 @@ function curves(svg, points, at, wide) {
   svg.setAttribute('viewBox', `0 0 ${wide} 278`);
   const names = { random: '', beginning: 'stage 1 begins', general: '', film: '', 'stage 2': 'stage 2', 'stage 3': 'stage 3' };
   for (const stage of Object.keys(names)) {
-    const of = points.map((p, i) => p.stage === stage ? i : -1).filter(i => i >= 0), [from, to] = [x(of[0] - 0.5), x(of.at(-1) + 0.5)];
+    const of = points.map((p, i) => p.stage === stage ? i : -1).filter(i => i >= 0);
+    if (!of.length) continue;
+    const [from, to] = [x(of[0] - 0.5), x(of.at(-1) + 0.5)];
     if (of[0]) el(svg, 'line', { x1: from, x2: from, y1: 26, y2: frames[1][1], class: 'grid' });
     el(svg, 'text', { x: (from + to) / 2, y: 272, 'text-anchor': 'middle' }, to - from < 84 && stage === 'beginning' ? 'stage 1' : names[stage]);
     if (stage === 'general') el(svg, 'text', { x: to, y: 20, 'text-anchor': 'middle', class: 'faint' }, 'the two that ship');
