@@ -55,7 +55,7 @@ def entry(obj, name: str, level: int) -> str:
 def reference(module: str, chapters: dict[Path, str]) -> str:
     "The reference page of a module, as Quarto markdown; with the title of each notebook that fills it."
     lib = import_module(f'ulmfit_nb.{module}')
-    parts = [f'---\ntitle: "{module}"\ndescription: "{ast.get_docstring(ast.parse(Path(lib.__file__).read_text(encoding="utf-8")))}"\n---']
+    parts = [f'---\ntitle: "{module}"\ndescription: "{ast.get_docstring(ast.parse(Path(lib.__file__).read_text(encoding="utf-8")))}"\nrepo-actions: false\n---']
     parts.append(f'Built and explained in {", ".join(f"[{title}](../{name_of(p)}.ipynb)" for p, title in chapters.items())}.')
     for name in lib.__all__:
         obj = getattr(lib, name)
@@ -76,8 +76,26 @@ def listed(contents) -> list[str]:
     return listed(contents.get('contents', contents.get('href', [])))
 
 
+def website() -> dict:
+    "What _quarto.yml says of the site: its address, its repository, its pages."
+    return yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']
+
+
 def sidebar() -> list[str]:
-    return listed(yaml.safe_load((ROOT / '_quarto.yml').read_text(encoding='utf-8'))['website']['sidebar'])
+    return listed(website()['sidebar'])
+
+
+def run_links(page: str) -> str:
+    "Where a notebook can be run without installing anything: HTML for the top of its page. Both begin with a plain clone."
+    repo, branch = website()['repo-url'], website()['repo-branch']
+    owner, folder = repo.removeprefix('https://github.com/'), repo.rpartition('/')[2]
+    binder = f'https://mybinder.org/v2/gh/{owner}/{branch}?urlpath=lab/tree/nbs/{page}.ipynb'
+    colab = f'https://colab.research.google.com/github/{owner}/blob/{branch}/nbs/{page}.ipynb'
+    first = f'!git clone -q --depth 1 {repo} &amp;&amp; pip install -q ./{folder}\n%cd {folder}/{Path("nbs", page).parent.as_posix()}'
+    return (
+        f'<details class="run-here"><summary>Run this page without installing anything</summary><p><a href="{binder}">Binder</a> opens it in JupyterLab. '
+        f'<a href="{colab}">Colab</a> opens it alone: begin with a cell of these two lines.</p><pre><code>{first}</code></pre></details>'
+    )
 
 
 def pages() -> list[Path]:

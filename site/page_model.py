@@ -21,6 +21,7 @@ ANSWERS = {
     'Microscope': ('film-small', NETWORK[:2]),
     'Generation': ('film-small', NETWORK),
     'SurprisalView': ('film-small', NETWORK),
+    'ThreeStages': ('film-small', NETWORK),
     'PoolingView': ('film-subjectivity', NETWORK),
 }
 TABLES = 0.1  # MB: tokenizer.json

@@ -1,5 +1,6 @@
 // Draws the widgets that a notebook has stored on a page where there is no Python: each from its own ES module and its stored traits. The controls
-// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere; on a click, a model from this site.
+// beside them become the browser's own, joined by the stored links. Nothing is fetched from elsewhere; on a click, a model from this site. On every page it
+// ticks the pages whose question was answered, and keeps the indent of code.
 (() => {
   const CONTROLS = ['IntSliderModel', 'FloatSliderModel', 'FloatLogSliderModel', 'SelectionSliderModel'];
   const FILES = document.currentScript?.src ? new URL('model/', document.currentScript.src).href : null;   // where a model lies, to be loaded on a click
@@ -39,7 +40,7 @@
   }
 
   function slider(parent, model, name) {
-    const row = make(parent, 'label', { className: 'control' });
+    const row = make(parent, 'label', { className: 'control widget-slider' });
     make(row, 'span', {}, model.get('description'));
     const input = make(row, 'input', { type: 'range' }), said = make(row, 'output');
     const labels = model.get('_options_labels'), base = name === 'FloatLogSliderModel' ? model.get('base') : null;
@@ -57,7 +58,7 @@
   }
 
   function radios(parent, model) {
-    const set = make(parent, 'fieldset', { className: 'control' }), group = `static-${count++}`;
+    const set = make(parent, 'fieldset', { className: 'control widget-radio' }), group = `static-${count++}`;
     make(set, 'legend', {}, model.get('description'));
     const inputs = model.get('_options_labels').map((text, i) => {
       const label = make(set, 'label'), input = make(label, 'input', { type: 'radio', name: group, checked: i === model.get('index') });
@@ -98,7 +99,10 @@
 
   async function draw(parent, id, models) {
     const { name, model } = models[id];
-    if (name === 'VBoxModel') for (const child of model.get('children')) await draw(parent, child.slice('IPY_MODEL_'.length), models);
+    if (name === 'VBoxModel') {   // its class and that of the controls are ipywidgets' own, by which widgets.css lays them out
+      const box = make(parent, 'div', { className: 'widget-vbox' });
+      for (const child of model.get('children')) await draw(box, child.slice('IPY_MODEL_'.length), models);
+    }
     else if (name === 'HTMLModel') make(parent, 'div', { innerHTML: model.get('value') });   // the course's own captions
     else if (name === 'RadioButtonsModel') radios(parent, model);
     else if (name === 'TextareaModel') textarea(parent, model);
@@ -147,6 +151,7 @@
       join(models);
       await draw(stage, root, models);
       host.dataset.drawn = 'yes';
+      for (const { model } of Object.values(models)) model.on('change:chosen', remember);
       if (FILES && host.dataset.answers) offer(host, Object.values(models).find(m => m.name === 'AnyModel').model);
     } catch (error) {   // an old browser: the picture does instead
       host.dataset.drawn = 'no';
@@ -155,6 +160,35 @@
     }
   }
 
-  const all = () => document.querySelectorAll('.static-widget').forEach(play);
+  // Which questions were answered is kept by this browser alone; the sidebar ticks their pages.
+  const KEPT = 'ulmfit_nb answered', bare = path => path.replace(/index\.html$/, '');
+  function answered() {
+    try { return new Set(JSON.parse(localStorage.getItem(KEPT)) ?? []); } catch { return new Set(); }   // none on a page that may keep nothing
+  }
+  function remember() {
+    try { localStorage.setItem(KEPT, JSON.stringify([...answered().add(bare(location.pathname))])); } catch { /* as above */ }
+    tick();
+  }
+  function tick() {
+    const known = answered();
+    for (const link of document.querySelectorAll('#quarto-sidebar a[href]')) {
+      if (!known.has(bare(link.pathname)) || link.querySelector('.answered')) continue;
+      make(link, 'span', { className: 'answered', title: 'you have answered its question' }, ' ✓').setAttribute('aria-label', ', question answered');
+    }
+  }
+
+  // Where a line of code is wrapped it goes on under its own beginning.
+  function indent() {
+    for (const line of document.querySelectorAll('pre.sourceCode code > span')) {
+      const blanks = line.textContent.match(/^ */)[0].length + 2;
+      Object.assign(line.style, { paddingLeft: `${blanks}ch`, textIndent: `-${blanks}ch` });
+    }
+  }
+
+  const all = () => {
+    document.querySelectorAll('.static-widget').forEach(play);
+    tick();
+    indent();
+  };
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', all); else all();
 })();

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import docs
 import page_model
+from fastcore.nbio import mk_cell
 from nbdev.config import get_config
 from nbdev.processors import Processor
-from notebooks import FOLDER, html_name, modules_of, read
+from notebooks import FOLDER, html_name, modules_of, name_of, read
 
 from ulmfit_nb.course.widgets.base import rich
 
@@ -172,7 +173,7 @@ class StaticWidgets(Processor):
     def begin(self):
         path, folder = Path(self.nb.path_).resolve(), Path(get_config().nbs_path).resolve()
         self.found, self.top = widgets_of(self.nb, page_name(path, folder)), to_top(path, folder)
-        self.texts, self.first = texts_of_pictures(), True
+        self.texts, self.name = texts_of_pictures(), name_of(path, folder)
         self.nb.metadata.pop('widgets', None)
         self.built = {k: v for m in modules_of(read(self.nb.path_)) for k, v in vars(import_module(f'ulmfit_nb.{m}')).items()}
 
@@ -191,13 +192,16 @@ class StaticWidgets(Processor):
             data = out.get('data', {})
             if VIEW in data:
                 widget = next(waiting)
-                out['data'] = raw(
-                    as_html(widget, self.texts, self.top) + (f'\n{PLAYER.format(top=self.top)}' if self.first and widget.lives and widget.classes else '')
-                )
-                self.first = self.first and not (widget.lives and widget.classes)
+                out['data'] = raw(as_html(widget, self.texts, self.top))
                 if widget.question and 'echo: false' not in cell.source:
                     cell.source = '#| echo: false\n' + cell.source
             elif 'text/html' in data:
                 out['data'] = raw(''.join(data['text/html']))
             elif 'text/markdown' in data:
                 out['data']['text/markdown'] = self.entry(''.join(data['text/markdown']))
+
+    def end(self):
+        "At the top of the page: what it takes to run it, and the player, which also ticks questions that were answered."
+        links = docs.run_links(self.name) if any(c.cell_type == 'code' for c in self.nb.cells) else ''
+        at = next(i for i, c in enumerate(self.nb.cells) if c.cell_type != 'raw' and c.source)
+        self.nb.cells.insert(at, mk_cell(raw(f'{links}\n{PLAYER.format(top=self.top)}')['text/markdown'].strip(), 'markdown'))

@@ -213,6 +213,54 @@ def test_a_question_does_not_show_its_answer(site):
     assert len(asking) > 10 and all('echo' in directives(c) for c in asking)
 
 
+def test_every_page_that_has_code_says_where_it_can_be_run(site):
+    "In Binder and in Colab, from a plain clone: the notebook is where the links have it, and so is what they install."
+    repo = docs.website()['repo-url']
+    for name, path in processed(site).items():
+        text = ''.join(c.source for c in read(path).cells if c.cell_type == 'markdown')
+        links = re.findall(r'<a href="(https://(?:mybinder|colab)[^"]+)"', text)
+        assert len(links) == (2 if any(c.cell_type == 'code' for c in read(ROOT / f'nbs/{name}.ipynb').cells) else 0), name
+        for link in links:
+            assert (ROOT / re.search(r'nbs/.*\.ipynb', link)[0]).exists() and repo.removeprefix('https://github.com') in link
+        assert not links or f'git clone -q --depth 1 {repo} ' in text and f'%cd ulmfit_nb/{os.path.dirname(f"nbs/{name}")}<' in text
+        assert text.count('site/player.js') == 1, name
+    needs = (ROOT / '.binder/requirements.txt').read_text()
+    assert '-e .' in needs.splitlines() and (ROOT / '.binder' / re.search(r'^-c (.*)', needs, re.M)[1]).exists()
+
+
+def test_the_address_and_the_repository_are_settings_of_one_file():
+    "Canonical links, cards, source and edit links are made of them by Quarto; what names them elsewhere agrees."
+    about, page = docs.website(), yaml.safe_load((ROOT / '_quarto.yml').read_text())['format']['html']
+    assert page['canonical-url'] is True and about['open-graph'] and {'source', 'edit'} <= set(about['repo-actions'])
+    assert (
+        (ROOT / 'nbs' / about['image']).exists()
+        and len(about['image-alt'].split()) > 4
+        and about['image'] in (ROOT / '_quarto.yml').read_text().split('website:')[0]
+    )
+    cited = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert (cited['repository-code'], cited['url']) == (about['repo-url'], about['site-url'])
+    settings = dict(line.split(' = ', 1) for line in (ROOT / 'settings.ini').read_text().splitlines() if ' = ' in line)
+    assert (cited['version'], cited['license'], cited['title']) == (settings['version'], settings['license'], settings['lib_name'])
+    assert f'Repository = "{about["repo-url"]}"' in (ROOT / 'pyproject.toml').read_text()
+
+
+def test_the_search_finds_chapters_before_widgets(site):
+    "Pages of widgets and checks stay out of it; their names are on reference pages, which have no source to edit."
+    assert yaml.safe_load((site / 'course/_metadata.yml').read_text()) == {'search': False}
+    assert all('repo-actions: false' in p.read_text() and 'search: false' not in p.read_text() for p in (site / 'reference').glob('*.qmd'))
+
+
+def test_each_widget_is_in_the_gallery_with_its_picture():
+    "And leads to a page that shows it."
+    cells = read(ROOT / 'nbs/gallery.ipynb').cells
+    shown = re.findall(r'\[!\[[^\]]+\]\(images/widgets/([^)]+)\.png\)\]\(([^)]+)\) \[[^\]]+\]\(([^)]+)\)', ''.join(c.source for c in cells))
+    stored = {
+        w.name: (name_of(p), w.classes[0]) for p in NBS for ws in widget_pages.widgets_of(read(p), widget_pages.page_name(p)).values() for w in ws if w.classes
+    }
+    assert all(page == again and f'{stored[name][0]}.ipynb' == page for name, page, again in shown)
+    assert sorted({stored[name][1] for name, *_ in shown}) == sorted({kind for _, kind in stored.values()} - {'Predict'})
+
+
 GOOD = """<h2 id="top">Top</h2><a href="other.html#there">x</a><a href="#top">x</a><a href="https://example.org">x</a><script src="play.js"></script>
 <img src="a.png" alt="a line that rises and falls"><div class="static-widget" id="w-1"></div>
 <noscript id="w-1-still"><img src="a.png" alt="a line that rises and falls"></noscript>"""

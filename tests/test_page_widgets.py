@@ -142,6 +142,18 @@ def test_a_sentence_is_judged_and_the_winning_words_shown(page, site, classifier
     assert wins == [f'{n} features won' for n in ours.wins]
 
 
+def test_a_sentence_of_ones_own_beside_the_slider(page, site):
+    load(page, site, 'ThreeStages')
+    before = words_of(page)
+    page.fill('.page-model textarea', LIVES_ON)
+    page.click('.page-model button:text("Colour it")')
+    page.wait_for_selector('.stage :text("Your sentence, as film-small finds it")')
+    assert words_of(page) == before + Tokenizer()(LIVES_ON)[1:] and page.locator('.stage img').count() == 0
+    assert len(page.locator('.stage .written').last.inner_text()) > 10
+    page.locator('.stage button').first.click()
+    assert page.locator('.stage .word').count() == len(words_of(page)), 'it stays when the slider moves'
+
+
 def test_the_model_writes_on(page, site):
     load(page, site, 'Generation')
     texts = []

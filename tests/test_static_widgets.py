@@ -2,6 +2,7 @@
 scripts don't run, a picture or a plain question stands in their place."""
 
 import json
+import re
 
 import pictures
 import pytest
@@ -10,8 +11,6 @@ from browser import browser_path, chromium
 from notebooks import NBS, ROOT, read
 
 PLAYER = (ROOT / 'site/player.js').read_text(encoding='utf-8')
-STORED = {w.name: w for path in NBS for found in widget_pages.widgets_of(read(path), widget_pages.page_name(path)).values() for w in found if w.classes}
-LIVE = [w for w in STORED.values() if w.lives]
 # What the widget shows, but for the controls that the player made: a control must change something else than itself.
 LOOK = """() => [...document.querySelectorAll('.stage .ulmfit-nb')]
     .map(e => e.innerHTML + [...e.querySelectorAll('input')].map(i => `${i.value}${i.checked}`)).join()"""
@@ -22,6 +21,59 @@ MOVE = """i => {
     if (it.type === 'range') { it.value = it.max; if (it.value === was) it.value = it.min; } else it.value += ' more';
     it.dispatchEvent(new Event('input', { bubbles: true }));
 }"""
+
+
+def stored(renew: bool) -> dict:
+    "The widgets that notebooks have stored, by name; with the code that they would store today."
+    found = {}
+    for path in NBS:
+        nb = read(path)
+        if renew:
+            pictures.renew(nb)
+        found |= {w.name: w for ws in widget_pages.widgets_of(nb, widget_pages.page_name(path)).values() for w in ws if w.classes}
+    return found
+
+
+STORED, RENEWED = stored(renew=False), stored(renew=True)
+LIVE = [w for w in STORED.values() if w.lives]
+# What is wrong with the texts that a page shows: outside of it, too small, too pale.
+FAULTS = """() => {
+    const found = [], parse = c => { const [r, g, b, a = 1] = c.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+    const over = ([r, g, b, a], back) => [r, g, b].map((v, i) => a * v + (1 - a) * back[i]);
+    const linear = v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const behind = e => over(parse(getComputedStyle(e).backgroundColor), e.parentElement ? behind(e.parentElement) : [255, 255, 255]);
+    const opacity = e => e ? Number(getComputedStyle(e).opacity) * opacity(e.parentElement) : 1;
+    if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
+    for (const e of document.querySelectorAll('.stage *')) {
+        const says = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.textContent.trim()).join(' '), box = e.getBoundingClientRect();
+        if (!says || !box.width || e.tagName === 'title' || e.tagName === 'STYLE') continue;
+        const at = getComputedStyle(e), to = e.getScreenCTM?.(), size = parseFloat(at.fontSize) * (to ? Math.hypot(to.a, to.b) : 1);
+        if (size < 10.95) found.push(`${size.toFixed(1)} px: ${says.slice(0, 30)}`);
+        if ((box.right > innerWidth + 1 || box.left < -1) && !e.closest('.stream')) found.push(`sticks out: ${says.slice(0, 30)}`);
+        if (e.style.fill) continue;   // on a cell of its own colour, by which its ink is chosen
+        const back = behind(e), [r, g, b, a] = parse(to ? at.fill : at.color), ink = over([r, g, b, a * opacity(e)], back);
+        const [pale, dark] = [light(ink), light(back)].sort((x, y) => y - x), contrast = (pale + 0.05) / (dark + 0.05);
+        if (contrast < 4.5) found.push(`contrast ${contrast.toFixed(1)}: ${says.slice(0, 30)}`);
+    }
+    return found;
+}"""
+
+
+def themed(widget, dark: bool) -> str:
+    "A page with a widget, in the site's rules and about the colours of its themes."
+    rules = re.sub(r'^//.*$', '', (ROOT / 'site/theme.scss').read_text().split('/*-- scss:rules --*/')[1], flags=re.M)
+    body = 'background: #222; color: #fff' if dark else 'background: #fff; color: #373a3c'
+    style = f'body {{ font: 17px/1.5 system-ui, sans-serif; margin: 0; {body} }} main {{ max-width: 860px; margin: auto; padding: 0 12px }} {rules}'
+    return f"""<!doctype html><meta charset="utf-8"><style>{style}</style><body class="{'quarto-dark' if dark else ''}">
+<main>{widget_pages.as_html(widget, {})}</main><script>{PLAYER}</script>"""
+
+
+@pytest.fixture(scope='module')
+def renewed():
+    "One widget of each kind as it would be stored today."
+    kinds = {w.classes[0]: w for w in reversed(RENEWED.values()) if w.lives}  # of a chapter rather than of its own page
+    return {w.name: w for w in kinds.values()}
 
 
 @pytest.fixture(scope='module')
@@ -66,11 +118,41 @@ def test_a_stored_widget_draws_and_moves(page, widget):
     assert page.faults == [] and dead == []
 
 
-def test_an_answer_opens(page):
-    show(page, next(w for w in LIVE if w.question))
+def test_an_answer_opens_and_gets_the_focus(page):
+    show(page, RENEWED['schedules-predict'])
     page.locator('.predict input').last.check()
     page.click('.predict button')
     assert len(page.inner_text('.predict .answer')) > 20
+    assert page.evaluate("() => document.activeElement === document.querySelector('.predict .answer')")
+
+
+def test_pages_of_all_widths_and_themes(page, renewed):
+    "Nothing sticks out, no letter is smaller than 11 pixels, and every text has a contrast of 4.5 to what is behind it."
+    faults = {}
+    for name, widget in renewed.items():
+        page.faults.clear()
+        for dark in (False, True):
+            page.set_viewport_size({'width': 390, 'height': 800})
+            page.set_content(themed(widget, dark))
+            page.wait_for_function("() => document.querySelector('.static-widget').dataset.drawn === 'yes'")
+            for wide in (390, 1280):
+                page.set_viewport_size({'width': wide, 'height': 800})
+                page.wait_for_function('wide => innerWidth === wide && document.documentElement.clientWidth <= wide', arg=wide)
+                page.wait_for_timeout(120)  # what watches the width draws again
+                if found := page.evaluate(FAULTS) + page.faults:
+                    faults[name, wide, 'dark' if dark else 'light'] = found[:4]
+    assert faults == {}
+
+
+def test_controls_stand_beside_their_picture_where_there_is_room(page, renewed):
+    sides = {}
+    for wide in (390, 1280):
+        page.set_viewport_size({'width': wide, 'height': 800})
+        page.set_content(themed(renewed['schedules-lrexplorer'], False))
+        page.wait_for_selector('[data-drawn=yes]')
+        boxes = [page.locator(f'.stage {what}').first.bounding_box() for what in ('input[type=range]', 'svg')]
+        sides[wide] = boxes[0]['x'] + boxes[0]['width'] <= boxes[1]['x'] and boxes[1]['y'] < boxes[0]['y'] + boxes[0]['height']
+    assert sides == {390: False, 1280: True}
 
 
 def test_controls_are_found(page):
@@ -121,6 +203,47 @@ def test_pictures_are_of_what_is_stored():
     assert {w.name: w.digest() for w in pictures.wanted()} == {name: k['digest'] for name, k in known.items()}, 'run make pictures'
     assert {f.stem for f in widget_pages.PICTURES.glob('*.png')} == set(known)
     assert max(f.stat().st_size for f in widget_pages.PICTURES.glob('*.png')) <= pictures.LARGEST
+
+
+def test_widgets_of_another_day_get_todays_code():
+    "And nothing else of the notebook changes."
+    nb = read(ROOT / 'nbs/08_schedules.ipynb')
+    models = nb.metadata.widgets[widget_pages.STORED]['state']
+    ours = next(i for i, m in models.items() if widget_pages.class_of(m) == 'Predict')
+    pictures.renew(nb)
+    models[ours]['state']['_esm'] = 'of yesterday'
+    traits = {k: v for k, v in models[ours]['state'].items() if not k.startswith('_')}
+    assert pictures.renew(nb) and not pictures.renew(nb)
+    assert 'export default' in models[ours]['state']['_esm'] and {k: v for k, v in models[ours]['state'].items() if not k.startswith('_')} == traits
+
+
+def page_of_the_site(browser, name: str):
+    "A page as the site has it, in a browser that may keep things: a sidebar, the widget, a line of code."
+    html = f"""<!doctype html><meta charset="utf-8"><nav id="quarto-sidebar"><a href="page.html">this</a><a href="other.html">other</a></nav>
+<pre class="sourceCode"><code class="sourceCode"><span>    indented = [a for a in b]</span></code></pre>
+{widget_pages.as_html(STORED[name], {})}<script>{PLAYER}</script>"""
+    page = browser.new_page()
+    page.route('http://site/**', lambda route: route.fulfill(body=html, content_type='text/html; charset=utf-8'))
+    page.goto('http://site/page.html')
+    page.wait_for_function("() => document.querySelector('.static-widget').dataset.drawn === 'yes'")
+    return page
+
+
+def test_an_answered_question_is_ticked_and_stays_so(browser):
+    with browser.new_context() as context:
+        page = page_of_the_site(context, 'schedules-predict')
+        assert page.locator('.answered').count() == 0
+        page.locator('.predict input').last.check()
+        page.click('.predict button')
+        assert page.locator('nav a').all_inner_texts() == ['this ✓', 'other']
+        page.goto('http://site/other.html')
+        assert page.locator('nav a').all_inner_texts() == ['this ✓', 'other']
+
+
+def test_code_that_is_wrapped_keeps_its_indent(browser):
+    with browser.new_context() as context:
+        line = page_of_the_site(context, 'schedules-predict').locator('pre.sourceCode span')
+        assert line.evaluate('e => [e.style.paddingLeft, e.style.textIndent]') == ['6ch', '-6ch']
 
 
 def test_a_notebook_that_moved_keeps_its_pictures(tmp_path):

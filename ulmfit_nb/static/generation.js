@@ -1,5 +1,5 @@
 // A language model to write with: what may come next at a temperature and a top-k, and what was written.
-import { el } from './svg.js';
+import { el, onWidth, widthOf } from './svg.js';
 
 const CUTS = [1, 2, 5, 10, 20, 40, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000];   // where the slider stops
 
@@ -18,25 +18,25 @@ export function stops(n) {
 const percent = x => x === 0 ? '0 %' : x < 0.001 ? '< 0.1 %' : `${(100 * x).toFixed(1)} %`;
 
 // A word as it can be read beside a bar: a line break is seen, a long word cut.
-function shown_word(word) {
+function shown_word(word, n) {
   const text = word.replaceAll('\n', '↵');
-  return text.length > 18 ? `${text.slice(0, 17)}…` : text;
+  return text.length > n ? `${text.slice(0, n - 1)}…` : text;
 }
 
-function bars(svg, words, { p, cut }, n) {
+function bars(svg, words, { p, cut }, n, wide) {
   const shown = words.slice(0, Math.min(12, p.length)), rest = p.slice(shown.length).reduce((a, b) => a + b, 0);
   const rows = shown.map((w, i) => [w, p[i], 'nextword']);
   if (p.length > shown.length) rows.push([`${(p.length - shown.length).toLocaleString('en')} more`, rest, 'nextword rest']);
-  const left = 150, width = 430, h = 21;
+  const left = Math.min(150, 0.36 * wide), width = wide - left - 70, h = 21, letters = Math.floor(left / 8);
   rows.forEach(([name, share, kind], i) => {
-    el(svg, 'text', { x: left - 8, y: h * i + 15, 'text-anchor': 'end', class: kind === 'nextword' ? '' : 'faint' }, shown_word(name));
+    el(svg, 'text', { x: left - 8, y: h * i + 15, 'text-anchor': 'end', class: kind === 'nextword' ? '' : 'faint' }, shown_word(name, letters));
     el(svg, 'rect', { x: left, y: h * i + 3, width: Math.max(1, width * share), height: h - 6, class: kind, 'data-p': share });
     el(svg, 'text', { x: left + Math.max(1, width * share) + 6, y: h * i + 15, class: 'rate' }, percent(share));
   });
-  const y = h * rows.length + 20, gone = n - p.length;
-  el(svg, 'text', { x: left, y, class: 'faint' }, gone ? `top_k cuts off ${gone.toLocaleString('en')} words, which had ${percent(cut)} of the probability`
-    : 'no word is cut off');
-  svg.setAttribute('viewBox', `0 0 760 ${y + 8}`);
+  const gone = n - p.length, foot = gone ? [`top_k cuts off ${gone.toLocaleString('en')} words,`, `which had ${percent(cut)} of the probability`] : ['no word is cut off'];
+  const lines = wide < 560 ? foot : [foot.join(' ')], at = wide < 560 ? 0 : left;
+  lines.forEach((text, i) => el(svg, 'text', { x: at, y: h * rows.length + 20 + 17 * i, class: 'faint' }, text));
+  svg.setAttribute('viewBox', `0 0 ${wide} ${h * rows.length + 11 + 17 * lines.length}`);
   svg.setAttribute('aria-label', `What may come next. ${rows.map(([name, share]) => `${name}: ${percent(share)}`).join('; ')}`);
 }
 
@@ -77,7 +77,7 @@ function render({ model, el: host }) {
     cut.input.setAttribute('aria-valuetext', cut.said.textContent);
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     svg.setAttribute('role', 'img');
-    bars(svg, model.get('words'), next_words(model.get('logits'), temperature, top_k), model.get('logits').length);
+    bars(svg, model.get('words'), next_words(model.get('logits'), temperature, top_k), model.get('logits').length, widthOf(picture));
     picture.replaceChildren(svg);
     written.textContent = model.get('text');
   };
@@ -96,7 +96,8 @@ function render({ model, el: host }) {
   model.on('change', draw);
   model.on('change:answered', answered);
   draw();
-  return () => { clearTimeout(waiting); model.off('change', draw); model.off('change:answered', answered); };
+  const still = onWidth(picture, draw);
+  return () => { still(); clearTimeout(waiting); model.off('change', draw); model.off('change:answered', answered); };
 }
 
 export default { render };

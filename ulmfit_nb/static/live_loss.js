@@ -1,8 +1,8 @@
 // The loss of a run, or of several, while it is trained: nats on the left, perplexity on the right.
-import { el, short, nice, path } from './svg.js';
+import { el, short, nice, onWidth, path, widthOf } from './svg.js';
 
 const DASHES = ['', '9 4', '2 4', '9 4 2 4', '14 4', '5 3'];
-const COLOURS = ['#2a8fd8', '#e07b00', '#00a37a', '#c060a0', '#8c8c8c', '#d55e00'];
+const COLOURS = ['blue', 'orange', 'green', 'pink', 'grey', 'red'].map(name => `stroke: var(--nb-${name})`);
 
 // A step of 1, 2 or 5 times a power of ten that divides a range into three to seven parts.
 export function step_of(range) {
@@ -48,7 +48,7 @@ export function standing({ name, seen, loss }, unit) {
   return `${name}: ${last.toFixed(2)} nats` + (unit === 'tokens' ? `, perplexity ${short(Math.exp(last))}` : '');
 }
 
-function axes(svg, { left, right, top, bottom, x, y, most, range, unit }) {
+function axes(svg, { left, right, top, bottom, x, y, most, range, unit, wide }) {
   const middle = (top + bottom) / 2, [, across] = nice(most);
   for (let i = 0; range.low + i * range.step <= range.high + range.step / 100; i++) {
     const l = range.low + i * range.step;
@@ -69,22 +69,22 @@ function axes(svg, { left, right, top, bottom, x, y, most, range, unit }) {
     el(svg, 'text', { x: right + 10, y: at + 4, 'data-perplexity': p }, short(p));
   }
   el(svg, 'line', { x1: right, x2: right, y1: top, y2: bottom, class: 'axis' });
-  el(svg, 'text', { transform: `translate(752 ${middle}) rotate(-90)`, 'text-anchor': 'middle' }, 'perplexity');
+  el(svg, 'text', { transform: `translate(${wide - 8} ${middle}) rotate(-90)`, 'text-anchor': 'middle' }, 'perplexity');
 }
 
-function draw(svg, curves, unit) {
-  const [left, right, top, bottom] = [64, 680, 14 + 20 * curves.length, 280 + 20 * curves.length];
-  svg.setAttribute('viewBox', `0 0 760 ${bottom + 52}`);
+function draw(svg, curves, unit, wide) {
+  const [left, right, top, bottom] = [64, wide - 80, 14 + 20 * curves.length, 280 + 20 * curves.length];
+  svg.setAttribute('viewBox', `0 0 ${wide} ${bottom + 52}`);
   curves.forEach((c, i) => {
-    el(svg, 'path', { d: `M${left},${12 + 20 * i}h30`, class: 'line', stroke: COLOURS[i % 6], 'stroke-dasharray': DASHES[i % 6] });
-    el(svg, 'text', { x: left + 38, y: 16 + 20 * i, class: 'standing' }, standing(c, unit));
+    el(svg, 'path', { d: `M0,${12 + 20 * i}h30`, class: 'line', style: COLOURS[i % 6], 'stroke-dasharray': DASHES[i % 6] });
+    el(svg, 'text', { x: 38, y: 16 + 20 * i, class: 'standing' }, standing(c, unit));
   });
   const begun = curves.filter(c => c.seen.length);
   if (!begun.length) return void el(svg, 'text', { x: (left + right) / 2, y: (top + bottom) / 2, 'text-anchor': 'middle' }, 'no step yet');
   const [most] = nice(Math.max(...begun.map(c => c.seen[c.seen.length - 1]))), range = loss_range(begun);
   const x = seen => left + (right - left) * seen / most, y = l => bottom - (bottom - top) * (l - range.low) / (range.high - range.low);
-  axes(svg, { left, right, top, bottom, x, y, most, range, unit });
-  curves.forEach((c, i) => el(svg, 'path', { d: path(c.seen.map(x), c.loss.map(y)), class: 'line', stroke: COLOURS[i % 6],
+  axes(svg, { left, right, top, bottom, x, y, most, range, unit, wide });
+  curves.forEach((c, i) => el(svg, 'path', { d: path(c.seen.map(x), c.loss.map(y)), class: 'line', style: COLOURS[i % 6],
     'stroke-dasharray': DASHES[i % 6], 'data-name': c.name }));
 }
 
@@ -94,12 +94,13 @@ function render({ model, el: host }) {
     const curves = model.get('curves'), unit = model.get('unit'), svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', `Training loss against ${unit} seen. ${curves.map(c => standing(c, unit)).join('; ')}`);
-    draw(svg, curves, unit);
+    draw(svg, curves, unit, widthOf(host));
     host.replaceChildren(svg);
   };
   model.on('change', redraw);
   redraw();
-  return () => model.off('change', redraw);
+  const still = onWidth(host, redraw);
+  return () => { still(); model.off('change', redraw); };
 }
 
 export default { render };

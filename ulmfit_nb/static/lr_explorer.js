@@ -1,6 +1,6 @@
 // The learning-rate explorer: `view` says which of its two pictures to draw.
 import { stlr, one_cycle, cosine_annealing, linear_decay, gradual_unfreezing, rate_grid } from './schedules.js';
-import { el, short, nice, path, viridis } from './svg.js';
+import { el, short, nice, onWidth, path, viridis, widthOf } from './svg.js';
 
 const GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head'];
 
@@ -17,11 +17,13 @@ function curves(get) {
   return lines.map(([name, f]) => ({ name, key: name.toLowerCase().replace('-', ''), steps, rates: steps.map(f) }));
 }
 
-function draw_schedule(svg, get) {
-  const [w, h, left, top, right, bottom] = [760, 340, 84, 14, 540, 288];
+const NARROW = 540;   // below, what explains a picture stands under it, not beside it
+
+function draw_schedule(svg, get, w) {
+  const narrow = w < NARROW, [left, top, right, bottom] = [narrow ? 74 : 84, 14, narrow ? w - 14 : w - 220, 288], h = 340;
   const T = get('T'), lr_max = get('lr_max'), lines = curves(get), [high, tick] = nice(lr_max);
   const x = t => left + (right - left) * t / T, y = r => bottom - (bottom - top) * r / high;
-  svg.setAttribute('viewBox', `0 0 ${w} ${h}`);
+  svg.setAttribute('viewBox', `0 0 ${w} ${narrow ? h + 240 : h}`);
   for (let r = 0; r <= high * 1.001; r += tick) {
     el(svg, 'line', { x1: left, x2: right, y1: y(r), y2: y(r), class: 'grid' });
     el(svg, 'text', { x: left - 8, y: y(r) + 4, 'text-anchor': 'end' }, short(r));
@@ -33,7 +35,7 @@ function draw_schedule(svg, get) {
   }
   el(svg, 'line', { x1: left, x2: right, y1: bottom, y2: bottom, class: 'axis' });
   el(svg, 'text', { x: (left + right) / 2, y: h - 8, 'text-anchor': 'middle' }, 'step of the phase (batches)');
-  el(svg, 'text', { transform: `translate(20 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' }, 'learning rate (per update)');
+  el(svg, 'text', { transform: `translate(14 ${(top + bottom) / 2}) rotate(-90)`, 'text-anchor': 'middle' }, 'learning rate (per update)');
   for (const line of lines) {
     el(svg, 'path', { d: path(line.steps.map(x), line.rates.map(y)), class: `line ${line.key}`, 'data-name': line.name });
     if (line.key === 'stlr' && T <= 60)
@@ -41,7 +43,7 @@ function draw_schedule(svg, get) {
   }
   const cut = Math.max(1, Math.floor(T * get('cut_frac')));
   const notes = [`up ${cut}, down ${T - cut} steps`, `lowest rate ${short(lr_max / get('ratio'))}`];
-  legend(svg, [...lines].reverse(), T, lr_max, notes, right + 26, top + 12);
+  legend(svg, [...lines].reverse(), T, lr_max, notes, narrow ? left : right + 26, narrow ? h + 24 : top + 12);
 }
 
 // Beside the curves: a sample of each line, its name, and its mean over the steps that train.
@@ -59,18 +61,18 @@ function legend(svg, lines, T, lr_max, more, x, y) {
 const LOW = 1e-5, HIGH = 1e-1;   // the ends of the colour scale
 const shade = rate => viridis(Math.log10(rate / LOW) / Math.log10(HIGH / LOW));
 
-function draw_layers(svg, get) {
+function draw_layers(svg, get, w) {
   const grid = rate_grid(gradual_unfreezing(GROUPS, get('lr'), get('epochs'), get('factor')), GROUPS).reverse();
-  const [w, left, top, right, row] = [760, 84, 12, 540, 40], n = grid[0].length, col = (right - left) / n;
+  const narrow = w < NARROW, [left, top, right, row] = [narrow ? 90 : 92, 12, narrow ? w - 4 : w - 220, 40], n = grid[0].length, col = (right - left) / n;
   const bottom = top + row * grid.length, h = bottom + 50;
-  svg.setAttribute('viewBox', `0 0 ${w} ${h}`);
+  svg.setAttribute('viewBox', `0 0 ${w} ${narrow ? h + 200 : h}`);
   grid.forEach((rates, i) => {
     el(svg, 'text', { x: left - 8, y: top + row * (i + 0.5) + 4, 'text-anchor': 'end' }, [...GROUPS].reverse()[i]);
     rates.forEach((rate, j) => cell(svg, left + col * j, top + row * i, col, row, rate, `${[...GROUPS].reverse()[i]}, epoch ${j + 1}`));
   });
   for (let j = 0; j < n; j++) el(svg, 'text', { x: left + col * (j + 0.5), y: bottom + 18, 'text-anchor': 'middle' }, j + 1);
   el(svg, 'text', { x: (left + right) / 2, y: h - 8, 'text-anchor': 'middle' }, 'epoch (pass over the labelled texts)');
-  scale(svg, right + 26, top + 12, row * grid.length - 12);
+  scale(svg, narrow ? left : right + 26, narrow ? h + 20 : top + 12, narrow ? 178 : row * grid.length - 12);
 }
 
 function cell(svg, x, y, w, h, rate, what) {
@@ -79,6 +81,7 @@ function cell(svg, x, y, w, h, rate, what) {
   if (!rate) return;
   const { fill, ink } = shade(rate);
   rect.setAttribute('fill', fill);
+  if (w < 50) return;   // no room for the figure: its colour says it, and its title
   el(svg, 'text', { x: x + w / 2, y: y + h / 2 + 4, 'text-anchor': 'middle', style: `fill: ${ink}`, class: 'rate' }, rate.toExponential(1));
 }
 
@@ -104,12 +107,13 @@ function render({ model, el: host }) {
     const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', label);
-    draw(svg, key => model.get(key));
+    draw(svg, key => model.get(key), widthOf(host));
     host.replaceChildren(svg);
   };
   model.on('change', redraw);
   redraw();
-  return () => model.off('change', redraw);
+  const still = onWidth(host, redraw);
+  return () => { still(); model.off('change', redraw); };
 }
 
 export default { render };

@@ -1,5 +1,5 @@
 // Dropout masks: the five of AWD-LSTM at once, and for comparison one that is new at every step.
-import { el } from './svg.js';
+import { el, onWidth, widthOf } from './svg.js';
 
 // Random 32-bit integers from a seed (the generator mulberry32), so that a draw gives the same picture everywhere.
 export function random_ints(seed, n) {
@@ -73,28 +73,33 @@ function head(svg, x, y, title, below) {
 
 const percent = p => `${Number((100 * p).toFixed(1))} %`;
 
-function draw_features(svg, { inputs, masks, p }) {
-  const steps = inputs[0].length, n = inputs.length, w = 312 / steps, h = 12;
-  [['ordinary', 'Ordinary: drawn anew at each token', 30], ['input', 'Locked: drawn once (what AWD-LSTM does)', 404]].forEach(([key, title, x]) => {
-    head(svg, x, 14, title, `input_p ${percent(p.input_p)}; whole at all ${steps} tokens: ${intact(masks[key])} of ${n}`);
-    grid(svg, inputs, masks[key], { x, y: 38, w, h, key });
-    el(svg, 'text', { x: x + 156, y: 38 + h * n + 16, 'text-anchor': 'middle', class: 'faint' }, `time (the first ${steps} tokens)`);
+// Below a width of 700 all grids stand one under the other. Each gives where the next may begin.
+function draw_features(svg, { inputs, masks, p, wide }) {
+  const steps = inputs[0].length, n = inputs.length, narrow = wide < 700, across = narrow ? wide - 44 : 312, w = across / steps, h = 12, below = narrow ? 76 + h * n : 0;
+  const grids = [['ordinary', 'Ordinary: drawn anew at each token', 30, 0], ['input', 'Locked: drawn once (what AWD-LSTM does)', narrow ? 30 : 404, below]];
+  grids.forEach(([key, title, x, down]) => {
+    head(svg, x, 14 + down, title, `input_p ${percent(p.input_p)}; whole at all ${steps} tokens: ${intact(masks[key])} of ${n}`);
+    grid(svg, inputs, masks[key], { x, y: 38 + down, w, h, key });
+    el(svg, 'text', { x: x + across / 2, y: 38 + down + h * n + 16, 'text-anchor': 'middle', class: 'faint' }, `time (the first ${steps} tokens)`);
   });
   el(svg, 'text', { transform: `translate(20 ${38 + h * n / 2}) rotate(-90)`, 'text-anchor': 'middle', class: 'faint' }, 'feature');
+  return 240 + below;
 }
 
-function draw_others(svg, { hidden, output, weights, masks, p }) {
-  const top = 240, h = 9, n = hidden.length, dropped = masks.weights.flat().filter(m => !m).length;
-  [['hidden', hidden, 'Between LSTMs, locked', 'hidden_p', 30], ['output', output, 'Before the decoder', 'output_p', 230]].forEach(([key, numbers, title, name, x]) => {
+function draw_others(svg, { hidden, output, weights, masks, p, wide }, top) {
+  const narrow = wide < 700, across = narrow ? wide - 44 : 168, h = 9, n = hidden.length, dropped = masks.weights.flat().filter(m => !m).length;
+  [['hidden', hidden, 'Between LSTMs, locked', 'hidden_p', 30], ['output', output, 'Before the decoder', 'output_p', narrow ? 30 : 230]].forEach(([key, numbers, title, name, x], i) => {
+    if (narrow && i) top += 70 + h * n;
     head(svg, x, top, title, `${name} ${percent(p[name])}, whole ${intact(masks[key])} of ${n}`);
-    grid(svg, numbers, masks[key], { x, y: top + 26, w: 168 / numbers[0].length, h, key });
-    el(svg, 'text', { x: x + 84, y: top + 42 + h * n, 'text-anchor': 'middle', class: 'faint' }, 'time');
+    grid(svg, numbers, masks[key], { x, y: top + 26, w: across / numbers[0].length, h, key });
+    el(svg, 'text', { x: x + across / 2, y: top + 42 + h * n, 'text-anchor': 'middle', class: 'faint' }, 'time');
   });
-  const turned = m => m[0].map((_, j) => m.map(row => row[j])), x = 434;
+  if (narrow) top += 70 + h * n;
+  const turned = m => m[0].map((_, j) => m.map(row => row[j])), x = narrow ? 30 : 434, gate = narrow ? (wide - 44) / 4 : 72;
   head(svg, x, top, 'Recurrent weights, state to state', `weight_p ${percent(p.weight_p)}; dropped: ${dropped} of ${4 * n * n}`);
-  grid(svg, turned(weights), turned(masks.weights), { x, y: top + 26, w: 288 / (4 * n), h, key: 'weights', bars: false });
-  for (let k = 1; k < 4; k++) el(svg, 'line', { x1: x + 72 * k, x2: x + 72 * k, y1: top + 26, y2: top + 26 + h * n, class: 'axis' });
-  ['input', 'forget', 'cell', 'output'].forEach((gate, k) => el(svg, 'text', { x: x + 72 * k + 36, y: top + 42 + h * n, 'text-anchor': 'middle', class: 'faint' }, `${gate} gate`));
+  grid(svg, turned(weights), turned(masks.weights), { x, y: top + 26, w: gate / n, h, key: 'weights', bars: false });
+  for (let k = 1; k < 4; k++) el(svg, 'line', { x1: x + gate * k, x2: x + gate * k, y1: top + 26, y2: top + 26 + h * n, class: 'axis' });
+  ['input', 'forget', 'cell', 'output'].forEach((name, k) => el(svg, 'text', { x: x + gate * (k + 0.5), y: top + 42 + h * n, 'text-anchor': 'middle', class: 'faint' }, `${name} gate`));
   return top + 52 + h * n;
 }
 
@@ -113,18 +118,17 @@ const LABEL = 'Dropout masks as grids of features by time: ordinary and locked i
 function render({ model, el: host }) {
   const text = Object.assign(document.createElement('div'), { className: 'masks' }), picture = Object.assign(document.createElement('div'), { className: 'masks' });
   const says = Object.assign(document.createElement('p'), { className: 'says' });
-  host.classList.add('ulmfit-nb');
+  host.classList.add('ulmfit-nb', 'whole-width');
   says.setAttribute('role', 'status');
   host.replaceChildren(text, picture, says);
   const redraw = () => {
     const get = Object.fromEntries(['draw', 'drop_mult', 'probabilities', 'words', 'ids', 'inputs', 'hidden', 'output', 'weights'].map(k => [k, model.get(k)]));
     const p = multiply(get.probabilities, get.drop_mult);
     const masks = all_masks({ ...get, n_words: get.words.length, features: get.inputs.length, steps: get.inputs[0].length });
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), what = { ...get, p, masks };
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), what = { ...get, p, masks, wide: widthOf(picture) };
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', LABEL);
-    draw_features(svg, what);
-    svg.setAttribute('viewBox', `0 0 760 ${draw_others(svg, what)}`);
+    svg.setAttribute('viewBox', `0 0 ${what.wide} ${draw_others(svg, what, draw_features(svg, what))}`);
     draw_words(text, what);
     picture.replaceChildren(svg);
     says.textContent = `Whole through all ${get.inputs[0].length} tokens: ${intact(masks.ordinary)} of ${get.inputs.length} features with ordinary dropout, `
@@ -132,7 +136,8 @@ function render({ model, el: host }) {
   };
   model.on('change', redraw);
   redraw();
-  return () => model.off('change', redraw);
+  const still = onWidth(picture, redraw);
+  return () => { still(); model.off('change', redraw); };
 }
 
 export default { render };

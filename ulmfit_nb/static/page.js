@@ -8,7 +8,7 @@ import { microscopeSteps, surprisalRun, write } from './answers.js';
 import { node } from './words.js';
 
 const LONGEST = { characters: 5000, tokens: 400, microscope: 1000 };   // what is read of a text
-const STORE = 'ulmfit_nb';
+const STORE = 'ulmfit_nb', NOTHING = 'There is no word in this text, so there is nothing to guess.';
 
 // A file's bytes; `say` is told how many have come.
 async function fetchBytes(address, signal, say) {
@@ -64,7 +64,7 @@ async function fetchKept(address, hash, signal, say) {
   return buffer;
 }
 
-const NETWORKS = { Microscope: null, Generation: languageModel, SurprisalView: languageModel, PoolingView: classifierFrom };
+const NETWORKS = { Microscope: null, Generation: languageModel, SurprisalView: languageModel, PoolingView: classifierFrom, ThreeStages: languageModel };
 
 // Config, words and tokenizer; for all widgets but the microscope the network as well.
 async function load(files, name, kind, signal, say) {
@@ -122,11 +122,20 @@ const CONNECT = {
   SurprisalView({ name, network, vocab, tokenizer }, model, { run, say, ask }) {
     ask('Colour it', text => {
       const tokens = tokenizer.tokens(first(text, LONGEST.characters));
-      if (tokens.length < 2) return say('There is no word in this text, so there is nothing to guess.');
+      if (tokens.length < 2) return say(NOTHING);
       const read = tokens.slice(0, LONGEST.tokens + 1);   // the first is not guessed
       run(surprisalRun(name, network, vocab, read), found => model.set({ tokens: read.slice(1), runs: [found], shown: 0, at: 0 }), saidOf(tokens, read, text));
     });
     return 'Type a text and have it coloured.';
+  },
+
+  ThreeStages(loaded, model, { run, say, ask }) {
+    ask('Colour it', text => {
+      const tokens = loaded.tokenizer.tokens(first(text, LONGEST.characters)), read = tokens.slice(0, LONGEST.tokens + 1);
+      if (tokens.length < 2) return say(NOTHING);
+      run(readAndWrite(loaded, read), own => model.set({ own }), saidOf(tokens, read, text));
+    });
+    return 'Type a sentence and have it coloured.';
   },
 
   PoolingView({ network, vocab, tokenizer }, model, { run, ask }) {
@@ -137,6 +146,13 @@ const CONNECT = {
     return `Type a sentence: is it ${network.classes.join(' or ')}?`;
   },
 };
+
+// A text's surprises, and how it would go on.
+function* readAndWrite({ name, network, vocab, config }, read) {
+  const found = yield* surprisalRun(name, network, vocab, read, 3);
+  const { text } = yield* write(network, vocab, read, { temperature: 0.8, top_k: 40, seed: 0, pad: config.architecture.pad, n: 20 });
+  return { ...found, tokens: read.slice(1), line: text };
+}
 
 // Load what a widget needs, show how far it is, and connect the two; gives what went wrong, or nothing. `model` is the widget's, `row` where the button was.
 export async function start(row, { files, name, kind, model, megabytes }) {

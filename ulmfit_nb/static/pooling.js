@@ -1,6 +1,6 @@
 // For a review: which words won the maximum, and what each word brought to the verdict by way of the last vector, the maximum and the mean.
-import { node, radios, tint, signed, wordRow, scaleBar, visible, BLUE, ORANGE } from './words.js';
-import { el } from './svg.js';
+import { node, radios, tint, signed, wordRow, scaleBar, visible } from './words.js';
+import { el, onWidth, widthOf } from './svg.js';
 
 export const PARTS = ['last', 'max', 'mean'];
 export const VIEWS = ['wins', ...PARTS, 'all'];
@@ -33,7 +33,11 @@ export function steps(start, totals) {
 }
 
 function waterfall(parent, cls, start, totals) {
-  const svg = el(parent, 'svg', { viewBox: '0 0 760 160', role: 'img' }), rows = steps(start, totals), [left, right, row] = [120, 640, 26];
+  const wide = widthOf(parent), narrow = wide < 560, svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const rows = steps(start, totals), [left, right, row] = [narrow ? 108 : 120, wide - (narrow ? 64 : 120), 26];
+  svg.setAttribute('viewBox', `0 0 ${wide} ${narrow ? 176 : 160}`);
+  svg.setAttribute('role', 'img');
+  parent.replaceChildren(svg);
   const ends = rows.flatMap(r => [r[1], r[2]]), low = Math.min(0, ...ends), high = Math.max(0, ...ends), span = high - low || 1;
   const x = v => left + (right - left) * (v - low) / span;
   svg.setAttribute('aria-label', `Margin for ${cls}: ` + rows.map(([name, a, b]) => `${name} ${plus(b - a)}`).join(', '));
@@ -41,12 +45,12 @@ function waterfall(parent, cls, start, totals) {
     const y = 4 + row * i, whole = i === 0 || i === rows.length - 1;
     el(svg, 'text', { x: left - 10, y: y + 16, 'text-anchor': 'end', class: whole ? 'strong' : '' }, name);
     el(svg, 'rect', { x: x(Math.min(a, b)), y: y + 2, width: Math.max(1, Math.abs(x(b) - x(a))), height: row - 6, rx: 2,
-      class: 'step', 'data-name': name, fill: `rgb(${b < a ? ORANGE : BLUE})`, 'fill-opacity': whole ? 1 : 0.75 });
+      class: b < a ? 'step against' : 'step amount', 'data-name': name, 'fill-opacity': whole ? 1 : 0.75 });
     el(svg, 'text', { x: Math.max(x(a), x(b)) + 8, y: y + 16 }, plus(b - a));
   });
   el(svg, 'line', { x1: x(0), x2: x(0), y1: 2, y2: 4 + row * rows.length, class: 'axis' });
-  el(svg, 'text', { x: x(0), y: 152, 'text-anchor': x(0) > 560 ? 'end' : x(0) < 200 ? 'start' : 'middle', class: 'faint' },
-    `0: undecided; right of it speaks for ${cls} (margin, in logits)`);
+  const foot = ['0: undecided; right of it', `speaks for ${cls} (margin, in logits)`], anchor = x(0) > 0.7 * wide ? 'end' : x(0) < 0.3 * wide ? 'start' : 'middle';
+  (narrow ? foot : [foot.join(' ')]).forEach((text, i) => el(svg, 'text', { x: x(0), y: 152 + 17 * i, 'text-anchor': anchor, class: 'faint' }, text));
 }
 
 function detail(panel, tokens, wins, parts, i) {
@@ -57,12 +61,15 @@ function detail(panel, tokens, wins, parts, i) {
 
 function render({ model, el: host }) {
   host.classList.add('ulmfit-nb');
-  let repaint = () => {};
+  let repaint = () => {}, still = () => {};
   const draw = () => {
     const [tokens, wins, parts, cls, start] = ['tokens', 'wins', 'parts', 'cls', 'start'].map(k => model.get(k));
     host.replaceChildren();
     node(host, 'p', { class: 'figures' }, `Verdict in question: ${cls}, probability ${model.get('probability').toFixed(3)}.`);
-    waterfall(host, cls, start, by_part(parts));
+    const picture = node(host, 'div'), flow = () => waterfall(picture, cls, start, by_part(parts));
+    flow();
+    still();
+    still = onWidth(picture, flow);
     const choose = radios(host, 'Words coloured by', NAMES, i => { model.set('shown', VIEWS[i]); model.save_changes(); });
     const panel = document.createElement('div');
     panel.className = 'panel low';
@@ -95,7 +102,7 @@ function render({ model, el: host }) {
   model.on(data, draw);
   model.on('change:shown', again);
   draw();
-  return () => { model.off(data, draw); model.off('change:shown', again); };
+  return () => { still(); model.off(data, draw); model.off('change:shown', again); };
 }
 
 export default { render };

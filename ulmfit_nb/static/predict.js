@@ -28,6 +28,7 @@ let count = 0;   // each question's radio buttons need a group name of their own
 function render({ model, el: host }) {
   host.classList.add('ulmfit-nb');
   const group = `predict-${count++}-${Math.random().toString(36).slice(2)}`;
+  let committed = false;
   const draw = () => {
     const chosen = model.get('chosen'), right = model.get('right');
     const form = Object.assign(document.createElement('form'), { className: 'predict' });
@@ -43,6 +44,7 @@ function render({ model, el: host }) {
     else {
       const answer = make(set, 'div', { className: 'answer' });
       answer.setAttribute('role', 'status');
+      answer.tabIndex = -1;   // it gets the focus that the button had
       make(answer, 'b', {}, chosen === right ? 'As you said. ' : `It is: ${model.get('choices')[right]}. `);
       rich(answer, model.get('why'));
     }
@@ -50,10 +52,13 @@ function render({ model, el: host }) {
       event.preventDefault();
       const picked = form.querySelector('input:checked');
       if (!picked) return;
+      committed = true;
       model.set('chosen', Number(picked.value));
       model.save_changes();
     };
     host.replaceChildren(form);
+    if (committed) form.querySelector('.answer')?.focus();
+    committed = false;
   };
   model.on('change', draw);
   draw();

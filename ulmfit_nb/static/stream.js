@@ -1,5 +1,5 @@
 // The BPTT stream: which tokens of a corpus each row of a batch reads, and where the row goes on.
-import { el } from './svg.js';
+import { el, onWidth, widthOf } from './svg.js';
 
 // Tokens in a line, L of chapter 3: one is kept back, because targets reach one place further.
 export function row_length(n_tokens, bs) {
@@ -49,13 +49,13 @@ export function describe(ids, words, { bs, bptt, batch, row, col }) {
     + `Its target: ${quote(y[row][col])}, place ${place + 1}, ${where}.`;
 }
 
-const WIDTH = 760, MARGIN = 10, LABELS = 92, GAP = 26, ROW = 30;
+const MARGIN = 10, LABELS = 92, GAP = 26, ROW = 30, NARROWEST = 44;   // of a token's cell: on a phone the frame scrolls
 const cut = (text, width) => text.length * 7.2 <= width ? text : `${text.slice(0, Math.max(1, Math.floor(width / 7.2) - 1))}…`;
 
 // The whole stream as one strip: where each row's stretch begins, and what of it this batch and the next one read.
-function draw_strip(svg, { ids, words, bs, bptt, batch, row, col, last }) {
+function draw_strip(svg, { ids, words, bs, bptt, batch, row, col, last, wide }) {
   const n = ids.length, L = row_length(n, bs), lengths = even_lengths(L, bptt), top = 42, height = 16;
-  const x = place => MARGIN + (WIDTH - 2 * MARGIN) * place / n;
+  const x = place => MARGIN + (wide - 2 * MARGIN) * place / n;
   el(svg, 'text', { x: MARGIN, y: 14, class: 'strong' }, `The stream: ${n} tokens, cut into ${bs} ${bs > 1 ? 'stretches' : 'stretch'} of ${L}`);
   el(svg, 'rect', { x: x(0), y: top, width: x(n) - x(0), height, class: 'rest' });
   for (let i = 0; i < bs; i++) {
@@ -73,7 +73,7 @@ function draw_strip(svg, { ids, words, bs, bptt, batch, row, col, last }) {
   el(svg, 'text', { x: MARGIN + 12, y: 82, class: 'faint' }, 'a document begins');
   el(svg, 'path', { d: 'M162,73l-5,9h10z', class: 'pointer' });
   el(svg, 'text', { x: 172, y: 82, class: 'faint' }, 'the chosen token');
-  el(svg, 'text', { x: WIDTH - MARGIN, y: 82, 'text-anchor': 'end', class: 'faint' }, 'places from 0, left to right');
+  if (wide > 520) el(svg, 'text', { x: wide - MARGIN, y: 82, 'text-anchor': 'end', class: 'faint' }, 'places from 0, left to right');
 }
 
 function cell(svg, x, y, width, id, words, kind, more = {}) {
@@ -86,10 +86,10 @@ function cell(svg, x, y, width, id, words, kind, more = {}) {
 
 // The batch as a grid, and beside it the first columns of the next one (or, at the end, the last targets).
 function draw_grid(svg, state, choose) {
-  const { ids, words, bs, bptt, batch, row, col, last } = state, top = 122;
+  const { ids, words, bs, bptt, batch, row, col, last, wide } = state, top = 122;
   const now = batch_at(ids, bs, bptt, batch), length = now.x[0].length;
   const next = batch < last ? batch_at(ids, bs, bptt, batch + 1).x.map(r => r.slice(0, 3)) : now.y.map(r => r.slice(-1));
-  const width = Math.min(78, (WIDTH - LABELS - GAP) / (bptt + Math.min(3, bptt))), beside = LABELS + width * length + GAP;
+  const width = Math.min(78, (wide - LABELS - GAP) / (bptt + Math.min(3, bptt))), beside = LABELS + width * length + GAP;
   el(svg, 'text', { x: LABELS + 2, y: top - 10, class: 'strong' }, `batch ${batch}`);
   el(svg, 'text', { x: beside + 2, y: top - 10, class: 'strong' }, batch < last ? `batch ${batch + 1} …` : 'only a target');
   for (let i = 0; i < bs; i++) {
@@ -103,8 +103,9 @@ function draw_grid(svg, state, choose) {
     next[i].forEach((id, j) => cell(svg, beside + j * width, y, width, id, words, `token ${batch < last ? 'later' : 'target'} ${chosen && !j && col === length - 1 ? 'y' : ''}`));
   }
   const foot = top + bs * ROW + 20;
-  el(svg, 'text', { x: MARGIN, y: foot, class: 'faint' }, 'In brackets: the place where the row begins in this batch. Thick frame: the chosen token; dashed: its target.');
-  return foot + 8;
+  const told = ['In brackets: the place where the row begins in this batch.', 'Thick frame: the chosen token; dashed: its target.'];
+  (wide < 700 ? told : [told.join(' ')]).forEach((text, i) => el(svg, 'text', { x: MARGIN, y: foot + 17 * i, class: 'faint' }, text));
+  return foot + (wide < 700 ? 25 : 8);
 }
 
 const LABEL = 'Tokens of a batch, a line for each row. Arrow keys choose a token; past the end of a row they lead into the next batch.';
@@ -133,12 +134,14 @@ function render({ model, el: host }) {
   const redraw = () => {
     if (setting) return;
     set(fit(get()));
-    const state = { ...get(), last: model.get('last') }, svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    const at = get(), wide = Math.max(widthOf(frame), Math.ceil(LABELS + GAP + NARROWEST * (at.bptt + Math.min(3, at.bptt))));
+    const state = { ...at, last: model.get('last'), wide }, svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     svg.setAttribute('role', 'img');
     svg.setAttribute('aria-label', `Batch ${state.batch} of ${state.bs} rows and ${state.bptt} tokens each, and where its rows lie in the stream`);
     draw_strip(svg, state);
     const height = draw_grid(svg, state, (row, col) => { set({ row, col }); redraw(); });
-    svg.setAttribute('viewBox', `0 0 ${WIDTH} ${height}`);
+    svg.setAttribute('viewBox', `0 0 ${wide} ${height}`);
+    svg.style.minWidth = `${wide}px`;
     frame.replaceChildren(svg);
     says.textContent = describe(state.ids, state.words, state);
   };
@@ -152,7 +155,8 @@ function render({ model, el: host }) {
   };
   model.on('change', redraw);
   redraw();
-  return () => model.off('change', redraw);
+  const still = onWidth(frame, redraw);
+  return () => { still(); model.off('change', redraw); };
 }
 
 export default { render };

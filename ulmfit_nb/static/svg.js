@@ -8,6 +8,23 @@ export function el(parent, tag, attrs = {}, text = null) {
   return node;
 }
 
+// How wide a picture in this element is laid out: as wide as it is shown, so that its letters keep their size on a phone.
+export function widthOf(host) {
+  return Math.max(280, Math.min(760, host.clientWidth || 760));
+}
+
+// Draw again when that changes; gives what ends the watch.
+export function onWidth(host, redraw) {
+  let last = widthOf(host);
+  const watch = globalThis.ResizeObserver && new ResizeObserver(() => {
+    if (widthOf(host) === last) return;
+    last = widthOf(host);
+    redraw();
+  });
+  watch?.observe(host);
+  return () => watch?.disconnect();
+}
+
 export function short(x) {
   if (x === 0) return '0';
   if (Math.abs(x) >= 1e-3 && Math.abs(x) < 1e4) return String(Number(x.toPrecision(3)));
