@@ -9,7 +9,7 @@ __all__ = ['model_tensors', 'check_finite', 'check_weights', 'load_weights', 'fl
            'RunFile', 'RunState']
 
 # %% ../nbs/appendix/checkpoint.ipynb #a8dde874
-import json, time
+import hashlib, json, time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from .distributed import from_rank_0, gather_shards, new_accelerator, own_shard, rank
-from .files import json_default, write_tensors
+from .files import json_default, parse_json, write_tensors
 from .precision import check_precision, choose_precision
-from .setting_checks import check_settings
+from .setting_checks import AMOUNT, Allowed, check_fields, check_settings
 
 # %% ../nbs/appendix/checkpoint.ipynb #9df1ebdc
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:  # the parameters themselves, not copies
@@ -311,7 +311,8 @@ class RunFile:
         tensors = gather_shards(snapshot(self))
         if rank(): return
         about = {'progress': vars(self.at), 'settings': self.identity}
-        write_tensors(self.path, tensors, {k: json.dumps(v, default=json_default) for k, v in about.items()})
+        about = {k: json.dumps(v, default=json_default) for k, v in about.items()}
+        write_tensors(self.path, tensors, about | {'digest': tensors_digest(tensors, about)})
 
 # %% ../nbs/appendix/checkpoint.ipynb #fd8eab5b
 class RunState(RunFile):

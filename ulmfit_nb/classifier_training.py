@@ -64,7 +64,7 @@ from .classifier import ClassifierTask, predict_logits
 from .distributed import from_rank_0
 from .schedules import gradual_unfreezing
 from .settings import batch_size, n_epochs
-from .stages import remove_work, save_stage
+from .stages import save_stage
 from .targets import MultiLabel, Prepared, Target, best_threshold, read_target
 from .tokenization import Tokenizer, Vocab
 from .training import Phase
@@ -103,13 +103,12 @@ def save_classifier(
     identity: dict,              # of the run, from `run_identity`
     history: list[dict],         # what `fit` gave
 ) -> Path:                       # `out`
-    "Write a classifier's directory, and remove its checkpoint."
+    "Write a classifier's directory."
     made = {'architecture': asdict(model.encoder.config), **target.asdict(),
             'bptt': model.bptt, 'hidden': model.head.hidden,
             **{k: stage.config[k] for k in ('tokenizer', 'backwards')},
             'settings': identity, 'precision': history[-1]['precision']}
     from_rank_0(save_stage, out, 'classifier', model, stage.vocab, made, history)
-    from_rank_0(remove_work, out)
     return out
 
 # %% ../nbs/appendix/classifier_stage.ipynb #91480c3a

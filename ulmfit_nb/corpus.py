@@ -6,7 +6,6 @@
 __all__ = ['first_pass', 'remap_ids', 'build_corpus', 'split_stream', 'lm_batches', 'cached_corpus']
 
 # %% ../nbs/appendix/corpus.ipynb #b486ad53
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,9 +16,12 @@ from .batching import LMBatches, StreamWriter, TokenStream, open_stream
 from .checkpoint import same_settings
 from .data import DataError, fingerprint
 from .distributed import rank_0_first
-from .files import atomic_open, new_folder, checkpoint_lock, disk_full_as, write_json
+from .files import (
+    atomic_open, checkpoint_lock, in_words, new_folder, read_json, sha256, write_json)
 from .quick_tokenization import text_ids
+from .setting_checks import Allowed, check_fields
 from .tokenization import Tokenizer, Vocab
+from .validation import check_words
 
 # %% ../nbs/appendix/corpus.ipynb #e80570a7
 def first_pass(
@@ -106,19 +108,22 @@ def cached_corpus(
     texts,                  # a list or a `TextSource`
     tokenizer: Tokenizer,
     **options,              # of `build_corpus`
-) -> tuple[Vocab, TokenStream]:  # raises `ValueError` if the corpus there was made otherwise
+) -> tuple[Vocab, TokenStream]:  # raises `ValueError` if the corpus there was made otherwise, or is damaged
     "`build_corpus`, once: a run that goes on after a break finds its ids there."
     folder = Path(folder)
     made = {'texts': fingerprint(texts), **{k: v for k, v in options.items() if k not in ('vocab', 'workers')}}
     if options.get('vocab') is not None: made['vocab'] = fingerprint(options['vocab'].words)
     if (folder/'corpus.json').exists():
-        known = json.loads((folder/'corpus.json').read_text(encoding='utf-8'))
+        known = read_known(folder)
         same_settings(known['made'], made, folder/'corpus.json')
-        if is_whole(folder/'corpus.ids'): return Vocab(known['words']), open_stream(folder/'corpus.ids')
-    with new_folder(folder), checkpoint_lock(folder/'corpus.ids'), disk_full_as(folder/'corpus.ids'):
+        if is_whole(folder/'corpus.ids'):
+            check_hashes(folder, known.get('sha256', {}))
+            return Vocab(known['words']), open_stream(folder/'corpus.ids')
+    with new_folder(folder), checkpoint_lock(folder/'corpus.ids'), in_words(folder/'corpus.ids'):
         (folder/'corpus.json').unlink(missing_ok=True)   # until the new ids are whole, none are known
         vocab, stream = build_corpus(texts, folder/'corpus.ids', tokenizer, **options)
-        write_json(folder/'corpus.json', {'made': made, 'words': vocab.words})
+        hashes = {name: sha256(folder/name) for name in IDS}
+        write_json(folder/'corpus.json', {'made': made, 'words': vocab.words, 'sha256': hashes}, sealed=True)
     return vocab, stream
 
 # %% ../nbs/appendix/corpus.ipynb #11012c2b

@@ -100,7 +100,7 @@ from .hub import check_free, download_model
 from .setting_checks import check_settings
 from .settings import ClassifierSettings, FineTuneSettings, override, recipe
 from .sources import TextSource
-from .stages import read_config, save_stage
+from .stages import Stage, check_out, read_config, save_stage
 from .targets import MultiLabel
 from .training import RunOptions
 

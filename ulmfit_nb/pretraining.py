@@ -75,10 +75,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from .corpus import lm_batches
-from .distributed import from_rank_0
+from .distributed import from_rank_0   # noqa: F811
 from .language_model import LMTask
 from .settings import TrainSettings
-from .stages import remove_work, save_stage
+from .stages import remove_work, save_stage, stage_run
 from .training import fit
 
 # %% ../nbs/appendix/stages.ipynb #57a7d19d
@@ -99,9 +99,10 @@ def train_lm(
         if not checkpoint.exists(): from_rank_0(remove_work, out)
         raise
     plan = plan(batches[0]) if callable(plan) else plan
-    history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
-    config = {'architecture': asdict(lm.model.config), **lm.config,
-              'settings': identity, 'precision': history[-1]['precision']}
-    from_rank_0(save_stage, out, 'language model', lm.model, lm.vocab, config, history)
-    from_rank_0(remove_work, out)
+    with stage_run(out, identity) as finished:
+        if finished: return out
+        history = fit(LMTask(lm.model, *batches), plan, fit_settings, options, checkpoint, identity)
+        config = {'architecture': asdict(lm.model.config), **lm.config,
+                  'settings': identity, 'precision': history[-1]['precision']}
+        from_rank_0(save_stage, out, 'language model', lm.model, lm.vocab, config, history)
     return out

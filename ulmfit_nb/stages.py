@@ -21,6 +21,7 @@ from torch import nn
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .checkpoint import load_weights, model_tensors, same_settings, seeded
+from .distributed import from_rank_0
 from .files import checkpoint_lock, json_default, parse_json, sha256, sweep, write_json, write_tensors
 from .quantization import STORED, unpack_tensors
 from .setting_checks import Allowed
@@ -237,9 +238,8 @@ def stage_run(
     settings: dict,    # of the run about to start
 ) -> Iterator[bool]:   # whether it has been carried out; raises `BusyError` if another process is about to
     "Hold a stage's directory for this run alone, until its last file is written; then remove what the run needed."
-    from accelerate import PartialState
-    with checkpoint_lock(out/'work/run'): yield is_finished(out, settings)
-    if PartialState().is_main_process: remove_work(out)
+    with checkpoint_lock(out/'work/run'): yield from_rank_0(is_finished, out, settings)
+    from_rank_0(remove_work, out)
 
 # %% ../nbs/appendix/stages.ipynb #ccabf8a9
 class LM(NamedTuple):
