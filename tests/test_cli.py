@@ -134,12 +134,33 @@ def test_predict_writes_a_file_with_every_row(made, tmp_path):
     ]
 
 
+def test_a_table_with_gaps_is_looked_at(made, tmp_path):
+    "All rows that training would refuse are counted; what it would make of the rest is said."
+    folder, _ = made
+    rows = ['title,body,verdict', *(f'a film,dull {i},no' for i in range(12)), 'another,,no', 'fine,lovely,yes', ',nothing,yes', 'one,more,']
+    (tmp_path / 'in.csv').write_text('\n'.join(rows))
+    words = ['--data', tmp_path / 'in.csv', '--text', 'title', '--text', 'body', '--label', 'verdict', '--lm', folder / 'lm', '--preset', 'tiny']
+    out = run('check', *words)
+    assert out.startswith('13 texts of') and "hardly any texts of 'yes' 1" in out and 'go straight to classify' in out
+    assert 'rows without a text: 2, the first is row 13.' in out and 'rows without a label: 1, the first is row 16.' in out
+    assert 'is missing' in run('classify', *words, '--out', tmp_path / 'no', ok=False)
+
+
+def test_rare_classes_weigh_more_if_asked(made, tmp_path):
+    folder, _ = made
+    own = ['--data', folder / 'mine.csv', '--text', 'review', '--label', 'verdict', '--preset', 'tiny', '--epochs', '1']
+    run('classify', '--lm', folder / 'lm', *own, '--class-weight', 'balanced', '--hold-out', '0.3', '--out', tmp_path / 'out')
+    settings = json.loads((tmp_path / 'out/config.json').read_text())['settings']
+    assert (settings['class_weight'], settings['hold_out']) == ('balanced', 0.3)
+
+
 def test_a_file_from_another_system(made, tmp_path):
     "What the error advises is an option."
     folder, _ = made
     (tmp_path / 'in.csv').write_bytes('review;n\nschön;1\n'.encode('cp1252'))
     words = ['predict', '--model', folder / 'clas', '--data', tmp_path / 'in.csv', '--text', 'review', '--sep', ';']
-    assert 'give encoding="cp1252"' in run(*words, ok=False)
+    assert 'give --encoding "cp1252"' in run(*words, ok=False)
+    assert 'note: ' in run(*words[:-2], '--encoding', 'cp1252') and 'which is taken to separate' in run(*words[:-2], '--encoding', 'cp1252')
     assert run(*words, '--encoding', 'cp1252').splitlines()[1].startswith('schön\t1\t')
 
 

@@ -10,7 +10,13 @@ from ulmfit_nb.targets import TARGETS
 
 
 def test_choices_are_those_of_the_library():
-    given = {options.Preset: PRESETS, options.Precision: PRECISIONS, options.Target: TARGETS, options.Engine: ['torch', *FILES]}
+    given = {
+        options.Preset: PRESETS,
+        options.Precision: PRECISIONS,
+        options.Target: TARGETS,
+        options.Weighting: ['balanced'],
+        options.Engine: ['torch', *FILES],
+    }
     assert all({choice.value for choice in choices} == set(names) for choices, names in given.items())
 
 
@@ -22,3 +28,10 @@ def test_every_option_says_what_it_is():
 def test_a_file_is_read_as_was_said():
     assert options.reading(None, None, None) == {'sep': None, 'encoding': None, 'quoting': None}
     assert options.reading(';', 'cp1252', options.Quoting.none) == {'sep': ';', 'encoding': 'cp1252', 'quoting': 'none'}
+    assert options.reading('tab', None, None)['sep'] == options.reading(r'\t', None, None)['sep'] == '\t'
+
+
+def test_advice_is_what_one_types():
+    assert options.as_options('give sep=\';\', or quoting="none".') == 'give --sep \';\', or --quoting "none".'
+    assert options.as_options('the rate is lr=3') == 'the rate is lr=3'
+    assert options.column(('text',)) == 'text' and options.column(('title', 'body')) == ['title', 'body']

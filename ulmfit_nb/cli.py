@@ -9,6 +9,7 @@ __all__ = ['app', 'run_pretrain', 'run_fine_tune', 'classify', 'report', 'epoch_
 import json
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,9 +18,9 @@ from typing import Annotated
 import typer
 
 from .cli_options import (
-    AnySplit, Backwards, Computed, Data, Digits, Encoding, Engine, Epochs, From, LabelCol, Learnt, Model, Out,
+    AnySplit, Backwards, Computed, Data, Digits, Encoding, Engine, Epochs, From, Held, LabelCol, Learnt, Model, Out,
     Precision, Preset, Quotes, Rate, Rows, Seed, Sep, Size, Split, Table, Target, Temperature, TextCol, Texts,
-    Threshold, Tokens, Unlabelled, Workers, reading)
+    Threshold, Tokens, Unlabelled, Weights, Workers, as_options, column, reading)
 from .lab import lab_environment, run_until_stopped
 from .sources import NAMED
 
@@ -51,13 +52,20 @@ def options(
     speak_utf8()
 
 # %% ../nbs/18_command_line.ipynb #4e3a5fc6
+def note(message, *_):   # as `warnings.showwarning` has it; category, file and line are the library's affair
+    "Print a warning as a sentence."
+    typer.secho(f'note: {as_options(str(message))}', fg='yellow', err=True)
+
 @contextmanager
 def plain_errors():
     "Print what went wrong in one sentence, and exit with 1. An interrupted run says how to go on."
-    try: yield
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = note
+            yield
     except BrokenPipeError: raise   # whoever read has gone: typer ends without a word
     except (ValueError, OSError, FloatingPointError, ImportError) as e:
-        typer.secho(f'error{RANK and f" (process {RANK})" or ""}: {e}', fg='red', err=True)
+        typer.secho(f'error{RANK and f" (process {RANK})" or ""}: {as_options(str(e))}', fg='red', err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.secho('\ninterrupted: run the same command again to go on from the last checkpoint.',
@@ -68,7 +76,7 @@ def plain_errors():
 @app.command('pretrain')
 def run_pretrain(
     out: Out, data: Data='wikipedia', split: Split='train', preset: Size=Preset.laptop,
-    text: TextCol='text', max_tokens: Tokens=None,
+    text: TextCol=('text',), max_tokens: Tokens=None,
     epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
     seed: Seed=0, workers: Workers=0, backwards: Backwards=False, precision: Digits=Precision.auto,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
@@ -80,7 +88,7 @@ def run_pretrain(
         from ulmfit_nb.sources import TextSource
         settings = override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
                             seed=seed, backwards=backwards)
-        texts = TextSource(data, split, text, **reading(sep, encoding, quoting))
+        texts = TextSource(data, split, column(text), **reading(sep, encoding, quoting))
         stage(texts, out, settings, workers=workers, precision=precision.value)
         report(out)
 
@@ -88,7 +96,7 @@ def run_pretrain(
 @app.command('fine-tune')
 def run_fine_tune(
     out: Out, lm: From='film-small', data: Data='subjectivity', split: Split='train', preset: Size=Preset.small,
-    text: TextCol='text', max_tokens: Tokens=None,
+    text: TextCol=('text',), max_tokens: Tokens=None,
     epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
     seed: Seed=0, workers: Workers=0, precision: Digits=Precision.auto,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
@@ -102,7 +110,7 @@ def run_fine_tune(
         lm = download_model(lm)
         settings = override(recipe(preset.value).fine_tune, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
                             seed=seed)
-        texts = TextSource(data, split, text, **reading(sep, encoding, quoting))
+        texts = TextSource(data, split, column(text), **reading(sep, encoding, quoting))
         stage(lm, texts, out, settings, workers=workers, precision=precision.value)
         report(out)
 
@@ -112,9 +120,9 @@ def classify(
     out: Out, lm: From='film-small', data: Data='subjectivity', split: Split='train',
     valid: Annotated[str | None, typer.Option(
         help='Data to validate on, or a split of the same named set. Default: a tenth of the data.')]=None,
-    preset: Size=Preset.small, text: TextCol='text', label: LabelCol='label',
+    preset: Size=Preset.small, text: TextCol=('text',), label: LabelCol='label',
     target: Learnt=Target.single_label, epochs: Epochs=None, lr: Rate=None, bs: Rows=None, seed: Seed=0,
-    precision: Digits=Precision.auto,
+    class_weight: Weights=None, hold_out: Held=None, precision: Digits=Precision.auto,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
 ):
     "Stage 3: train a classifier on labelled texts, thawing the language model from the top."
@@ -124,11 +132,11 @@ def classify(
         from ulmfit_nb.sources import load_data
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        how = {'text': text, 'label': label, 'multi_label': target == Target.multi_label,
+        how = {'text': column(text), 'label': label, 'multi_label': target == Target.multi_label,
                **reading(sep, encoding, quoting)}
         held = valid and (load_data(data, valid, **how) if a_split else load_data(valid, **how))
         settings = override(recipe(preset.value).train_classifier, target=target.value, epochs=epochs, lr=lr, bs=bs,
-                            seed=seed)
+                            seed=seed, class_weight=class_weight and class_weight.value, hold_out=hold_out)
         train_classifier(lm, load_data(data, split, **how), out, held or None, settings,
                          precision=precision.value)
         report(out)
@@ -173,7 +181,8 @@ def say_counts(counts, out: Path | None):
 # %% ../nbs/18_command_line.ipynb #4f566619
 @app.command()
 def predict(
-    model: Model, texts: Texts=None, data: Unlabelled=None, out: Table=None, split: AnySplit=None, text: TextCol='text',
+    model: Model, texts: Texts=None, data: Unlabelled=None, out: Table=None, split: AnySplit=None,
+    text: TextCol=('text',),
     stdin: Annotated[Piped, typer.Option(help='What standard input is: lines of text, or rows of a table.')]=Piped.txt,
     written: Annotated[Written, typer.Option('--format', help='What standard output gets.')]=Written.tsv,
     threshold: Threshold=0., temperature: Temperature=1., engine: Computed=Engine.torch,
@@ -188,9 +197,9 @@ def predict(
         classifier = load_classifier(download_model(model), engine=engine.value)
         how = reading(sep, encoding, quoting)
         if data: rows = iter_rows(data, split, **how)
-        elif texts: rows, text = ({'text': line} for line in texts), 'text'
+        elif texts: rows, text = ({'text': line} for line in texts), ['text']
         else: rows = rows_in(sys.stdin.buffer, f'.{stdin.value}', 'standard input', **how)
-        predictor = RowPredictor(classifier, text, threshold, temperature)
+        predictor = RowPredictor(classifier, list(text), threshold, temperature)
         with computing_in(precision.value, classifier.model, 64), rows_out_or_shown(out, written, data) as write:
             say_counts(predict_rows(rows, predictor, write, progress_bar=sys.stderr.isatty()), out)
 
@@ -228,7 +237,7 @@ def lab(
 # %% ../nbs/appendix/command_line_judging.ipynb #4480d7d0
 @app.command('check')
 def check_data(
-    data: Data, split: Split='train', text: TextCol='text', label: LabelCol='label', lm: From='film-small',
+    data: Data, split: Split='train', text: TextCol=('text',), label: LabelCol='label', lm: From='film-small',
     target: Learnt=Target.single_label, preset: Size=Preset.small,
     minutes: Annotated[bool, typer.Option(help='Measure how long training would take: a few seconds.')]=True,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
@@ -238,20 +247,20 @@ def check_data(
         from ulmfit_nb import Tokenizer, download_model
         from ulmfit_nb.data_report import data_report, data_report_text
         from ulmfit_nb.pace import expected_minutes
-        from ulmfit_nb.sources import load_data
+        from ulmfit_nb.sources import labelled_rows
         from ulmfit_nb.stages import Stage
         stage = Stage.open(download_model(lm), 'language model')
-        texts = load_data(data, split, text, label, multi_label=target == Target.multi_label,
-                          **reading(sep, encoding, quoting))
+        texts, gaps = labelled_rows(data, split, column(text), label, multi_label=target == Target.multi_label,
+                                    **reading(sep, encoding, quoting))
         tokenizer = Tokenizer(**stage.config['tokenizer'])
-        found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer)
+        found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer) | gaps
         if minutes: found |= expected_minutes(found, stage.config['architecture'], preset.value)
         typer.echo(data_report_text(found))
 
 # %% ../nbs/appendix/command_line_judging.ipynb #d0d61e87
 @app.command()
 def evaluate(
-    model: Model, data: Data, split: AnySplit=None, text: TextCol='text', label: LabelCol='label',
+    model: Model, data: Data, split: AnySplit=None, text: TextCol=('text',), label: LabelCol='label',
     train: Annotated[str | None, typer.Option(
         help='The data it was trained on (of a named set, train): counting words learns from it, to compare.')]=None,
     errors: Annotated[int, typer.Option(help='Mistakes to show, those it was surest of.')]=5,
@@ -264,7 +273,7 @@ def evaluate(
         from ulmfit_nb.report import report_on
         from ulmfit_nb.sources import load_data
         classifier = load_classifier(download_model(model), engine=engine.value)
-        how = {'text': text, 'label': label, 'multi_label': classifier.target.kind == Target.multi_label,
+        how = {'text': column(text), 'label': label, 'multi_label': classifier.target.kind == Target.multi_label,
                **reading(sep, encoding, quoting)}
         kept = load_data(data, split or ('test' if data in NAMED else 'train'), **how)
         learnt = train and load_data(train, **how)
@@ -294,7 +303,7 @@ def write_report(found, out: Path):   # a `Report`
 def choose_to_label(
     model: Model, data: Annotated[str, typer.Option(help='Texts without labels, as for predict.')],
     n: Annotated[int, typer.Option('-n', help='How many texts.')]=20,
-    out: Table=None, split: AnySplit=None, text: TextCol='text', engine: Computed=Engine.torch,
+    out: Table=None, split: AnySplit=None, text: TextCol=('text',), engine: Computed=Engine.torch,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
 ):
     "Choose the texts that a classifier can decide least: labelled by a person, they teach it most."
@@ -302,9 +311,10 @@ def choose_to_label(
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.prediction_files import RowPredictor, check_out, iter_rows, rows_to_label
         if out: check_out(out)
-        predictor = RowPredictor(load_classifier(download_model(model), engine=engine.value), text)
+        predictor = RowPredictor(load_classifier(download_model(model), engine=engine.value), list(text))
         rows = rows_to_label(iter_rows(data, split, **reading(sep, encoding, quoting)), predictor, n)
         with rows_out_or_shown(out, Written.tsv, data) as write: write(rows)
+        if out: typer.echo(f'written: {out}', err=True)
 
 # %% ../nbs/appendix/command_line_judging.ipynb #46802507
 @app.command()

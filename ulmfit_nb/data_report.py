@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from .data_checks import MANY, unknown_among
+from .estimator import ENOUGH
 from .tokenization import Tokenizer
 
 # %% ../nbs/appendix/data_report.ipynb #ae1734e9
@@ -78,6 +79,7 @@ def data_report_text(
     if labels and labels[0][1] > 0.8 * n:
         lines.append(f'unbalanced: whoever always says {labels[0][0]!r} is right as often. '
                      'Look at recall and macro F1 (ulmfit-nb evaluate)')
+    lines += few_of(report) + gaps_in(report)
     if report['empty']: lines.append(f'empty texts: {report["empty"]:,}')
     if report['duplicates']:
         lines.append(f'copies of other texts: {report["duplicates"]:,}; '
@@ -85,6 +87,20 @@ def data_report_text(
     return '\n'.join(lines + known_words(report) + expected(report))
 
 # %% ../nbs/appendix/data_report.ipynb #8a91b0f9
+def few_of(report: dict) -> list[str]:
+    "The classes of which there is hardly anything to learn from."
+    few = [f'{name!r} {n}' for name, n in report['labels'] if n < 10]
+    more = f' and {len(few) - 5} more' if len(few) > 5 else ''
+    told = f'hardly any texts of {", ".join(few[:5])}{more}: too few to learn much from, and to judge by'
+    return [told] if few else []
+
+def gaps_in(report: dict) -> list[str]:
+    "Rows that training would refuse."
+    kinds = {'no_text': 'a text', 'no_label': 'a label'}
+    found = {what: report[kind] for kind, what in kinds.items() if report.get(kind)}
+    return [f'rows without {what}: {len(rows):,}, the first is row {rows[0]:,}. They are not counted here; '
+            'mend or drop them before training' for what, rows in found.items()]
+
 def known_words(report: dict) -> list[str]:
     "How much of the language the model knows."
     if report['known'] is None: return []
@@ -99,4 +115,7 @@ def known_words(report: dict) -> list[str]:
 def expected(report: dict) -> list[str]:
     "How long training may take."
     minutes = [f'{stage.replace("_", " ")} {m:.1f} minutes' for stage, m in report['minutes']]
-    return [f'expected on this machine: {", ".join(minutes)}'] if minutes else []
+    lines = [f'expected on this machine: {", ".join(minutes)}'] if minutes else []
+    if lines and report['tokens'] < ENOUGH:
+        lines.append(f'stage 2 pays from about {ENOUGH:,} words on: with these alone, go straight to classify')
+    return lines
