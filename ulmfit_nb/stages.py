@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ from torch import nn
 
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .checkpoint import load_weights, model_tensors, same_settings, seeded
-from .files import checkpoint_lock, json_default, parse_json, sha256, sweep, write_json, write_tensors
+from .files import (
+    checkpoint_lock, in_words, json_default, parse_json, sha256, sweep, write_json, write_tensors)
 from .quantization import STORED, unpack_tensors
 from .setting_checks import Allowed
 from .tokenization import Vocab
@@ -208,12 +210,14 @@ def check_out(
     out: str | Path,    # where a stage is to be written
 ) -> Path:              # the same; raises `StageError` for what can be no directory
     "Refuse an empty name, a file, and a link that leads nowhere."
-    if str(out) == '': raise StageError('the directory to write to has no name. Give one; . is the one we are in.')
+    if not isinstance(out, str | PathLike) or str(out) == '' or '\0' in str(out):
+        raise StageError(f'{out!r} is no name of a directory to write to. Give one; . is the one we are in.')
     out = Path(out)
-    for p in (out, *out.parents):
-        if p.is_dir(): break
-        if p.is_file(): raise StageError(f'{p} is a file, where a directory is due. Choose another name.')
-        if p.is_symlink(): raise StageError(f'{p} is a link that leads nowhere. Remove it, or choose another name.')
+    with in_words(out):
+        for p in (out, *out.parents):
+            if p.is_dir(): break
+            if p.is_file(): raise StageError(f'{p} is a file, where a directory is due. Choose another name.')
+            if p.is_symlink(): raise StageError(f'{p} is a link that leads nowhere. Remove it, or choose another name.')
     return out
 
 def is_finished(
