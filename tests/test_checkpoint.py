@@ -1,11 +1,14 @@
 "Checkpoints: those that can't be used are refused by name, and tied weights stay tied."
 
+import json
 import random
 
 import numpy as np
 import pytest
 import torch
-from helpers import ALL, LM, PROSE, PROSE_LM, REVIEWS, TEXTS, TINY_CLASSIFIER, made_of, new_lm, random_batches, short_run, some_words
+from helpers import ALL, LM, PROSE, PROSE_LM, REVIEWS, TEXTS, TINY_CLASSIFIER, made_of, new_lm, random_batches, same_run, short_run, some_words
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from ulmfit_nb import fine_tune, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
@@ -35,6 +38,54 @@ def test_damaged_checkpoint(spoil, tmp_path):
     path.write_bytes(spoil(path.read_bytes()))
     with pytest.raises(ValueError, match='c is damaged.*Delete it'):
         short_run(None, path)
+
+
+def test_every_bit_of_a_checkpoint_counts(undisturbed, tmp_path):
+    path, rng = tmp_path / 'c', random.Random(0)
+    short_run((1, 1), path)
+    whole = path.read_bytes()
+    for at in [*range(9), *(rng.randrange(len(whole)) for _ in range(60))]:
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match='c is damaged.*Delete it'):
+            short_run(None, path)
+    path.write_bytes(whole)
+    assert same_run(short_run(None, path), undisturbed)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_hash(undisturbed, tmp_path):
+    short_run((1, 1), tmp_path / 'c')
+    with safe_open(tmp_path / 'c', 'pt') as f:
+        meta = {k: v for k, v in f.metadata().items() if k != 'digest'}
+    write_tensors(tmp_path / 'c', load_file(tmp_path / 'c'), meta)
+    assert same_run(short_run(None, tmp_path / 'c'), undisturbed)
+
+
+PROGRESS = {'phase': -1, 'epoch': 1.5, 'batch': '3', 'step': None, 'seen': 2**70 + 0.5, 'seconds': -1, 'precision': 16, 'history': [1]}
+
+
+@pytest.mark.parametrize('name', [*PROGRESS, 'another', 'deep', 'gone'])
+def test_progress_that_is_none(name, tmp_path):
+    short_run((0, 5), tmp_path / 'c')
+    with safe_open(tmp_path / 'c', 'pt') as f:
+        meta = f.metadata()
+    at = json.loads(meta['progress']) | {name: PROGRESS.get(name, 1)}
+    text = {'deep': '[' * 200_000, 'gone': '{}'}.get(name) or json.dumps(at)
+    write_tensors(tmp_path / 'c', load_file(tmp_path / 'c'), {'settings': meta['settings'], 'progress': text})
+    with pytest.raises(ValueError, match='c is damaged.*Delete it'):
+        short_run(None, tmp_path / 'c')
+
+
+@pytest.mark.parametrize('name', ['rng.cpu', 'loss', 'opt.0.exp_avg', 'state.0.h', 'model.decoder.bias'])
+@pytest.mark.parametrize('how', ['gone', 'no numbers', 'another size'])
+def test_tensors_that_are_none(name, how, tmp_path):
+    short_run((1, 1), tmp_path / 'c')
+    tensors = load_file(tmp_path / 'c')
+    with safe_open(tmp_path / 'c', 'pt') as f:
+        meta = {k: v for k, v in f.metadata().items() if k != 'digest'}
+    made = {'gone': None, 'no numbers': tensors[name].float() * float('nan'), 'another size': torch.zeros(3)}[how]
+    write_tensors(tmp_path / 'c', {k: v for k, v in tensors.items() if k != name} | ({} if made is None else {name: made}), meta)
+    with pytest.raises(ValueError, match=f'{tmp_path / "c"}|other layer groups|a hidden state has three sizes'):
+        short_run(None, tmp_path / 'c')
 
 
 def test_not_a_checkpoint(tmp_path):

@@ -14,6 +14,7 @@ from ulmfit_nb import corpus
 from ulmfit_nb.batching import TokenStream, open_stream
 from ulmfit_nb.corpus import build_corpus, cached_corpus, first_pass, lm_batches, remap_ids, split_stream
 from ulmfit_nb.data import DataError
+from ulmfit_nb.files import read_json, write_json
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
 
@@ -172,6 +173,53 @@ def test_corpus_is_used_again_or_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=rf'other settings \({name}'):
             cached_corpus(tmp_path / 'work', texts, Blanks(), **(options | other))
+
+
+def flipped(at):
+    def flip(path):
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+
+    return flip
+
+
+def replaced(old, new):
+    return lambda path: path.write_text(path.read_text().replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage'),
+    [
+        ('corpus.ids', flipped(0)),
+        ('corpus.ids', flipped(-1)),
+        ('corpus.ids', lambda path: path.write_bytes(bytes(path.stat().st_size))),  # as after a power cut
+        ('corpus.ids.offsets', flipped(9)),
+        ('corpus.json', replaced('"fox', '"fux')),
+        ('corpus.json', replaced('"min_freq": 1', '"min_freq": 2')),
+        ('corpus.json', lambda path: path.write_bytes(path.read_bytes()[:-9])),
+        ('corpus.json', lambda path: path.write_text('[' * 200_000)),
+        ('corpus.json', lambda path: path.write_text('{"made": {}, "words": ["a", "a"]}')),
+        ('corpus.json', lambda path: path.write_text('{"made": {}}')),
+        ('corpus.json', lambda path: path.write_text('{"made": [], "words": 5}')),
+    ],
+)
+def test_a_corpus_that_was_changed_is_an_error_and_names_the_mend(name, damage, tmp_path):
+    cached_corpus(tmp_path, PROSE, Blanks(), min_freq=1)
+    damage(tmp_path / name)
+    with pytest.raises(ValueError, match=f'{tmp_path / name}.* Delete {tmp_path}/corpus.json to make the corpus anew'):
+        cached_corpus(tmp_path, PROSE, None, min_freq=1)
+    (tmp_path / 'corpus.json').unlink()
+    assert cached_corpus(tmp_path, PROSE, Blanks(), min_freq=1)[1].n_docs == len(PROSE)
+
+
+def test_a_corpus_of_an_earlier_version_is_used_again(tmp_path):
+    vocab, stream = cached_corpus(tmp_path, PROSE, Blanks(), min_freq=1)
+    known = read_json(tmp_path / 'corpus.json')
+    del known['sha256']
+    write_json(tmp_path / 'corpus.json', known)
+    again, ids = cached_corpus(tmp_path, PROSE, None, min_freq=1)
+    assert again == vocab and ids.ids.tolist() == stream.ids.tolist()
 
 
 def remove(path):

@@ -16,7 +16,7 @@ from ulmfit_nb import files
 from ulmfit_nb.batching import StreamWriter, open_stream
 from ulmfit_nb.checkpoint import model_tensors
 from ulmfit_nb.corpus import remap_ids
-from ulmfit_nb.files import BusyError, atomic_open, atomic_write, checkpoint_lock, whole_directory, write_json, write_tensors
+from ulmfit_nb.files import BusyError, alone_in, atomic_open, atomic_write, checkpoint_lock, read_json, sweep, whole_directory, write_json, write_tensors
 
 # --- tensors
 
@@ -116,6 +116,85 @@ def test_an_error_in_the_block_leaves_nothing(tmp_path):
         temp.write_text('half')
         raise ZeroDivisionError
     assert names_in(tmp_path / 'new') == []
+
+
+# --- what the system says, in words
+
+SAID = {
+    errno.ENOSPC: 'no space left to write',
+    errno.EFBIG: 'larger than a file may be here',
+    errno.EACCES: 'no permission to write',
+    errno.EROFS: 'can only be read',
+    errno.ENOLCK: 'no locks',
+    errno.EEXIST: 'a file, or a link that leads nowhere, stands where a directory is due',
+    errno.EIO: 'the disk reports an input or output error',
+    errno.EMFILE: 'too many files are open',
+}
+
+
+@pytest.mark.parametrize('name', ['mkdir', 'fsync', 'replace', 'write'])
+@pytest.mark.parametrize('code', SAID)
+def test_what_the_system_refuses_is_told_in_words(code, name, tmp_path, monkeypatch):
+    def refuse(*given, **more):
+        file = given[0] if isinstance(given[0], str | Path) else None
+        raise OSError(code, os.strerror(code), file)
+
+    with monkeypatch.context() as m:
+        m.setattr(*((Path, 'write_text') if name == 'write' else (os, name)), refuse)
+        for write in (lambda: write_json(tmp_path / 'new/j', 1), lambda: writes_a_directory(tmp_path / 'new/model/j', b'1')):
+            if name != 'write' or 'write_json' in write.__code__.co_names:
+                with pytest.raises(OSError, match=SAID[code]) as e:
+                    write()
+                assert e.value.errno == code and str(tmp_path / 'new') in str(e.value)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='locks of another system')
+@pytest.mark.parametrize('code', [errno.ENOLCK, errno.EROFS, errno.ENOSPC])
+def test_a_file_system_without_locks_is_told_in_words(code, tmp_path, monkeypatch):
+    import fcntl
+
+    monkeypatch.setattr(fcntl, 'flock', lambda *given: (_ for _ in ()).throw(OSError(code, os.strerror(code))))
+    for lock in (checkpoint_lock(tmp_path / 'c'), alone_in(tmp_path / 'folder')):
+        with pytest.raises(OSError, match=SAID[code]), lock:
+            pass
+
+
+def test_what_goes_wrong_with_another_file_is_not_told_of_this_one(tmp_path):
+    for name in ('read', 'out.txt.more', 'sub/out.txt'):
+        with pytest.raises(FileNotFoundError, match=f'No such file or directory.*{name}'), atomic_write(tmp_path / 'out.txt'):
+            (tmp_path / name).read_text()
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(IsADirectoryError, match='Is a directory: .*folder'), atomic_write(tmp_path / 'out.txt'):
+        (tmp_path / 'folder').read_text()
+    with pytest.raises(IsADirectoryError, match='folder is a directory, where a file is due'):
+        write_json(tmp_path / 'folder', 1)
+
+
+def test_a_directory_where_a_file_stands_or_a_link_leads_nowhere(tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    (tmp_path / 'link').symlink_to(tmp_path / 'nowhere')
+    for name in ('file', 'link'):
+        for write in (lambda: write_json(tmp_path / name / 'j', 1), lambda: writes_a_directory(tmp_path / name / 'model/j', b'1')):  # noqa: B023
+            with pytest.raises(OSError, match=f'{name}.*stands where a directory is due'):
+                write()
+    assert (tmp_path / 'file').read_text() == 'mine' and names_in(tmp_path) == ['file', 'link']
+
+
+# --- JSON with a hash of itself
+
+
+def test_sealed_json_comes_back_and_what_was_changed_is_told(tmp_path):
+    value = {'classes': ('neg', 'pos'), 'n': np.int64(3), 'deep': {'b': 1.5, 'a': None}, 'ü': 'é'}
+    write_json(tmp_path / 'j', value, sealed=True)
+    read = {'classes': ['neg', 'pos'], 'n': 3, 'deep': {'a': None, 'b': 1.5}, 'ü': 'é'}
+    assert read_json(tmp_path / 'j') == read and json.loads((tmp_path / 'j').read_text())['digest']
+    text = (tmp_path / 'j').read_text()
+    (tmp_path / 'j').write_text(json.dumps(dict(reversed(json.loads(text).items()))))  # in another order, without line breaks
+    assert read_json(tmp_path / 'j') == read
+    for old, new in (('pos', 'neu'), ('1.5', '1.25'), ('null', '0'), ('"n"', '"m"'), ('3', '3.0')):
+        (tmp_path / 'j').write_text(text.replace(old, new, 1))
+        with pytest.raises(ValueError, match='j is damaged: its digest is another'):
+            read_json(tmp_path / 'j')
 
 
 # --- what is written bit by bit, and what a power cut finds
@@ -220,6 +299,33 @@ def test_a_folder_that_can_not_be_synced_is_no_error_and_a_file_is(tmp_path, mon
     with pytest.raises(OSError, match='no'):
         write_json(tmp_path / 'j', 2)
     assert json.loads((tmp_path / 'j').read_text()) == 1
+
+
+# --- a directory that was being replaced
+
+
+@pytest.mark.parametrize('pid', [999_999_999, None])
+def test_a_directory_that_was_put_aside_by_a_killed_process_comes_back(pid, tmp_path):
+    "In a container each first process has number 1: a part may have the number of this process, and not be its own."
+    out, pid = tmp_path / 'model', pid or os.getpid()
+    writes_a_directory(out / 'f', b'old')
+    for left in (f'.model.{pid}.7.old.part', f'.model.{pid}.8.old.part', f'.model.{pid}.7.part'):
+        writes_a_directory(tmp_path / left / 'f', b'other')
+    sweep(out)
+    assert names_in(tmp_path) == ['model'] and (out / 'f').read_bytes() == b'old'
+    out.rename(tmp_path / f'.model.{pid}.7.old.part')
+    (tmp_path / f'.model.{pid}.7.part').mkdir()
+    sweep(out)
+    assert names_in(tmp_path) == ['model'] and (out / 'f').read_bytes() == b'old'
+
+
+def test_a_directory_that_a_living_process_replaces_is_left_alone(tmp_path):
+    (tmp_path / f'.model.{os.getppid()}.7.old.part').mkdir()
+    with whole_directory(tmp_path / 'model') as temp:
+        with whole_directory(tmp_path / 'model') as second:
+            (second / 'f').write_text('second')
+        (temp / 'f').write_text('first')
+    assert (tmp_path / 'model/f').read_text() == 'first' and names_in(tmp_path) == [f'.model.{os.getppid()}.7.old.part', 'model']
 
 
 # --- two runs at once

@@ -2,14 +2,16 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import made_of, names_in, new_lm, same_tensors, some_words, weights_of
+from helpers import REVIEWS, TEXTS, TINY_CLASSIFIER, TINY_LM, made_of, names_in, new_lm, same_tensors, some_words, weights_of
 
-from ulmfit_nb import stages
+from ulmfit_nb import classifier_training, fine_tune, pretrain, pretraining, save_pretrained, stages, train_classifier
 from ulmfit_nb.checkpoint import model_tensors
+from ulmfit_nb.files import BusyError
 from ulmfit_nb.stages import Stage, StageError, is_finished, load_lm, load_pretrained, resolve_model, save_stage, untrained
 
 
@@ -131,6 +133,83 @@ def test_a_damaged_directory_is_not_finished(stage, name, harm):
     if harm == 'gone':
         path.unlink()
     assert not is_finished(stage, {'lr': 0.01})
+
+
+# --- from the first step to the last file
+
+
+@pytest.mark.parametrize('out', ['', None, 5, 'a\0b', 'file', 'file/sub', 'link', 'link/sub'])
+def test_a_name_under_which_no_directory_can_be(out, tiny_lm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('file').write_text('mine')
+    Path('link').symlink_to('nowhere')
+    ways = (
+        lambda: pretrain(TEXTS, out),
+        lambda: fine_tune(tiny_lm, TEXTS, out),
+        lambda: train_classifier(tiny_lm, REVIEWS, out),
+        lambda: save_pretrained(tiny_lm, out),
+        lambda: untrained(tiny_lm, out),
+        lambda: is_finished(out, {}),
+    )
+    for way in ways:
+        with pytest.raises(StageError, match='no name of a directory|is a file, where a directory is due|is a link that leads nowhere'):
+            way()
+    assert names_in(tmp_path) == ['file', 'link']
+
+
+STAGES_TO_RUN = {
+    'language model': (pretraining, lambda lm, out: pretrain(TEXTS * 2, out, **TINY_LM)),
+    'classifier': (classifier_training, lambda lm, out: train_classifier(lm, REVIEWS, out, **TINY_CLASSIFIER | {'epochs': 1})),
+}
+
+
+@pytest.mark.parametrize('kind', STAGES_TO_RUN)
+def test_whoever_comes_while_a_stage_is_saved_is_told_and_does_no_harm(kind, tiny_lm, tmp_path, monkeypatch):
+    module, run = STAGES_TO_RUN[kind]
+    save, told = module.save_stage, []
+
+    def saving(*given):
+        with pytest.raises(BusyError, match='another run is under way here'):
+            run(tiny_lm, tmp_path / 'out')
+        told.append(names_in(tmp_path / 'out/work'))
+        save(*given)
+
+    with monkeypatch.context() as m:
+        m.setattr(module, 'save_stage', saving)
+        run(tiny_lm, tmp_path / 'out')
+    assert 'checkpoint.safetensors' in told[0] and names_in(tmp_path / 'out') == ['config.json', 'history.json', 'model.safetensors', 'vocab.json']
+    monkeypatch.setattr(module, 'save_stage', None)
+    assert run(tiny_lm, tmp_path / 'out') == tmp_path / 'out', 'it is there, and asked for'
+
+
+def test_whoever_gets_the_lock_looks_again(tmp_path, monkeypatch):
+    "Another process has done it all, between the first look and the lock."
+    run, lock = STAGES_TO_RUN['language model'][1], stages.checkpoint_lock
+    theirs = run(None, tmp_path / 'theirs')
+
+    @contextmanager
+    def late(path):
+        shutil.copytree(theirs, tmp_path / 'out', dirs_exist_ok=True)
+        with lock(path):
+            yield
+
+    monkeypatch.setattr(stages, 'checkpoint_lock', late)
+    monkeypatch.setattr(pretraining, 'fit', None)
+    assert run(None, tmp_path / 'out') == tmp_path / 'out' and names_in(tmp_path / 'out') == names_in(theirs)
+
+
+@pytest.mark.parametrize('left', [('checkpoint.safetensors',), ('corpus.json', '.run.lock'), ('.corpus.ids.1.2.part', 'mine.txt')])
+def test_what_a_kill_has_left_of_the_work_is_removed_by_the_next_call(left, stage):
+    (stage / 'work').mkdir()
+    for name in left:
+        (stage / 'work' / name).touch()
+    assert is_finished(stage, {'lr': 0.01})
+    assert [n for n in names_in(stage) if n == 'work'] == ['work'] * ('mine.txt' in left) and not (stage / 'work' / left[0]).exists()
+
+
+def test_a_reader_finds_the_directory_that_a_killed_writer_put_aside(stage):
+    stage.rename(stage.with_name('.lm.999999999.0.old.part'))
+    assert Stage.open(stage).vocab.words[3] == 'wörd3' and names_in(stage.parent) == ['lm', 'other']
 
 
 # --- models that ship

@@ -17,7 +17,7 @@ from .checkpoint import same_settings
 from .data import DataError, fingerprint
 from .distributed import rank_0_first
 from .files import (
-    atomic_open, checkpoint_lock, in_words, new_folder, read_json, sha256, write_json)
+    atomic_open, checkpoint_lock, in_words, new_folder, parse_json, sha256, write_json)
 from .quick_tokenization import text_ids
 from .setting_checks import Allowed, check_fields
 from .tokenization import Tokenizer, Vocab
@@ -135,10 +135,10 @@ def read_known(folder: Path) -> dict:
     "What corpus.json says. Raises `ValueError` if it is damaged."
     path = folder/'corpus.json'
     try:
-        known = read_json(path)
-        check_fields(known, KNOWN, optional=['sha256'], what=str(path))   # earlier versions wrote no hashes
+        known = parse_json(path.read_bytes())
+        check_fields(known, KNOWN, optional=['sha256'])   # earlier versions wrote no hashes
         check_words(known['words'])
-    except ValueError as e: raise ValueError(f'{e} {ANEW.format(path)}') from e
+    except ValueError as e: raise ValueError(f'{path} is damaged: {str(e).rstrip(".")}. {ANEW.format(path)}') from e
     return known
 
 def check_hashes(folder: Path, hashes: dict[str, str]):

@@ -33,6 +33,7 @@ WORDS = {   # names of errors → what is the matter with a file, and the mend
     'EISDIR': '{} is a directory, where a file is due. Choose another name',
     'ELOOP': '{}: a link on the way there leads back to itself. Choose another directory',
     'ENAMETOOLONG': '{}: the name is too long for this file system. Choose a shorter one',
+    'EIO': 'the disk reports an input or output error at {}. See whether it is sound, or choose another one',
     'EMFILE ENFILE': 'too many files are open to write {}. Raise the limit (ulimit -n)',
 }
 MENDS = {getattr(errno, name): words
@@ -93,7 +94,7 @@ def left_behind(path: Path) -> list[tuple[Path, bool]]:
 def sweep(path: Path):
     "Remove what was left half-written; a directory that was put aside goes back, if the new one never came."
     for part, old in left_behind(path):
-        with suppress(FileNotFoundError, PermissionError):
+        with suppress(OSError):   # gone meanwhile, or not ours to remove
             if old and not path.exists(): os.replace(part, path)
             elif part.is_dir(): shutil.rmtree(part)
             else: part.unlink()
@@ -245,7 +246,8 @@ class new_folder:
     def __init__(self, path: Path):
         self.path = path
         self.made = [p for p in (path, *path.parents) if not p.exists()]
-    def __enter__(self): self.path.mkdir(parents=True, exist_ok=True)
+    def __enter__(self):
+        with in_words(self.path): self.path.mkdir(parents=True, exist_ok=True)
     def __exit__(self, error, *_):
         for p in self.made if error else []:
             if p == self.path and [f.name for f in p.iterdir()] == ['.corpus.ids.lock']:

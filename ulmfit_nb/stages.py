@@ -209,12 +209,14 @@ def check_out(
     out: str | Path,    # where a stage is to be written
 ) -> Path:              # the same; raises `StageError` for what can be no directory
     "Refuse an empty name, a file, and a link that leads nowhere."
-    if str(out) == '': raise StageError('the directory to write to has no name. Give one; . is the one we are in.')
+    if not isinstance(out, str | PathLike) or str(out) == '' or '\0' in str(out):
+        raise StageError(f'{out!r} is no name of a directory to write to. Give one; . is the one we are in.')
     out = Path(out)
-    for p in (out, *out.parents):
-        if p.is_dir(): break
-        if p.is_file(): raise StageError(f'{p} is a file, where a directory is due. Choose another name.')
-        if p.is_symlink(): raise StageError(f'{p} is a link that leads nowhere. Remove it, or choose another name.')
+    with in_words(out):
+        for p in (out, *out.parents):
+            if p.is_dir(): break
+            if p.is_file(): raise StageError(f'{p} is a file, where a directory is due. Choose another name.')
+            if p.is_symlink(): raise StageError(f'{p} is a link that leads nowhere. Remove it, or choose another name.')
     return out
 
 def is_finished(
