@@ -9,7 +9,7 @@ __all__ = ['app', 'Preset', 'Precision', 'run_pretrain', 'run_fine_tune', 'class
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +33,6 @@ class Precision(StrEnum):
 
 # %% ../nbs/18_command_line.ipynb #a94f2e51
 RANK = int(os.environ.get('RANK', 0)) if 'LOCAL_RANK' in os.environ else 0   # of several processes that train together
-
 def print_version(asked: bool):
     "Print the version and end, if that was asked for."
     if asked:
@@ -214,8 +213,6 @@ class Piped(StrEnum):
 
 def rows_out_or_shown(out: Path | None, written: Written, source: str | None):
     "What takes rows: a file, or standard output, where nothing that they hold steers a terminal."
-    from contextlib import nullcontext
-
     from ulmfit_nb.prediction_files import RowLines, rows_out
     if out: return rows_out(out, source)
     return nullcontext(RowLines(sys.stdout.buffer, f'.{written.value}', terminal=True))
@@ -247,12 +244,17 @@ def predict(
     written: Annotated[Written, typer.Option('--format', help='What standard output gets.')]=Written.tsv,
     threshold: Threshold=0., temperature: Temperature=1., engine: Computed=Engine.torch,
     precision: Digits=Precision.fp32, sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
+    ray: Annotated[bool, typer.Option('--ray', help='On a cluster: --data and --out are folders of .parquet.')]=False,
 ):
     "Label texts: the rows that went in, with label and probabilities beside them."
     with plain_errors():
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.precision import computing_in
         from ulmfit_nb.prediction_files import RowPredictor, check_out, iter_rows, predict_rows, rows_in
+        if ray:
+            from ulmfit_nb.ray_jobs import predict_dataset
+            how = download_model(model), data, out, text, threshold, temperature, engine.value, precision.value
+            return say_counts(predict_dataset(*how), out)
         if out: check_out(out)
         classifier = load_classifier(download_model(model), engine=engine.value)
         how = reading(sep, encoding, quoting)
