@@ -29,6 +29,6 @@ setup(
     packages=find_namespace_packages(include=['ulmfit_nb', 'ulmfit_nb.*']),  # folders of data too: setuptools takes any folder for a package
     include_package_data=True,  # what MANIFEST.in names
     install_requires=lines('requirements'),
-    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'excel', 'onnx', 'serve', 'study')},
+    extras_require={name: lines(f'{name}_requirements') for name in ('dev', 'excel', 'onnx', 'ray', 'serve', 'study')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['ulmfit_nb = ulmfit_nb._modidx:d']},
 )

@@ -153,7 +153,7 @@ def three_stages(out):
     "Stages 1, 2 and 3; the last of a run's batches has an odd number of documents."
     tuned = fine_tune(stage_1(out / 'lm'), TEXTS, out / 'tuned', epochs=2, min_freq=1, **TOGETHER)
     data = TextData(LONGER, REVIEWS.labels[:39], REVIEWS.classes)
-    train_classifier(tuned, data, out / 'classifier', epochs=1, class_weight='balanced', **TOGETHER | {'bs': 16, 'bptt': 5, 'lr': 0.003})
+    train_classifier(tuned, data, out / 'classifier', epochs=1, class_weight='balanced', **TOGETHER | {'bs': 16, 'bptt': 5, 'lr': 0.002})
 
 
 def timeless(history):

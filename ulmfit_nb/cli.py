@@ -30,7 +30,6 @@ app = typer.Typer(help='ULMFiT: pretrain a language model, fine-tune it, train a
 
 # %% ../nbs/18_command_line.ipynb #a94f2e51
 RANK = int(os.environ.get('RANK', 0)) if 'LOCAL_RANK' in os.environ else 0   # of several processes that train together
-
 def print_version(asked: bool):
     "Print the version and end, if that was asked for."
     if asked:
@@ -164,8 +163,6 @@ class Piped(StrEnum):
 
 def rows_out_or_shown(out: Path | None, written: Written, source: str | None):
     "What takes rows: a file, or standard output, where nothing that they hold steers a terminal."
-    from contextlib import nullcontext
-
     from ulmfit_nb.prediction_files import RowLines, rows_out
     if out: return rows_out(out, source)
     return nullcontext(RowLines(sys.stdout.buffer, f'.{written.value}', terminal=True))
