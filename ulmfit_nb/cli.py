@@ -184,12 +184,17 @@ def predict(
     written: Annotated[Written, typer.Option('--format', help='What standard output gets.')]=Written.tsv,
     threshold: Threshold=0., temperature: Temperature=1., engine: Computed=Engine.torch,
     precision: Digits=Precision.fp32, sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
+    ray: Annotated[bool, typer.Option('--ray', help='On a cluster: --data and --out are folders of .parquet.')]=False,
 ):
     "Label texts: the rows that went in, with label and probabilities beside them."
     with plain_errors():
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.precision import computing_in
         from ulmfit_nb.prediction_files import RowPredictor, check_out, iter_rows, predict_rows, rows_in
+        if ray:
+            from ulmfit_nb.ray_jobs import predict_dataset
+            how = download_model(model), data, out, text, threshold, temperature, engine.value, precision.value
+            return say_counts(predict_dataset(*how), out)
         if out: check_out(out)
         classifier = load_classifier(download_model(model), engine=engine.value)
         how = reading(sep, encoding, quoting)
