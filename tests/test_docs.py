@@ -12,7 +12,9 @@ import page_model
 import pytest
 import widget_pages
 import yaml
+from nbconvert import HTMLExporter
 from notebooks import NBS, ROOT, directives, html_name, modules_of, name_of, notebooks_in, read
+from test_static_widgets import browser  # noqa: F401
 
 import ulmfit_nb
 
@@ -226,6 +228,37 @@ def test_every_page_that_has_code_says_where_it_can_be_run(site):
         assert text.count('site/player.js') == 1, name
     needs = (ROOT / '.binder/requirements.txt').read_text()
     assert '-e .' in needs.splitlines() and (ROOT / '.binder' / re.search(r'^-c (.*)', needs, re.M)[1]).exists()
+
+
+def as_page(path) -> str:
+    "A processed page as a browser can show it without Quarto: the same HTML, the site's own rules, none of Bootstrap's."
+    nb = read(path)
+    for cell in nb.cells:
+        cell.metadata = {}  # nbdev's are not quite valid
+        if cell.cell_type == 'raw':
+            cell.source = ''
+        for holder in (cell, *(o.data for o in cell.get('outputs', []) if 'text/markdown' in o.get('data', {}))):
+            key = 'source' if holder is cell else 'text/markdown'
+            holder[key] = re.sub(r'^```\{=html\}\n(.*?)\n```$', r'\1', ''.join(holder[key]), flags=re.M | re.S)
+        if cell.cell_type == 'code':
+            cell.update(outputs=[o for o in cell.outputs if o.output_type != 'display_data' or 'image/png' in o.data or 'text/markdown' in o.data])
+    body, _ = HTMLExporter(template_name='basic').from_notebook_node(nb)
+    rules = re.sub(r'^//.*$', '', (ROOT / 'site/theme.scss').read_text().split('/*-- scss:rules --*/')[1], flags=re.M)
+    style = 'body { margin: 0; font: 17px/1.5 sans-serif } main { max-width: 860px; margin: auto; padding: 0 12px } img { max-width: 100%; height: auto }'
+    wrapped = 'main div.highlight pre { white-space: pre-wrap; overflow-wrap: anywhere }'  # code-overflow: wrap
+    return f'<!doctype html><meta charset="utf-8"><base href="{path.parent.as_uri()}/"><style>{style} {wrapped} {rules}</style><main>{body}</main>'
+
+
+def test_no_chapter_scrolls_sideways_on_a_phone(site, browser):  # noqa: F811
+    "Its widgets are left out: tests/test_static_widgets.py looks at them."
+    wide = {}
+    with browser.new_page(viewport={'width': 390, 'height': 800}) as page:
+        for name, path in processed(site).items():
+            if path.parent == site:
+                page.set_content(re.sub(r'<script.*?</script>', '', as_page(path), flags=re.S), wait_until='domcontentloaded')
+                if (found := page.evaluate('document.documentElement.scrollWidth')) > 390:
+                    wide[name] = found
+    assert wide == {}
 
 
 def test_the_address_and_the_repository_are_settings_of_one_file():

@@ -167,7 +167,7 @@ function render({ model, el: host }) {
     own.replaceChildren();
     if (!tokens) return;
     node(own, 'div', { class: 'head' }, `Your sentence, as ${name} finds it: perplexity ${around(2 ** (bits.reduce((a, b) => a + b, 0) / bits.length))}`);
-    sentence(own, tokens, known, 'Your sentence, word by word', () => {})(bits, guesses, 0);
+    sentence(own, tokens, known, 'Your sentence, word by word', () => {})(bits, guesses, bits.indexOf(Math.max(...bits)));
     node(own, 'div', { class: 'head' }, 'It would go on');
     node(own, 'p', { class: 'written' }, line);
   };
