@@ -1,13 +1,16 @@
 """Measure ulmfit_nb beside fastai: the same work, in one process, interleaved repeat by repeat. One record a measurement, in results/.
 
 \b
-python bench/bench.py all      everything below, in about fourteen minutes on two quiet cores
+python bench/bench.py all      everything below, in about twelve minutes on two quiet cores
                      check     that both compute the same: losses step by step without dropout, predictions, tokens
                      lm        (a) a training step of the language model
                      clas      (b) an epoch of the classifier, all of it learning, or its head alone
                      infer     (c) predictions, from ids to probabilities
+                     engines   from texts to labels with a classifier that ships, in PyTorch and in ONNX Runtime, and TF-IDF
+                     rivals    training and predictions beside an encoder of DistilBERT's size
                      tokenize  (d) texts to tokens
                      loader    (e) an epoch of language-model batches, from ids and from tokens
+                     growth    time and memory against the size of a corpus
                      import    (f) importing the package"""
 
 import importlib.util
@@ -41,18 +44,24 @@ from ulmfit_nb.memory import peak_memory_mb  # noqa: E402
 CASES = {  # one measurement, several cases
     'check': [{}],
     'lm': [dict(size='small', vocab=5000, steps=20), dict(size='full', vocab=10_000, steps=3), dict(size='full', vocab=30_000, steps=3)],
-    'clas': [dict(size=s, n=n, frozen=f) for s, n in (('small', 96), ('full', 32)) for f in (False, True)],
-    'infer': [dict(size='small', n=500), dict(size='full', n=128)],
+    'clas': [dict(size=s, n=n, frozen=f) for s, n in (('small', 96), ('full', 16)) for f in (False, True)],
+    'infer': [dict(size='small', n=500), dict(size='full', n=64)],
+    'engines': [dict(n=2500)],
+    'rivals': [dict(work='training', n=16), dict(work='predictions', n=32)],
     'tokenize': [dict(n=2000, workers=0), dict(n=2000, workers=2)],
-    'loader': [dict(source='ids', tokens=5_000_000), dict(source='tokens', tokens=2_000_000)],
+    'loader': [dict(source='ids', tokens=5_000_000), dict(source='tokens', tokens=1_000_000)],
+    'growth': [dict(mb=5), dict(mb=50), dict(mb=500)],
     'import': [{}],
 }
 SMOKE = {  # the same, so small that only the plumbing is tested
     'lm': [dict(size='small', vocab=1000, steps=2)],
     'clas': [dict(size='small', n=8, frozen=f, vocab=1000, bs=4) for f in (False, True)],
     'infer': [dict(size='small', n=16, vocab=1000)],
+    'engines': [dict(n=100)],
+    'rivals': [dict(work='training', n=2), dict(work='predictions', n=2)],
     'tokenize': [dict(n=40, workers=w) for w in (0, 2)],
     'loader': [dict(source=s, tokens=60_000) for s in ('ids', 'tokens')],
+    'growth': [dict(mb=1), dict(mb=2)],
 }
 
 
@@ -72,6 +81,10 @@ def load(label):
 
 def json_default(labels):
     return [l for l in labels if '-' not in l]  # where precision and loop play no part
+
+
+def learning(labels):
+    return [l for l in labels if not l.endswith('-int8')]  # bytes are for predictions
 
 
 def alike(models):
@@ -97,7 +110,7 @@ def interleave(labels, repeats, once, work, unit):
 
 
 def lm(labels, repeats, size, vocab, steps, bs=16, seq_len=72, warm_up=2):
-    batches = workload.lm_batches(steps + warm_up, vocab, bs, seq_len)
+    labels, batches = learning(labels), workload.lm_batches(steps + warm_up, vocab, bs, seq_len)
     models = alike({l: load(l).lm_trainer(vocab, workload.SIZES[size], raw=l.endswith('-raw')) for l in labels})
     for m in models.values():
         m.run(batches[:warm_up])
@@ -110,7 +123,7 @@ def lm(labels, repeats, size, vocab, steps, bs=16, seq_len=72, warm_up=2):
 
 
 def clas(labels, repeats, size, n, frozen, vocab=30_000, bs=16, seed=2):
-    docs, y = workload.documents(n, vocab, seed)
+    labels, (docs, y) = learning(labels), workload.documents(n, vocab, seed)
     options = dict(freeze_to=1 + workload.SIZES[size]['n_layers']) if frozen else {}
     models = alike({l: load(l).clas_trainer(vocab, workload.SIZES[size], raw=l.endswith('-raw'), **options) for l in labels})
     warm, warm_y = workload.documents(bs, vocab, 50)
@@ -141,11 +154,78 @@ def infer(labels, repeats, size, n, vocab=30_000, bs=64):
     return interleave(labels, repeats, once, n, 'docs') | {'tokens': sum(map(len, docs))}
 
 
-def tokenize(labels, repeats, n, workers):
+def engines(labels, repeats, n):
+    "A classifier that ships, on the texts of its test set: each engine, how far off it is, and what counting words takes."
+    import shutil
+    import tempfile
+
+    from ulmfit_nb.baselines import count_words
+    from ulmfit_nb.classifier import load_classifier
+    from ulmfit_nb.onnx_engine import FILES, export_onnx
+    from ulmfit_nb.sources import load_data
+    from ulmfit_nb.stages import resolve_model
+
+    train, test = load_data('subjectivity'), load_data('subjectivity', 'test')
+    texts, y, found = test.texts[:n], np.array(test.labels[:n]), {}
+    with tempfile.TemporaryDirectory() as work:
+        folder = shutil.copytree(resolve_model('film-subjectivity'), Path(work) / 'classifier')
+        export_onnx(folder)
+        ours = {engine: load_classifier(folder, 'cpu', engine).predict_proba for engine in ('torch', *FILES)}
+    start = time.perf_counter()
+    counting = count_words(train)
+    fit_seconds = round(time.perf_counter() - start, 2)
+    ours['tfidf'] = counting.predict_proba
+    for predict in ours.values():
+        predict(texts[:64])
+
+    def once(label):
+        start = time.perf_counter()
+        found[label] = ours[label](texts)
+        seconds, verdicts = time.perf_counter() - start, found[label].argmax(1)
+        off = np.abs(found[label] - found['torch']).max(1)
+        same = {
+            'mean_error': off.mean(),
+            'within_0.01': (off < 0.01).mean(),
+            'max_error': off.max(),
+            'same_verdict': (verdicts == found['torch'].argmax(1)).mean(),
+        }
+        figures = {'accuracy': (verdicts == y).mean()} | (same if label in FILES else {})
+        return seconds, {k: float(f'{v:.4g}') for k, v in figures.items()}
+
+    return interleave(list(ours), repeats, once, len(texts), 'docs') | {'tfidf_fit_seconds': fit_seconds, 'tfidf_fit_docs': len(train.texts)}
+
+
+def rivals(labels, repeats, work, n, vocab=30_000, bs=16):
+    "An encoder of DistilBERT's size beside ours of both sizes, on the same documents; it reads no more than 512 tokens of each."
+    docs, y = workload.documents(n, vocab, 7)
+    kind = 'clas_trainer' if work == 'training' else 'clas_predictor'
+    names = {'distilbert': ('distilbert', None)} | {f'ours {s}': ('ours', s) for s in workload.SIZES}
+    if work != 'training':
+        names |= {f'ours-int8 {s}': ('ours-int8', s) for s in workload.SIZES}
+    models = {name: getattr(load(impl), kind)(vocab, workload.SIZES.get(size)) for name, (impl, size) in names.items()}
+
+    def once(label, docs=docs, y=y):
+        if work == 'training':
+            return models[label].run_epoch(docs, y, bs)[0], {}
+        start = time.perf_counter()
+        models[label].predict(docs, bs)
+        return time.perf_counter() - start, {}
+
+    for name in names:
+        once(name, docs[:2], y[:2])
+    return interleave(list(names), repeats, once, n, 'docs') | {'tokens': sum(map(len, docs)), 'tokens_cut': sum(min(len(d), 512) for d in docs)}
+
+
+def real_texts():
+    "Reviews: those of IMDb where they are to be had."
     from ulmfit_nb.sources import load_data, local_files
 
     source = 'imdb' if local_files('imdb', 'train') else 'film_reviews'
-    texts = load_data(source).texts
+    return source, load_data(source).texts
+
+
+def tokenize(labels, repeats, n, workers):
+    source, texts = real_texts()
     texts = texts[:: max(1, len(texts) // n)][:n]
     labels, found = json_default(labels), {}
     impls = {l: load(l) for l in labels}
@@ -194,11 +274,43 @@ def child_loader(label, source, tokens, repeats, bs=64, seq_len=72):
     }
 
 
+def growth(labels, repeats, mb):
+    "Each in a process of its own, once. Counting words holds a matrix of all texts, so it stops at 50 MB."
+    return interleave(['ours', 'tfidf'][: 1 + (mb <= 50)], 1, lambda label: split(child('growth', label=label, mb=mb)), mb, 'MB')
+
+
+def child_growth(label, mb):
+    "Texts of so many MB, the same again where there are fewer, to ids on disk with a vocabulary of their own; or to a matrix of counts."
+    import itertools
+    import tempfile
+
+    source, texts = real_texts()
+    size = sum(map(len, texts))
+    passes, rest = divmod(mb * 1_000_000, size)
+    ends = np.cumsum([len(t) for t in texts])
+    given = itertools.chain(itertools.chain.from_iterable(itertools.repeat(texts, passes)), texts[: int(np.searchsorted(ends, rest)) + 1])
+    if label == 'tfidf':
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        before, start = quiet.rss_mb(), time.perf_counter()
+        words = TfidfVectorizer().fit_transform(given).shape[1]
+        seconds, more = time.perf_counter() - start, {}
+    else:
+        from ulmfit_nb.corpus import build_corpus
+        from ulmfit_nb.tokenization import Tokenizer
+
+        with tempfile.TemporaryDirectory() as work:
+            before, start = quiet.rss_mb(), time.perf_counter()
+            vocab, stream = build_corpus(given, Path(work) / 'ids', Tokenizer())
+            seconds, words, more = time.perf_counter() - start, len(vocab), {'tokens': len(stream.ids)}
+    return {'seconds': seconds, 'source': source, 'words': words, 'data_mb': before, 'peak_mb': peak_memory_mb()} | more
+
+
 def imports(labels, repeats):
     modules = {'torch': 'torch'} | {l: {'fastai': 'fastai.text.all', 'ours': 'ulmfit_nb'}[l] for l in json_default(labels)}
     for m in modules.values():
         child('import', module=m)  # so that all files are in the page cache
-    return interleave(list(modules), 2 * repeats, lambda l: split(child('import', module=modules[l])), 1, 'imports')
+    return interleave(list(modules), repeats, lambda l: split(child('import', module=modules[l])), 1, 'imports')
 
 
 def child_import(module):
@@ -215,7 +327,7 @@ def check(labels, repeats):
     (A multiplier of 1e-9 turns dropout off; at 0 the peer's weight dropout fails: it hands its parameter on undropped.)"""
     import torch
 
-    labels = [l for l in labels if not l.endswith('-bf16')]
+    labels = [l for l in learning(labels) if not l.endswith('-bf16')]
     impls, vocab, size, off = {l: load(l) for l in labels}, 500, workload.SIZES['small'], {}
     batches = workload.lm_batches(6, vocab, 8, 40)
     lms = alike({l: m.lm_trainer(vocab, size, l.endswith('-raw'), drop_mult=1e-9) for l, m in impls.items()})
@@ -238,8 +350,19 @@ def check(labels, repeats):
     return {'greatest_difference': off, 'compared_with': labels[0], 'values': losses}
 
 
-MEASURES = {'check': check, 'lm': lm, 'clas': clas, 'infer': infer, 'tokenize': tokenize, 'loader': loader, 'import': imports}
-CHILDREN = {'loader': child_loader, 'import': child_import}
+MEASURES = {
+    'check': check,
+    'lm': lm,
+    'clas': clas,
+    'infer': infer,
+    'engines': engines,
+    'rivals': rivals,
+    'tokenize': tokenize,
+    'loader': loader,
+    'growth': growth,
+    'import': imports,
+}
+CHILDREN = {'loader': child_loader, 'growth': child_growth, 'import': child_import}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +370,7 @@ class Options:
     "Those of the command line."
 
     what: Annotated[Literal['all', *MEASURES], Argument(help='one measurement, or all')]
-    impl: Annotated[list[str], Option(help='implementations, fastai-raw too; ratios are taken to the first')] = ('fastai', 'ours', 'ours-bf16')
+    impl: Annotated[list[str], Option(help='implementations, fastai-raw too; ratios are taken to the first')] = ('fastai', 'ours', 'ours-bf16', 'ours-int8')
     repeats: Annotated[int, Option(help='of each')] = 3
     out: Annotated[str, Option(help='directory of the records')] = str(HERE.parent / 'results')
     smoke: Annotated[bool, Option('--smoke', help='tiny sizes, to test the plumbing; give --out too')] = False
@@ -298,13 +421,13 @@ def measure(name, args: Options):
 def show(name, case):
     "A case in a line."
     what = ' '.join(str(v) if isinstance(v, str) else f'{k}={v}' for k, v in case['case'].items())
-    if 'ratios' in case:
+    if case.get('ratios'):
         rates = [f'{l} {next(iter(r.values())):g}' for l, r in case['results'].items()]
         ratios = [f'{l} {r["median"]:.2f}x ({r["min"]:.2f} to {r["max"]:.2f})' for l, r in case['ratios'].items()]
         unit = next(iter(next(iter(case['results'].values())))).replace('_per_s', '/s')
         print(f'{name:9} {what}: {unit} {", ".join(rates)}; beside {case["times_as_fast_as"]}: {", ".join(ratios)}', flush=True)
     else:
-        print(f'{name:9} {json.dumps(case["greatest_difference"])}', flush=True)
+        print(f'{name:9} {what} {json.dumps(case.get("greatest_difference", case.get("results")))}', flush=True)
 
 
 def run_all(args: Options):

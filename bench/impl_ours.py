@@ -1,7 +1,8 @@
 """ulmfit_nb behind the interface that impl_fastai.py describes. Loaded as a module whose name ends in bf16 (the label
-'ours-bf16' does that), it computes in bfloat16. `raw` means nothing here."""
+'ours-bf16' does that), it computes in bfloat16; 'ours-int8' predicts in ONNX Runtime, with matrices of bytes. `raw` means nothing here."""
 
 import os
+import tempfile
 import time
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from ulmfit_nb.tokenization import Tokenizer, Vocab
 from ulmfit_nb.training import FitSettings, Phase, Run, RunOptions, end_epoch, train_epoch
 
 NONE_YET = SimpleNamespace(bs=64)  # batches come with each epoch
-BF16 = __name__.endswith('bf16')
+BF16, INT8 = __name__.endswith('bf16'), __name__.endswith('int8')
 torch.set_num_threads(int(os.environ.get('BENCH_THREADS', '2')))
 
 
@@ -109,7 +110,17 @@ class clas_predictor:
     def weights(self):
         return self.trainer.weights()
 
+    def export(self):
+        "Put ONNX Runtime in the encoder's place, which has its weights by now."
+        from ulmfit_nb.onnx_engine import OnnxEncoder, export_encoder
+
+        model = self.trainer.model
+        with tempfile.TemporaryDirectory() as work:
+            model.encoder = OnnxEncoder(export_encoder(model.encoder, work, 'bench', 'onnx-int8'), model.encoder.config, 'bench')
+
     def predict(self, docs, bs):
+        if INT8 and list(self.trainer.model.encoder.parameters()):
+            self.export()
         with torch.autocast('cpu', torch.bfloat16, enabled=BF16):
             logits = predict_logits(self.trainer.model, DocBatches(docs, bs=bs))
         return logits.softmax(1).numpy()

@@ -70,6 +70,9 @@ def case_words(case: dict) -> str:
     return ', '.join(w for w in words if w)
 
 
+PEER_LABELS = ('ours', 'ours-bf16', 'ours-int8')
+
+
 def speed_rows(r: dict) -> list[dict]:
     "One measurement beside the peer: a row a case."
     rows = []
@@ -77,7 +80,7 @@ def speed_rows(r: dict) -> list[dict]:
         if not c.get('ratios'):
             continue
         ratios = with_building(c) if r['bench'] == 'loader' else {label: ratio['median'] for label, ratio in c['ratios'].items()}
-        ratios = {label: f'{ratios[label]:.2f}' if label in ratios else '' for label in ('ours', 'ours-bf16')}
+        ratios = {label: f'{ratios[label]:.2f}' if label in ratios else '' for label in PEER_LABELS}
         rows.append({'work': WORK[r['bench']], 'case': case_words(c['case'])} | ratios)
     return rows
 
@@ -88,18 +91,57 @@ def with_building(c: dict) -> dict[str, float]:
     return {'ours': seconds[c['times_as_fast_as']] / seconds['ours']}
 
 
+def engines_table(r: dict) -> str:
+    "A classifier that ships, computed in three ways, and counting words."
+    (c,) = r['cases']
+    names = {'torch': 'PyTorch', 'onnx': 'ONNX Runtime, floats', 'onnx-int8': 'ONNX Runtime, bytes', 'tfidf': 'TF-IDF and logistic regression'}
+    rows = []
+    for label, found in c['results'].items():
+        row = {'what computes': names[label], 'texts a second': f'{found["docs_per_s"]:,.0f}', 'accuracy': f'{100 * found["accuracy"]:.1f} %'}
+        off = [f'{found["mean_error"]:.4f}', f'{found["max_error"]:.4f}', f'{100 * found["same_verdict"]:.2f} %'] if 'mean_error' in found else [''] * 3
+        rows.append(row | dict(zip(['mean error of a probability', 'largest', 'same verdict as PyTorch'], off)))
+    return f'`film-subjectivity` on {c["case"]["n"]:,} test sentences, from text to label (`{r["command"]}`):\n\n{markdown_table(rows)}'
+
+
+def rivals_table(r: dict) -> str:
+    "Documents a second beside an encoder of DistilBERT's size."
+    rates = {c['case']['work']: {label: f'{found["docs_per_s"]:.3g}' for label, found in c['results'].items()} for c in r['cases']}
+    sizes = {'small': '128/256/2', 'full': '400/1152/3'}
+    names = {label: ', '.join(sizes.get(word, word) for word in label.split()) for found in rates.values() for label in found}
+    rows = [{'documents a second': name} | {work: found.get(label, '') for work, found in rates.items()} for label, name in names.items()]
+    return f"Beside an encoder of DistilBERT's size with random weights, on documents of film reviews' lengths (`{r['command']}`):\n\n{markdown_table(rows)}"
+
+
+def growth_table(r: dict) -> str:
+    "Time and memory against the size of a corpus."
+    rows = []
+    for c in r['cases']:
+        row = {'corpus': f'{c["case"]["mb"]} MB'}
+        for label, name in (('ours', 'to ids on disk'), ('tfidf', 'TF-IDF matrix')):
+            found = c['results'].get(label)
+            row |= {f'{name}, s': f'{found["seconds"]["median"]:.1f}' if found else '', f'{name}, peak MB': found['peak_mb'] if found else ''}
+        rows.append(row)
+    before = r['cases'][0]['results']['ours']['data_mb']
+    return f'How time and memory grow with a corpus, in one process that holds {before} MB when it begins (`{r["command"]}`):\n\n{markdown_table(rows)}'
+
+
+TABLES = {'engines': engines_table, 'rivals': rivals_table, 'growth': growth_table}
+
+
 def results() -> str:
     "The tables, in Markdown."
     models = [r for kind in ('wiki', 'film') for r in read_records(ROOT / 'results', f'{kind}_small*').values()]
     parts = [shipped_models(models)] if models else []
     parts += [few_labels(r) for r in read_records(ROOT / 'results', 'few_labels_*').values()]
     parts += [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
-    benches = [r for r in read_records(ROOT / 'results', 'bench_*').values() if r['bench'] not in ('check', 'import')]
-    speed = [row for r in benches for row in speed_rows(r)]
+    benches = {r['bench']: r for r in read_records(ROOT / 'results', 'bench_*').values()}
+    speed = [row for name in WORK if name in benches for row in speed_rows(benches[name])]
     if speed:
-        sizes = '128/256/2: features of a word, features of an LSTM layer, layers. `ours-bf16` computes in bfloat16, the others in single precision'
-        head = f'Times as fast as fastai {benches[0]["fastai"]} on the same work (`bench/README.md` says how). {sizes}:'
+        sizes = '128/256/2: features of a word, features of an LSTM layer, layers. `ours-bf16` computes in bfloat16, '
+        sizes += '`ours-int8` in ONNX Runtime with bytes, the others in single precision'
+        head = f'Times as fast as fastai {next(iter(benches.values()))["fastai"]} on the same work (`bench/README.md` says how). {sizes}:'
         parts.append(f'{head}\n\n{markdown_table(speed)}')
+    parts += [table(benches[name]) for name, table in TABLES.items() if name in benches]
     return '\n\n'.join(parts) or 'None recorded yet.'
 
 

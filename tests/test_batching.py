@@ -10,7 +10,7 @@ from helpers import GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ulmfit_nb.batching import DocBatches, LMBatches, StreamWriter, TokenStream, collate, open_stream
+from ulmfit_nb.batching import DocBatches, LMBatches, StreamWriter, TokenStream, collate, open_stream, sorted_batches
 
 
 def golden(name):
@@ -201,6 +201,21 @@ def test_the_longest_comes_first_and_none_is_alone(made, epoch):
     if batches.shuffle and batches.bs > 1 and len(docs) > 1:
         assert min(map(len, groups)) > 1, "batch norm can't train on a single document"
     assert max(map(len, groups)) <= batches.bs + batches.shuffle
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 8), st.integers(1, 60))
+def test_a_batch_in_order_holds_no_more_tokens_than_it_may(sizes, bs, most):
+    sizes = np.array(sizes)
+    groups = sorted_batches(sizes, bs, most)
+    assert np.concatenate(groups).tolist() == np.argsort(-sizes, kind='stable').tolist()
+    assert all(len(g) <= bs and (len(g) == 1 or len(g) * sizes[g].max() <= most) for g in groups)
+    fuller = [(g, rest) for g, rest in zip(groups, groups[1:]) if len(g) < bs]
+    assert all((len(g) + 1) * max(1, sizes[g].max()) > most for g, _ in fuller), 'one more would have been too many'
+
+
+def test_one_long_document_makes_a_batch_of_its_own():
+    docs = [np.zeros(n, np.int32) for n in (9, 700_000, 8, 9)]
+    assert [b.index.tolist() for b in DocBatches(docs, bs=64)] == [[1], [0, 3, 2]]
 
 
 def test_shuffled_batches_differ_by_epoch_and_seed():

@@ -40,3 +40,24 @@ def test_a_classifier_learns(ours):
 def test_a_classifier_predicts(ours):
     probs = ours.clas_predictor(50, SIZE, bptt=4, max_len=8).predict([np.arange(2, 9), np.arange(2, 5)], 2)
     assert probs.shape == (2, 2) and np.allclose(probs.sum(1), 1, atol=1e-5)
+
+
+def test_bytes_predict_with_the_weights_given_last(ours, monkeypatch):
+    pytest.importorskip('onnxruntime')
+    docs = [np.arange(2, 9), np.arange(2, 5), np.arange(9, 30)]
+    floats, int8 = (ours.clas_predictor(50, SIZE) for _ in range(2))
+    with torch.no_grad():
+        for a, b in zip(floats.weights(), int8.weights(), strict=True):
+            b.copy_(a.mul_(1.5))  # both began alike
+    monkeypatch.setattr(ours, 'INT8', True)
+    found = int8.predict(docs, 2)
+    monkeypatch.setattr(ours, 'INT8', False)
+    off = np.abs(found - floats.predict(docs, 2)).max()
+    assert 0 < off < 0.05 and not list(int8.trainer.model.encoder.parameters())
+
+
+def test_an_encoder_of_distilberts_size_reads_512_tokens(ours):
+    pytest.importorskip('transformers')
+    rival = importlib.import_module('impl_distilbert')
+    [(batch, mask)] = rival.batches([np.arange(600), np.arange(3)], [0, 1], 2)
+    assert batch.ids.shape == mask.shape == (2, 512) and mask.sum(1).tolist() == [512, 3]

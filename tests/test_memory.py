@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from helpers import ALL, new_lm, random_batches, run_program
 
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.memory import peak_memory_mb
+from ulmfit_nb.onnx_engine import export_onnx
 from ulmfit_nb.training import Phase, fit
 
 
@@ -33,3 +35,14 @@ def test_steps_use_the_memory_of_the_steps_before():
         return int(run_program('page_faults', how, check=True, env=env).stdout)
 
     assert faults('kept') < 500 < 2000 < faults('given back')
+
+
+@pytest.mark.parametrize('engine, size, others', [('torch', 10_000_000, 0), ('torch', 900_000, 63), ('onnx-int8', 2_000_000, 0)])
+def test_a_long_document_costs_its_own_memory_only(tiny_classifier, tmp_path, engine, size, others):
+    "Megabytes of text are read a block and a piece at a time, and no other text of the batch is padded to their length."
+    folder = shutil.copytree(tiny_classifier, tmp_path / 'clas')
+    if engine != 'torch':
+        pytest.importorskip('onnxruntime')
+        export_onnx(folder)
+    before, after = map(int, run_program('long_document', folder, engine, size, others, check=True).stdout.split())
+    assert after < 500 and after - before < 25 + 6 * size / 1e6

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from helpers import REVIEWS, contents
 from ulmfit_nb.awd_lstm import AWDLSTM, AWDLSTMConfig
 from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.estimator import TextClassifier
-from ulmfit_nb.onnx_engine import FILES, OnnxEncoder, export_encoder, export_onnx
-from ulmfit_nb.stages import StageError
+from ulmfit_nb.onnx_engine import FILES, OnnxEncoder, export_encoder, export_onnx, in_threads
+from ulmfit_nb.sources import load_data
+from ulmfit_nb.stages import StageError, resolve_model
 
 CLOSE = {'onnx': 1e-5, 'onnx-int8': 0.01}
 engines = pytest.mark.parametrize('engine', FILES)
@@ -116,3 +118,45 @@ def test_an_estimator_saves_itself_first(tiny_classifier, tmp_path):
     est.export_onnx(tmp_path / 'new')
     assert np.allclose(load_classifier(tmp_path / 'new', engine='onnx').predict_proba(REVIEWS.texts), est.predict_proba(REVIEWS.texts), atol=1e-5)
     est.export_onnx(tmp_path / 'new')
+
+
+def test_probabilities_in_bytes_are_those_in_floats(tmp_path):
+    "The classifier that ships, on 250 sentences of the test set; `bench/bench.py engines` counts on all of them."
+    folder = shutil.copytree(resolve_model('film-subjectivity'), tmp_path / 'clas')
+    texts = load_data('subjectivity', 'test').texts[::10]
+    export_onnx(folder)
+    expected, found = (load_classifier(folder, 'cpu', engine).predict_proba(texts) for engine in ('torch', 'onnx-int8'))
+    off = np.abs(found - expected).max(1)
+    assert off.mean() < 0.005 and np.quantile(off, 0.9) < 0.01
+    assert (found.argmax(1) == expected.argmax(1)).mean() > 0.99
+
+
+# --- several batches at once
+
+
+def test_threads_answer_in_order_and_take_no_more_than_they_need():
+    taken, mine = [], torch.get_num_threads()
+
+    def work(n):
+        time.sleep(0.01 * (n % 2))
+        return n, torch.get_num_threads()
+
+    for n, (item, (done, threads)) in enumerate(in_threads(work, (taken.append(i) or i for i in range(9)), 3)):
+        assert n == item == done and threads == 1 and len(taken) <= n + 4
+    assert torch.get_num_threads() == mine
+
+
+def test_an_error_in_a_thread_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(lambda n: 1 / n, [1, 0, 1, 1, 1], 2))
+
+
+def test_predictions_do_not_depend_on_the_number_of_threads(tiny_classifier, tmp_path):
+    folder = shutil.copytree(tiny_classifier, tmp_path / 'clas')
+    export_onnx(folder)
+    found = []
+    for threads in (1, 3):
+        classifier = load_classifier(folder, engine='onnx-int8')
+        classifier.model.encoder.threads = threads
+        found.append(classifier.predict_proba([*REVIEWS.texts, ''], bs=4))
+    assert np.array_equal(*found) and torch.is_grad_enabled()

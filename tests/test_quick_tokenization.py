@@ -11,8 +11,9 @@ from helpers import BLANKS, WORDY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ulmfit_nb import quick_tokenization
 from ulmfit_nb.data import Tokens
-from ulmfit_nb.quick_tokenization import QuickReader, Reader, RuledMemo, reader, text_ids
+from ulmfit_nb.quick_tokenization import QuickReader, Reader, RuledMemo, blocks, reader, text_ids
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.tokenization import LONGEST, RULES, Memo, SpacyWords, Tokenizer, Vocab
 
@@ -73,6 +74,21 @@ def test_tokens_of_real_texts():
 @given(st.text(max_size=40) | WORDY | st.lists(st.sampled_from([*WORDS, *SIGNS, *ODD, *SPACE]), max_size=12).map(''.join))
 def test_tokens_of_any_text(text):
     assert TOK(text) == slow(text)
+
+
+BETWEEN = ['no', 'baaa', 'a', 'xxrep', '333', '3', 'aaab', 'nob', 'an', 'no&nbsp;no', 'films', "it's", 'A', 'AN', '<br', '/>', '@-@', 'ΟΔΟΣ']
+
+
+def test_blocks_of_a_text_have_the_tokens_of_the_whole(monkeypatch):
+    "Cut wherever it may be cut: after each character, if a block could be so short."
+    monkeypatch.setattr(quick_tokenization, 'BLOCK', 1)
+    rng = random.Random(2)
+    texts = [made(rng) for _ in range(1500)]
+    texts += [' '.join(rng.choice(BETWEEN[rng.randrange(9) :]) for _ in range(rng.randrange(2, 9))) for _ in range(3000)]
+    assert sum(len(blocks(t)) > 1 for t in texts) > 1000
+    assert compare(texts) == []
+    vocab = Vocab(sorted({token for t in texts for token in slow(t)}))
+    assert all(TOK.words.ids(t, vocab.id_of).tolist() == vocab.numericalize(slow(t)).tolist() for t in texts[::10])
 
 
 TRIPLES = ['no no no', '333 3', '1000 0 0.', '4444 4 4', 'x!!!no no no,', 'aaa a a', 'xxrep xxrep!!!', 'no  no\n\nno', 'No no no no', '#no no no/']
@@ -213,4 +229,8 @@ if __name__ == '__main__':
             print(f'{name}: {e}')
     differ = compare(rng.sample(real, min(20_000, len(real)))) + compare(made(rng) for _ in range(100_000))
     print(f'{min(20_000, len(real)):,} real texts of {len(real):,}, 100,000 made ones: {len(differ)} differ', *differ[:5], sep='\n')
-    sys.exit(bool(differ))
+    quick_tokenization.BLOCK = 100
+    long = [' '.join(rng.sample(real, 5) + [made(rng) for _ in range(20)]) for _ in range(2000)]
+    in_blocks = compare(long)
+    print(f'{len(long):,} long ones in {sum(len(blocks(t)) for t in long):,} blocks: {len(in_blocks)} differ', *in_blocks[:5], sep='\n')
+    sys.exit(bool(differ + in_blocks))

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import readme
 from notebooks import NBS, ROOT, name_of
 
 from ulmfit_nb.settings import PRESETS, override
@@ -14,6 +15,20 @@ README = (ROOT / 'README.md').read_text(encoding='utf-8')
 def test_results_are_those_recorded():
     done = subprocess.run([sys.executable, ROOT / 'site/readme.py', '--check'], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_tables_of_speed_show_what_the_records_hold():
+    found = dict(docs_per_s=50, accuracy=0.94, seconds=dict(median=2.0), peak_mb=400, data_mb=280)
+    bytes_ = found | {'mean_error': 0.0012, 'max_error': 0.1, 'same_verdict': 0.9988}
+    table = readme.engines_table({'command': 'x', 'cases': [{'case': {'n': 2500}, 'results': {'torch': found, 'onnx-int8': bytes_}}]})
+    assert '| ONNX Runtime, bytes | 50 | 94.0 % | 0.0012 | 0.1000 | 99.88 % |' in table and '2,500 test sentences' in table
+    cases = [
+        {'case': {'work': w}, 'results': r} for w, r in (('training', {'distilbert': found}), ('predictions', {'distilbert': found, 'ours-int8 full': found}))
+    ]
+    assert '| ours-int8, 400/1152/3 |  | 50 |' in readme.rivals_table({'command': 'x', 'cases': cases})
+    cases = [{'case': {'mb': 5}, 'results': {'ours': found, 'tfidf': found}}, {'case': {'mb': 500}, 'results': {'ours': found}}]
+    table = readme.growth_table({'command': 'x', 'cases': cases})
+    assert '| 500 MB | 2.0 | 400 |  |  |' in table and 'holds 280 MB' in table
 
 
 def test_make_targets_exist():

@@ -117,9 +117,15 @@ def collate(
 def sorted_batches(
     sizes: np.ndarray,       # (n_docs,) lengths of the documents
     bs: int,                 # documents in a batch
+    max_tokens: int=2**62,   # in a batch, padding included; a document that is longer has a batch to itself
 ) -> list[np.ndarray]:       # indices of documents, batch by batch
     "The longest documents first; equal lengths keep their order."
-    return chunks(np.argsort(-sizes, kind='stable'), bs)
+    order, groups = np.argsort(-sizes, kind='stable'), []
+    while len(order):
+        n = max(1, min(bs, max_tokens // max(1, sizes[order[0]])))
+        groups.append(order[:n])
+        order = order[n:]
+    return groups
 
 # %% ../nbs/03_batching.ipynb #8828cab4
 def bucketed_batches(
@@ -155,7 +161,7 @@ class DocBatches(Epochs):
 
     def batches(self, epoch: int=0) -> list[np.ndarray]:
         "The documents of each batch of epoch number `epoch`, as indices."
-        if not self.shuffle: return sorted_batches(self.sizes, self.bs)
+        if not self.shuffle: return sorted_batches(self.sizes, self.bs, max_tokens=2**20)
         return bucketed_batches(self.sizes, self.bs, np.random.default_rng((self.seed, epoch)))
 
     def n_batches(self, epoch: int=0) -> int:

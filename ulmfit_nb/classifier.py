@@ -93,11 +93,12 @@ class PoolingClassifier(nn.Module):
     def forward(self, ids: torch.Tensor,                  # (bs, longest), each document from the first column on
                 lengths: torch.Tensor) -> ClassifierOutput:  # (bs,), descending; on the CPU, or a GPU is waited for
         ids, lengths = fill_empty(ids, lengths.cpu(), self.encoder.config.pad)
-        plan = bptt_pieces(lengths, self.bptt, learning_reach(self))   # by the CPU's lengths
+        plan = bptt_pieces(lengths, piece_width(self, len(ids)), learning_reach(self))   # by the CPU's lengths
         lengths = lengths.to(ids.device, non_blocking=True)            # by the device's we pool
         pool, ar, tar = RunningPool(lengths), RunningSquare(), RunningSquare()
         for piece, out in read_pieces(self.encoder, ids, plan):
             pool.add(out)
+            if not torch.is_grad_enabled(): continue   # AR and TAR are for learning
             real = is_real(out, lengths[:piece.running] - piece.start)
             out, real = out[piece.no_grad:], real[piece.no_grad:]
             ar.add(out, real)
@@ -203,7 +204,7 @@ def fill_empty(
 # %% ../nbs/appendix/classifier_documents.ipynb #e8f48207
 class RunningSquare:
     "The mean square of features that come a piece at a time, padding left out."
-    def __init__(self): self.total, self.n = 0., 0
+    def __init__(self): self.total, self.n = 0., torch.tensor(0)
 
     def add(self, x: torch.Tensor, real: torch.Tensor):  # (bs, seq_len, n) and (bs, seq_len, 1)
         self.total = self.total + x.masked_fill(~real, 0).pow(2).sum()
@@ -219,13 +220,22 @@ def learning_reach(
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
 
+# %% ../nbs/appendix/classifier_documents.ipynb #ld0000a2
+def piece_width(
+    model: PoolingClassifier,
+    rows: int,           # documents side by side
+) -> int:                # for `bptt_pieces`
+    "How many tokens of each document are read at a time."
+    if torch.is_grad_enabled(): return model.bptt
+    return 32 if rows > 1 else 1024
+
 # %% ../nbs/appendix/classifier_prediction.ipynb #pr000003
 from collections.abc import Iterable
 from pathlib import Path
 
 from .checkpoint import load_weights, seeded
 from .data import check_texts
-from .onnx_engine import OnnxMixin, open_encoder
+from .onnx_engine import OnnxMixin, in_threads, open_encoder
 from .stages import Stage, StageError
 from .targets import NUMBERED, SingleLabel, Target, read_target
 from .tokenization import Tokenizer, Vocab
@@ -259,7 +269,6 @@ class ClassifierTask:
         return evaluate_classifier(model, self.valid, self.target, self.weights[1])
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #defe11b3
-@torch.no_grad()
 def predict_logits(
     model: PoolingClassifier,     # put into evaluation mode; computes where its weights are
     batches: DocBatches,          # documents, with or without labels
@@ -269,10 +278,13 @@ def predict_logits(
     from tqdm.auto import tqdm
     model.eval()
     device = next(model.parameters()).device
+
+    @torch.no_grad()
+    def read(batch): return model(batch.ids.to(device), batch.lengths).logits.float().cpu()
+
     out = None
     with tqdm(total=len(batches.docs), unit='text', leave=False, disable=not progress_bar) as bar:
-        for batch in batches:
-            logits = model(batch.ids.to(device), batch.lengths).logits.float().cpu()
+        for batch, logits in in_threads(read, batches, getattr(model.encoder, 'threads', 1)):
             if out is None: out = logits.new_empty(len(batches.docs), logits.shape[1])
             out[torch.from_numpy(batch.index)] = logits
             bar.update(len(batch.index))

@@ -6,7 +6,8 @@
 __all__ = ['keep_memory', 'peak_memory_mb']
 
 # %% ../nbs/appendix/memory.ipynb #fe23449e
-import ctypes, platform, sys
+import ctypes, platform, re, sys
+from pathlib import Path
 
 # %% ../nbs/appendix/memory.ipynb #76ca4243
 def keep_memory(
@@ -24,5 +25,7 @@ def peak_memory_mb() -> int:
     except ImportError:   # on Windows
         import psutil   # came with accelerate
         return round(psutil.Process().memory_info().peak_wset / 2**20)
+    status = Path('/proc/self/status')   # Linux: `ru_maxrss` of a process holds what its parent had when it began
+    if status.exists() and (kib := re.search(r'VmHWM:\s+(\d+)', status.read_text())): return round(int(kib[1]) / 2**10)
     unit = 2**20 if sys.platform == 'darwin' else 2**10   # macOS counts in bytes, Linux in KiB
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

@@ -6,7 +6,10 @@
 __all__ = ['export_encoder', 'OnnxEncoder', 'export_onnx', 'OnnxMixin', 'open_encoder']
 
 # %% ../nbs/appendix/onnx_engine.ipynb #172630b2
-import os, warnings
+import io, warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,35 +45,31 @@ def _flat(state: list) -> list: return [part for layer in state for part in laye
 # %% ../nbs/appendix/onnx_engine.ipynb #e2ab3f15
 def _needed(): return import_extra('onnx', 'onnx', 'onnxruntime')
 
-def write_graph(encoder: AWDLSTM, path: Path):
-    "Trace the encoder into an ONNX file: any number of rows, any number of tokens."
-    _needed()
+def graph_of(encoder: AWDLSTM, mark: str):
+    "Trace the encoder into an ONNX graph: any number of rows, any number of tokens. A note in it says what weights."
+    onnx, _ = _needed()
     names, sizes = _names(len(encoder.lstms)), [n for _, n in encoder.config.layer_sizes()]
     state = fit_state(None, sizes, 2, encoder.embedding.emb.weight)
     outs = [f'{name}_new' for name in names]
     free = {'ids': {0: 'bs', 1: 'tokens'}, 'out': {0: 'bs', 1: 'tokens'}} | {name: {1: 'bs'} for name in names + outs}
-    given = torch.full((2, 3), encoder.config.pad), *_flat(state)
+    given, file = (torch.full((2, 3), encoder.config.pad), *_flat(state)), io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')   # of tracing, which is what is wanted: the newer exporter unrolls LSTMs
-        torch.onnx.export(_Graph(encoder).eval(), given, path, dynamo=False, opset_version=17, dynamic_axes=free,
+        torch.onnx.export(_Graph(encoder).eval(), given, file, dynamo=False, opset_version=17, dynamic_axes=free,
                           input_names=['ids', *names], output_names=['out', *outs])
+    graph = onnx.load_from_string(file.getvalue())
+    onnx.helper.set_model_props(graph, {'weights': mark})
+    return graph
 
 # %% ../nbs/appendix/onnx_engine.ipynb #bf7995ab
-def write_bytes_graph(graph: Path, path: Path):
-    "The same graph with matrices of bytes."
+def write_bytes(graph, path: Path):
+    "Write the same graph with matrices of bytes."
     import logging
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
     logging.disable(logging.WARNING)   # its advice is for networks of images
-    try: quantize_dynamic(graph, path, weight_type=QuantType.QInt8)
+    try: quantize_dynamic(graph, path, weight_type=QuantType.QInt8, per_channel=True)
     finally: logging.disable(logging.NOTSET)
-
-def stamp(path: Path, mark: str):
-    "Note in an ONNX file which weights it was made of."
-    onnx, _ = _needed()
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, {'weights': mark})
-    onnx.save(model, path)
 
 # %% ../nbs/appendix/onnx_engine.ipynb #1b2f0f97
 def export_encoder(
@@ -80,23 +79,17 @@ def export_encoder(
     engine: str='onnx',    # 'onnx': in floats; 'onnx-int8': in bytes
 ) -> Path:                 # the file; raises `ImportError` without onnx and onnxruntime
     "Write an encoder for ONNX Runtime, beside the weights that it was made of."
-    import shutil
-    import tempfile
-    with tempfile.TemporaryDirectory() as work:
-        graph, small = Path(work)/'graph.onnx', Path(work)/'bytes.onnx'
-        write_graph(encoder, graph)
-        if engine == 'onnx-int8': write_bytes_graph(graph, small)
-        made = small if engine == 'onnx-int8' else graph
-        stamp(made, mark)
-        with atomic_write(Path(folder)/FILES[engine]) as part: shutil.copyfile(made, part)
-    return Path(folder)/FILES[engine]
+    onnx, _ = _needed()
+    graph, path = graph_of(encoder, mark), Path(folder)/FILES[engine]
+    with atomic_write(path) as part: (write_bytes if engine == 'onnx-int8' else onnx.save)(graph, part)
+    return path
 
 # %% ../nbs/appendix/onnx_engine.ipynb #b3eec853
 def new_session(path: Path):
     "Begin to compute a graph. Raises `StageError` for a file that can't be computed."
     _, runtime = _needed()
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = 1   # threads of its own would wait for each other after each token
     try: return runtime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
     except Exception as e:   # of a dozen kinds, none of which says what to do
         raise StageError(f'{path}: not a graph that can be computed ({e}). Export it again.') from e
@@ -111,26 +104,40 @@ class OnnxEncoder(nn.Module):
         mark: str,                # of the weights; raises `StageError` if the file was made of others
     ):
         super().__init__()
-        self.path, self.config, self.sessions = path, config, []
-        self.open()
-        if self.sessions[-1].get_modelmeta().custom_metadata_map.get('weights') != mark:
+        self.config, self.session, self.threads = config, new_session(path), torch.get_num_threads()
+        if self.session.get_modelmeta().custom_metadata_map.get('weights') != mark:
             raise StageError(f'{path}: made of other weights than those beside it. Export it again.')
-
-    def open(self):
-        "Begin to compute in this process."
-        self.process = os.getpid()
-        self.sessions.append(new_session(self.path))   # an older one is kept: letting go is waiting for its threads
 
     def weights(self): return None   # there are none that could be dropped
 
     def forward(self, ids, state=None, weights=None):   # (bs, tokens), as `AWDLSTM` takes them
-        if self.process != os.getpid(): self.open()      # forked: the threads have stayed behind
         sizes = [n for _, n in self.config.layer_sizes()]
         state = fit_state(state, sizes, len(ids), torch.zeros(0))
         given = {name: part.numpy() for name, part in zip(_names(len(sizes)), _flat(state))}
-        out, *new = self.sessions[-1].run(None, {'ids': ids.numpy(), **given})
+        out, *new = self.session.run(None, {'ids': ids.numpy(), **given})
         new = [torch.from_numpy(np.asarray(part)) for part in new]
         return torch.from_numpy(out), list(zip(new[::2], new[1::2]))
+
+# %% ../nbs/appendix/onnx_engine.ipynb #b10c0011
+def in_threads(
+    work: Callable,     # of an item
+    items: Iterable,    # taken as they are needed
+    n: int,             # threads; 1: this one
+) -> Iterator:          # pairs of an item and what `work` makes of it, in order
+    "Several items at once, PyTorch computing on one thread in each."
+    if n == 1:
+        for item in items: yield item, work(item)
+        return
+    mine, waiting = torch.get_num_threads(), deque()
+    with ThreadPoolExecutor(n, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(work, item)))
+                if len(waiting) > n: yield _done(*waiting.popleft())
+            while waiting: yield _done(*waiting.popleft())
+        finally: torch.set_num_threads(mine)   # a thread that sets its own number sets that of threads to come, too
+
+def _done(item, future): return item, future.result()
 
 # %% ../nbs/appendix/onnx_engine.ipynb #804bdba8
 def export_onnx(

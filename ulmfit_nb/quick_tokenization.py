@@ -79,6 +79,25 @@ def _may_repeat(words: list[str]) -> bool:
     hits = compress(range(len(words)), map(str.startswith, words[1:], words))
     return any(words[i - 1].endswith(words[i]) and _word.fullmatch(words[i]) for i in hits)
 
+# %% ../nbs/appendix/quick_tokenization.ipynb #b10c0002
+BLOCK = 2**16   # characters that are read at a time, or some more
+_between = re.compile(r'(?<!\S)(\w+) (?=(\w+)(?!\S))')   # a blank between two plain words
+
+def blocks(text: str) -> list[str]:
+    "A text, cut where no rule looks across; whole where there is no such place."
+    out, at = [], 0
+    while at + BLOCK < len(text):
+        found = (m for m in _between.finditer(text, at + BLOCK)
+                 if not m[2].startswith(m[1]) and not _touched.search(f'{m[1]} {m[2]}'))
+        if (m := next(found, None)) is None: break
+        out.append(text[at:m.end()])
+        at = m.end()
+    return [*out, text[at:]]
+
+def each_block(read: Callable, parts: list[str]) -> Iterator:
+    "What `read` makes of each block; the mark of the beginning is left to the first."
+    for i, part in enumerate(parts): yield read(part)[i > 0:]
+
 # %% ../nbs/appendix/quick_tokenization.ipynb #0e257be9
 class QuickReader(Reader):
     "The same for the eight rules, sooner: one look-up a piece."
@@ -95,11 +114,14 @@ class QuickReader(Reader):
         return words if text.isprintable() else _white.sub(_as_piece, text).split(' ')
 
     def __call__(self, text: str) -> list[str]:
+        if len(text) > BLOCK and len(parts := blocks(text)) > 1: return list(chain.from_iterable(each_block(self, parts)))
         pieces = self.pieces(text)
         if pieces is None: return super().__call__(text)
         return list(chain.from_iterable(map(self.ruled.__getitem__, pieces)))
 
     def ids(self, text: str, id_of: Callable[[str], int]) -> np.ndarray:
+        if len(text) > BLOCK and len(parts := blocks(text)) > 1:
+            return np.concatenate(list(each_block(lambda part: self.ids(part, id_of), parts)))
         pieces = self.pieces(text)
         if pieces is None: return super().ids(text, id_of)
         if id_of != self.id_of:
