@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -193,7 +193,7 @@ def predict(
         from ulmfit_nb.prediction_files import RowPredictor, check_out, iter_rows, predict_rows, rows_in
         if ray:
             from ulmfit_nb.ray_jobs import predict_dataset
-            how = download_model(model), data, out, text, threshold, temperature, engine.value, precision.value
+            how = download_model(model), data, out, column(text), threshold, temperature, engine.value, precision.value
             return say_counts(predict_dataset(*how), out)
         if out: check_out(out)
         classifier = load_classifier(download_model(model), engine=engine.value)

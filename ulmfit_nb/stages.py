@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ from torch import nn
 from .awd_lstm import AWDLSTMConfig, LanguageModel
 from .checkpoint import load_weights, model_tensors, same_settings, seeded
 from .distributed import from_rank_0
-from .files import checkpoint_lock, json_default, parse_json, sha256, sweep, write_json, write_tensors
+from .files import (
+    checkpoint_lock, in_words, json_default, parse_json, sha256, sweep, write_json, write_tensors)
 from .quantization import STORED, unpack_tensors
 from .setting_checks import Allowed
 from .tokenization import Vocab
