@@ -89,7 +89,7 @@ def most_useful(
     characters = [piece for piece in p if len(piece) == 1]
     return shares({piece: p[piece] for piece in characters + sorted(cost, key=cost.get, reverse=True)[:n - len(characters)]})
 
-# %% ../nbs/19_languages.ipynb #4cc9dae7
+# %% ../nbs/19_languages.ipynb #9da25493
 LONGEST_WORD = 40   # longer ones are addresses and rows of signs: there is nothing to learn in them
 
 def train_pieces(
@@ -113,6 +113,7 @@ def train_pieces(
             p = shares({part: max(k, 0.01) for part, k in found.items() if k > 0.1 or part in characters})
         if len(p) <= n: break
         p = most_useful(found, p, max(n, len(p) // 2))
+    p = shares({part: p[part] for part in p if found[part] >= least or part in characters})
     return {part: round(math.log(p[part]), 4) for part in sorted(p, key=lambda part: (-p[part], part))}
 
 # %% ../nbs/19_languages.ipynb #092e48fc
