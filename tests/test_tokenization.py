@@ -194,12 +194,6 @@ def test_a_bar_changes_nothing_and_counts_the_texts(capsys):
     assert next(TOK.map((t for t in texts), progress_bar=True)) == ['xxbos', 'a', 'b']
 
 
-def test_workers_are_no_copies_of_a_process_with_threads():
-    from ulmfit_nb.tokenization import _clean_start
-
-    assert _clean_start().get_start_method() in ('forkserver', 'spawn')
-
-
 def shout(text):
     return text.upper()
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SHIP', 'ELSEWHERE', 'Data', 'Split', 'TextCol', 'LabelCol', 'AnySplit', 'Learnt', 'Weights', 'Held', 'Out', 'From',
-           'Size', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Digits', 'Seed', 'Workers', 'Backwards', 'Sep', 'Encoding',
-           'Quotes', 'Model', 'Computed', 'Texts', 'Unlabelled', 'Table', 'Threshold', 'Temperature', 'Preset',
-           'Precision', 'Target', 'Weighting', 'Quoting', 'Engine', 'reading', 'column', 'as_options']
+           'Size', 'Epochs', 'Rate', 'Rows', 'Tokens', 'Digits', 'Seed', 'Workers', 'Backwards', 'Lang', 'Subwords',
+           'Sep', 'Encoding', 'Quotes', 'Model', 'Computed', 'Texts', 'Unlabelled', 'Table', 'Threshold', 'Temperature',
+           'Preset', 'Precision', 'Target', 'Weighting', 'Quoting', 'Engine', 'reading', 'column', 'as_options']
 
 # %% ../nbs/appendix/command_line_options.ipynb #e9684ab9
 import re
@@ -85,6 +85,10 @@ Digits = Annotated[Precision, typer.Option(
 Seed = Annotated[int, typer.Option(help='Of weights, dropout and the order of the data.')]
 Workers = Annotated[int, typer.Option(help='Processes that tokenise; 0: this one alone, best for anything short.')]
 Backwards = Annotated[bool, typer.Option(help='Read each text from its end to its beginning, or the usual way.')]
+Lang = Annotated[str, typer.Option(
+    help="Language of the texts, as spaCy has it: de, yo, … or xx for any other with blanks between words.")]
+Subwords = Annotated[int | None, typer.Option(
+    help='Cut words into so many different pieces, 8000 say. Default: whole words.')]
 
 # %% ../nbs/appendix/command_line_options.ipynb #72456006
 Sep = Annotated[str | None, typer.Option(

@@ -112,6 +112,8 @@ def cached_corpus(
     "`build_corpus`, once: a run that goes on after a break finds its ids there."
     folder = Path(folder)
     made = {'texts': fingerprint(texts), **{k: v for k, v in options.items() if k not in ('vocab', 'workers')}}
+    if isinstance(tokenizer, Tokenizer) and (how := tokenizer.asdict()) != {'lang': 'en'}:
+        made['tokenizer'] = fingerprint([json.dumps(how)])
     if options.get('vocab') is not None: made['vocab'] = fingerprint(options['vocab'].words)
     if (folder/'corpus.json').exists():
         known = read_known(folder)

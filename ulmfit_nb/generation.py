@@ -30,9 +30,10 @@ def candidates(
 def read_prompt(
     vocab: Vocab,     # a model's
     prompt: str,      # how the text begins
+    tokenizer: Tokenizer=None,   # the model's; None: the English one
 ) -> list[int]:
     "The ids of a text."
-    return vocab.numericalize(Tokenizer()(prompt)).tolist()
+    return vocab.numericalize((tokenizer or Tokenizer())(prompt)).tolist()
 
 @torch.no_grad()
 def next_logits(
@@ -54,9 +55,10 @@ def generate(
     temperature: float=0.8,    # as in `candidates`
     top_k: int=40,             # likewise; 1: always the likeliest
     seed: int=0,
+    tokenizer: Tokenizer=None,   # the model's; None: the English one
 ) -> str:                      # prompt and what follows
     "Let a language model (one that reads forwards) write on."
-    ids = read_prompt(vocab, prompt)
+    ids = read_prompt(vocab, prompt, tokenizer)
     rng = torch.Generator().manual_seed(seed)
     logits, state = next_logits(model, vocab, ids)
     for _ in range(n):

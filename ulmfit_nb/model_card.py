@@ -107,8 +107,9 @@ def for_machines(config: dict, licence=None):  # of a stage; a licence as the hu
     "A card's metadata for the hub, as huggingface_hub's `ModelCardData`."
     from huggingface_hub import ModelCardData
     known = re.fullmatch(r'[A-Za-z0-9.-]+', str(licence or ''))
+    lang = config.get('tokenizer', {}).get('lang', 'en')
     return ModelCardData(
-        language=config.get('tokenizer', {}).get('lang', 'en'), license=str(licence).lower() if known else None,
+        language=None if lang == 'xx' else lang, license=str(licence).lower() if known else None,
         library_name='ulmfit-nb', tags=['ulmfit', 'awd-lstm'],
         pipeline_tag='text-classification' if config['stage'] == 'classifier' else 'text-generation')
 

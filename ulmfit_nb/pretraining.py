@@ -19,6 +19,7 @@ from .data_checks import check_source
 from .corpus import cached_corpus
 from .data import DataError, fingerprint
 from .language_model import evaluate_lm
+from .new_language import new_tokenizer
 from .schedules import all_at_once, one_cycle, one_cycle_momentum
 from .settings import PretrainSettings
 from .stages import LM, check_out, is_finished
@@ -39,14 +40,15 @@ def pretrain(
     check_source(texts)
     identity = s.identity() | {'texts': fingerprint(texts)}
     if is_finished(out, identity): return out
+    tokenizer = new_tokenizer(out/'work', texts, s, options.workers)
     vocab, stream = cached_corpus(
-        out/'work', texts, Tokenizer(), min_freq=s.min_freq, max_vocab=s.max_vocab,
+        out/'work', texts, tokenizer, min_freq=s.min_freq, max_vocab=s.max_vocab,
         max_tokens=s.max_tokens, workers=options.workers)
     shape = AWDLSTMConfig(len(vocab), s.emb_sz, s.n_hid, s.n_layers).drop(s.drop_mult)
     with seeded(s.seed): model = LanguageModel(shape)
     plan = all_at_once(list(model.layer_groups()), s.lr, s.epochs, factor=1)
     how = FitSettings(schedule=one_cycle, momentum=one_cycle_momentum, seed=s.seed)
-    lm = LM(model, vocab, {'tokenizer': {'lang': 'en'}, 'backwards': s.backwards})
+    lm = LM(model, vocab, {'tokenizer': tokenizer.asdict(), 'backwards': s.backwards})
     return train_lm(lm, stream, plan, out, s, how, options, identity)
 
 # %% ../nbs/09_pretraining.ipynb #cc962c84

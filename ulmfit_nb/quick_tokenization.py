@@ -13,6 +13,7 @@ from itertools import chain, compress
 
 import numpy as np
 
+from .languages import PieceReader
 from .tokenization import BOS, LONGEST, MAJ, RULES, Memo, SpacyWords, Tokenizer, n_bytes
 from .tokenization import (fix_html, replace_all_caps, replace_maj, replace_rep, rm_useless_spaces,
                                     spec_add_spaces)
@@ -133,7 +134,8 @@ class QuickReader(Reader):
 def reader(tokenizer) -> Reader:
     "What reads texts for a tokenizer."
     kind = QuickReader if list(tokenizer.rules) == RULES else Reader
-    return kind(tokenizer.apply_rules, tokenizer.lang)
+    words = kind(tokenizer.apply_rules, tokenizer.lang)
+    return PieceReader(words, tokenizer.pieces) if tokenizer.pieces else words
 
 # %% ../nbs/appendix/quick_tokenization.ipynb #35665127
 def text_ids(

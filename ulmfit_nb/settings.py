@@ -33,6 +33,8 @@ def schedule_name(
     return name
 
 # %% ../nbs/appendix/settings.ipynb #c882fc46
+NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping', 'lang', 'subwords')   # of no account unless used
+
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     "Settings that all three stages have."
@@ -46,9 +48,11 @@ class TrainSettings:
     def __post_init__(self): check_settings(vars(self))
 
     def identity(self) -> dict:
-        "The settings as JSON can hold them: a schedule by its name."
+        "The settings as JSON can hold them: a schedule by its name; those that there were not always, only where used."
         found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return found | {k: schedule_name(found[k]) for k in ('schedule',) if k in found}
+        unused = [k for k in NEWER if k in found and found[k] == getattr(type(self), k)]
+        found |= {k: schedule_name(found[k]) for k in ('schedule',) if k in found}
+        return {k: v for k, v in found.items() if k not in unused}
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings(TrainSettings):
@@ -60,6 +64,8 @@ class PretrainSettings(TrainSettings):
     max_vocab: int = 60_000        # words at most
     max_tokens: int | None = None  # stop after the text in which there are so many
     backwards: bool = False        # read from the end to the beginning
+    lang: str = 'en'               # of the texts, as spaCy has it; 'xx': any with blanks between words
+    subwords: int | None = None    # cut words into so many different pieces; None: whole words
 
 # %% ../nbs/appendix/settings.ipynb #e126b3af
 @dataclass(frozen=True, kw_only=True)

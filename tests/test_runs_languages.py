@@ -1,0 +1,93 @@
+"The study of languages, at a size that takes seconds: it goes on where it was cut, and its record says what its points say."
+
+import json
+from dataclasses import replace
+
+import languages
+import pandas as pd
+import pytest
+
+from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings, PretrainSettings
+from ulmfit_nb.sources import load_data
+from ulmfit_nb.training import Stop
+
+SMALL = dict(bs=4, bptt=20, lr=0.01)
+PLAN = languages.Plan(
+    'xx',
+    'law',
+    'tweets',
+    200,
+    PretrainSettings(**SMALL, emb_sz=16, n_hid=24, n_layers=2, min_freq=1, max_vocab=500),
+    FineTuneSettings(**SMALL, min_freq=1, max_vocab=500),
+    ClassifierSettings(bs=4, epochs=1),
+)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    home = tmp_path_factory.mktemp('data')
+    for folder, split, rows in (('law', 'train', range(60)), ('tweets', 'train', range(60, 140)), ('tweets', 'test', range(140, 180))):
+        part = load_data('subjectivity').select(rows)
+        (home / folder).mkdir(exist_ok=True)
+        columns = {'text': part.texts} | ({'label': part.labels} if folder == 'tweets' else {'title': part.texts})
+        pd.DataFrame(columns).to_parquet(home / folder / f'{split}.parquet')
+    return home
+
+
+@pytest.fixture(autouse=True)
+def plans(monkeypatch):
+    monkeypatch.setattr(languages, 'PLANS', {'english': PLAN, 'tweets alone': replace(PLAN, general=None)})
+
+
+def study(data, out, language='english', **more):
+    options = dict(language=language, data=data, out=out / 'models', results=out, sizes=(10, 20), seeds=(0,), test=20, commit='abc1234')
+    languages.study(languages.Study(**options | more), lambda line: None)
+    return json.loads((out / 'languages.json').read_text())['languages'][language]
+
+
+@pytest.fixture(scope='module')
+def done(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp('study')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(languages, 'PLANS', {'english': PLAN})
+        return study(data, out), out
+
+
+def test_every_start_at_every_size(done):
+    found, out = done
+    assert {(p['start'], p['labels']) for p in found['points']} == {(row, n) for row in languages.ROWS for n in (10, 20)}
+    assert all(round(p['accuracy'] * 20, 6) == round(p['accuracy'] * 20) for p in found['points'])
+    words, pieces = (found['language_models'][row] for row in languages.NETWORKS)
+    assert pieces['unknown'] < words['unknown'] and pieces['tokens_a_word'] > words['tokens_a_word'] and pieces['vocabulary'] != words['vocabulary']
+    tuned = json.loads((out / 'models/english/subwords/tuned/config.json').read_text())
+    assert tuned['tokenizer']['pieces'] and tuned['settings']['before']['subwords'] == 200
+
+
+def test_the_record_is_all_that_is_needed_to_go_on(data, done, monkeypatch):
+    found, out = done
+    monkeypatch.setattr(languages.Models, 'accuracy', None)
+    monkeypatch.setattr(languages.Models, 'facts', None)
+    assert study(data, out) == found
+    with pytest.raises(TypeError):
+        study(data, out, seeds=(0, 1))
+
+
+def test_a_record_of_other_settings_is_refused(data, done):
+    with pytest.raises(ValueError, match='test_texts: 20 there, 24 now'):
+        study(data, done[1], test=24)
+
+
+def test_it_stops_in_time(data, tmp_path):
+    with pytest.raises(Stop, match='The same call goes on from here'):
+        study(data, tmp_path, 'tweets alone', minutes=0)
+
+
+def test_without_general_texts_there_is_no_stage_2(data, tmp_path):
+    args = languages.Study(language='tweets alone', data=data, out=tmp_path)
+    models = languages.Models(args, args.read('tweets', 'train'), args.read('tweets', 'test'))
+    assert models.language_model('words') == tmp_path / 'tweets alone/words/pretrained' and not (tmp_path / 'tweets alone/words/tuned').exists()
+
+
+def test_a_language_without_a_plan_is_refused(data, tmp_path):
+    with pytest.raises(SystemExit, match="no plan for 'klingon', but english"):
+        study(data, tmp_path, 'klingon')

@@ -1,0 +1,36 @@
+WRONG = {
+    'check_ways': [
+        ('ways = 2 ** 8', 'seven places'),
+        ('ways = 7', 'Those are the places'),
+        ('ways = 127', 'stays whole'),
+        ('ways = 64', 'two choices'),
+        ('ways = 128.', 'whole number'),
+    ],
+    'check_cuts': [
+        ('def cuts(word, pieces): return 2 ** (len(word) - 1)', 'can be cut in no way'),
+        ('def cuts(word, pieces): return int(set(word) <= set("".join(pieces)))', 'whether there is a way'),
+        ('def cuts(word, pieces): return 2 ** (len(word) - 1) if set(word) <= set("".join(pieces)) else 0', 'count all cuts'),
+        ('def cuts(word, pieces): return sum(word.count(p) for p in pieces) - 1 if word != "zz" else 0', 'abab'),
+        ('def cuts(word, pieces): return 5 if word == "abab" else 0', 'sixty times'),
+    ],
+    'check_pieces_a_word': [
+        (
+            """
+def pieces_a_word(counts, others, n):
+    pieces = train_pieces(counts, n)
+    return sum(len(best_cut(word, pieces)[0]) for word in others) / len(others)
+""",
+            'each word once',
+        ),
+        (
+            """
+def pieces_a_word(counts, others, n):
+    pieces = train_pieces(counts, n)
+    return sum(k * len(best_cut(word, pieces)[0]) for word, k in others.items())
+""",
+            'in all',
+        ),
+        ('def pieces_a_word(counts, others, n): return 1.5', 'you found 1.5'),
+        ('def pieces_a_word(counts, others, n): return "few"', 'a number'),
+    ],
+}
