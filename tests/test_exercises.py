@@ -108,6 +108,13 @@ def folds(groups, k):
         full[fold_of[i]] += sizes[i]
     return fold_of[which]
 """,
+    'check_leaked': """
+def leaked(train, valid):
+    bare = lambda text: ''.join(filter(str.isalnum, text.casefold()))
+    seen = {bare(t) for t in train}
+    return np.flatnonzero([bare(t) in seen for t in valid])
+""",
+    'check_held_out': 'held_out = np.int64(16)',
     'check_words_for': """
 def words_for(count, coverage):
     covered = 0

@@ -7,6 +7,7 @@ WRONG = {
         ('held_out = 17', 'min(n - 1'),
         ('held_out = "many"', 'A whole number is due'),
         ('held_out = 12', 'five numbers'),
+        ('held_out = 16.9', 'no part of a text'),
     ],
     'check_leaked': [
         ('leaked = lambda train, valid: [i for i, t in enumerate(valid) if t in set(train)]', 'slipped through'),
@@ -36,6 +37,26 @@ def leaked(train, valid):
 """,
             'É is a letter',
         ),
+        (
+            r"""
+import re
+def leaked(train, valid):
+    bare = lambda text: re.sub(r'\W+', ' ', text.lower()).strip()
+    seen = {bare(t) for t in train}
+    return [i for i, t in enumerate(valid) if bare(t) in seen]
+""",
+            'nothing in their place',
+        ),
+        (
+            r"""
+import re
+def leaked(train, valid):
+    bare = lambda text: re.sub(r'\W', '', text.lower())
+    seen = {bare(t) for t in train}
+    return [i for i, t in enumerate(valid) if bare(t) in seen]
+""",
+            'underline',
+        ),
         (f'leaked = lambda train, valid: [i for i, v in enumerate(valid) if (lambda text: {BARE})(v) in [{BARE} for text in train]]', 'into a set'),
     ],
     'check_folds': [
@@ -53,6 +74,18 @@ def folds(groups, k):
     return [fold_of[g] for g in groups]
 """,
             'nobody is told',
+        ),
+        (
+            """
+def folds(groups, k):
+    full, fold_of = [0] * k, {}
+    if len(set(groups)) < k: raise ValueError('few')
+    for g, n in Counter(groups).most_common():
+        fold_of[g] = full.index(min(full))
+        full[fold_of[g]] += n
+    return [fold_of[g] for g in groups]
+""",
+            'Raise a DataError',
         ),
     ],
     'check_flattered': [],
@@ -74,6 +107,22 @@ def heard(data):
     return make_pipeline(TfidfVectorizer(), line).fit(data.texts, data.labels)
 """,
             'the happy who are not heard',
+        ),
+        (
+            """
+def heard(data):
+    line = LogisticRegression(C=10, max_iter=1000, class_weight='balanced')
+    return make_pipeline(TfidfVectorizer(), line).fit(data.texts, data.labels)
+""",
+            'a smaller C',
+        ),
+        (
+            """
+def heard(data):
+    rare = np.flatnonzero(np.equal(data.labels, 0))
+    return count_words(data.select([*range(len(data)), *np.repeat(rare, data.labels.count(1) // len(rare) - 1)]))
+""",
+            'fewer happy texts',
         ),
     ],
 }
