@@ -99,6 +99,15 @@ def split_gradient(model, x, y):
 """,
             'yours is a sum',
         ),
+        (
+            """
+def split_gradient(model, x, y):
+    whole = torch.autograd.grad(model(x, targets=y).loss, model.decoder.weight)[0]
+    read = torch.isin(torch.arange(len(whole)), x)[:, None]
+    return whole * read, whole * ~read
+""",
+            'words that were read are predicted too',
+        ),
     ],
     'check_state_dropout': [
         ('def state_dropout(lstm, p):\n    a, u, b, c = lstm.parameters()\n    return [a, u * dropout_mask(u, u.shape, p), b, c]', 'single weights'),
@@ -126,5 +135,6 @@ def split_gradient(model, x, y):
             '@torch.no_grad()\ndef start_by_frequency(model, counts):\n    model.decoder.weight.zero_()\n    model.decoder.bias.copy_((counts + 1).log())',
             'Only the bias',
         ),
+        ('@torch.no_grad()\ndef start_by_frequency(model, counts): model.decoder.bias.copy_(-((counts + 1) / (counts + 1).sum()).log())', 'lowest score'),
     ],
 }

@@ -51,6 +51,26 @@ def accumulate(model, x, y, pieces):
 """,
             'one division too many',
         ),
+        (
+            """
+def accumulate(model, x, y, pieces):
+    loss = 0.
+    for a, b in zip(x.chunk(pieces), y.chunk(pieces)): loss = loss + model(a, targets=b).loss * len(a) / len(x)
+    loss.backward()
+""",
+            'kept at once',
+        ),
+        (
+            """
+def accumulate(model, x, y, pieces):
+    state = None
+    for a, b in zip(x.chunk(pieces), y.chunk(pieces)):
+        o = model(a, state, b)
+        (o.loss * len(a) / len(x)).backward()
+        state = detach(o.state)
+""",
+            'each piece begins without one',
+        ),
     ],
     'check_averager': [
         (
@@ -61,6 +81,25 @@ class Averager:
     def average(self): return self.last
 """,
             'The average is the last weights',
+        ),
+        (
+            """
+class Averager:
+    def __init__(self, model): self.model = model
+    def __call__(self, seen, loss): self.last = model_tensors(self.model)
+    def average(self): return self.last
+""",
+            'The average is the last weights',
+        ),
+        (
+            """
+class Averager:
+    def __init__(self, model): self.model, self.mean = model, {}
+    def __call__(self, seen, loss):
+        for k, v in model_tensors(self.model).items(): self.mean[k] = 0.9 * self.mean.get(k, v.detach()) + 0.1 * v.detach()
+    def average(self): return self.mean
+""",
+            'An exponential mean forgets',
         ),
         (
             """
@@ -189,6 +228,7 @@ def compare(a, b, seeds):
 """,
             'keep its result',
         ),
+        ('def compare(a, b, seeds): return sum([b(s) - a(s) for s in seeds]) / len(seeds)', 'Return two numbers'),
     ],
     'check_more_steps': [
         ('cut = dict(bs=32, bptt=35)', 'how it was cut before'),

@@ -3,6 +3,8 @@ WRONG = {
         ('copied = 6000 * 200', 'a bias for each word'),
         ('copied = 6000 * 401', 'moved once'),
         ('copied = 6000 * 400', 'the biases are missing'),
+        ('copied = 6000 * 202', 'A bias too many'),
+        ('copied = 6000 * 402', 'Everything twice'),
         ('copied = 8000 * 201', 'the mean of all rows'),
         ('copied = 20_000 * 201', 'stay behind'),
         ('copied = 201', 'How many words'),
@@ -135,6 +137,14 @@ def moved_well(model, old, moved, new):
     return torch.allclose(moved.eval()(ids).logits, move(model, old, new).eval()(ids).logits)
 """,
             'the same one',
+        ),
+        (
+            """
+def moved_well(model, old, moved, new):
+    got = moved.state_dict()
+    return all(torch.allclose(got[k], match_rows(v, old, new) if 'emb' in k or 'decoder' in k else v) for k, v in model.state_dict().items())
+""",
+            'You call `match_rows`',
         ),
     ],
     'check_between': [

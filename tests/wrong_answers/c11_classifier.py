@@ -44,7 +44,19 @@ def mean_of_last(out, lengths, k):
 """,
             'changes the features',
         ),
-        ('def mean_of_last(out, lengths, k): return [row[max(0, n - k):n].mean(0) for row, n in zip(out, lengths)]', 'A tensor (bs, n)'),
+        (
+            """
+def mean_of_last(out, lengths, k):
+    place, end = torch.arange(out.shape[1]), lengths[:, None]
+    counts = (place < end) & (place > end - k)
+    return out.masked_fill(~counts[..., None], 0).sum(1) / counts.sum(1, keepdim=True)
+""",
+            'and counts itself',
+        ),
+        ('def mean_of_last(out, lengths, k): return torch.stack([row[n - k:n].mean(0) for row, n in zip(out, lengths)])', 'counts from the end'),
+        ('def mean_of_last(out, lengths, k): return torch.stack([row[max(0, n - k):n].mean(0) for row, n in zip(out, lengths)]).numpy()', 'a ndarray'),
+        ('def mean_of_last(out, lengths, k): return [row[max(0, n - k):n].mean(0) for row, n in zip(out, lengths)]', 'A tensor is asked for; yours is a list'),
+        ('def mean_of_last(out, lengths, k): return torch.stack([row[max(0, n - k):n].mean() for row, n in zip(out, lengths)])', 'A tensor (bs, n)'),
     ],
     'check_views_moved': [
         (
@@ -90,6 +102,26 @@ def views_moved(model, ids, place, other):
             """
 def views_moved(model, ids, place, other):
     model.eval()
+    changed = [*ids[:place], other, *ids[place + 1:]]
+    a, b = [model(torch.tensor(d)[None], torch.tensor([len(d)])).pooled.view(3, -1) for d in (ids, changed)]
+    return (a - b).abs().mean(1).tolist()
+""",
+            'The largest is asked for',
+        ),
+        (
+            """
+def views_moved(model, ids, place, other):
+    model.eval()
+    changed = [*ids[:place], other, *ids[place + 1:]]
+    a, b = [model(torch.tensor(d)[None], torch.tensor([len(d)])).pooled.view(3, -1) for d in (ids, changed)]
+    return (a - b).norm(dim=1).tolist()
+""",
+            'That is the norm',
+        ),
+        (
+            """
+def views_moved(model, ids, place, other):
+    model.eval()
     a = model(torch.tensor(ids)[None], torch.tensor([len(ids)])).pooled.view(3, -1)
     ids[place] = other
     b = model(torch.tensor(ids)[None], torch.tensor([len(ids)])).pooled.view(3, -1)
@@ -115,5 +147,6 @@ def better_vector(encoder, ids, lengths):
             'at least a point more',
         ),
         ('def better_vector(encoder, ids, lengths): return encoder(ids)[0]', 'A tensor (bs, features)'),
+        ('def better_vector(encoder, ids, lengths): return concat_pool(encoder(ids)[0], lengths).numpy()', 'a ndarray'),
     ],
 }

@@ -114,6 +114,10 @@ def check_split_gradient(f):
         need(r.any() and p.any(),
              'One of them is zero everywhere: something was detached on the very path that it should come by.')
         need(not same(r, reading * y.numel()), f'The loss is a mean over {y.numel()} tokens; yours is a sum.')
+        read = torch.isin(torch.arange(len(reading)), x)[:, None]
+        need(not same(r, (reading + predicting) * read),
+             'You gave the rows of words that were read to reading and the others to predicting. '
+             'But words that were read are predicted too: every row has a part of predicting.')
         need(same(r, reading), 'The part of reading is not right. Which use of the matrix should it not see?')
         need(same(p, predicting), 'The part of predicting is not right. Which use of the matrix should it not see?')
     return ('They add up to the gradient of the tied matrix. '
@@ -201,6 +205,8 @@ def check_start_by_frequency(f):
     need(bias.isfinite().all(),
          'The logarithm of zero is minus infinity, and xxpad does not occur: add 1 to every count.')
     need(after != before, f'The perplexity is still {before:.0f}: nothing has changed.')
+    need(bias[p.argmax()] >= bias[p.argmin()],
+         f'{moved}: the commonest word has the lowest score. The logarithm of a share is negative, and stays so.')
     need(after < 1.1 * before, f'{moved}. Softmax exponentiates the scores: these should be logarithms.')
     need(after < 1.1 * unigram,
          f'{moved}, and word frequencies alone reach {unigram:.0f}. Is the bias the logarithm of the frequencies?')

@@ -56,10 +56,18 @@ def check_mean_of_last(f):
         columns = filled[:, -k:].mean(1)
         found = f(filled.clone(), sizes, k)
         want = torch.stack([row[max(0, size - k):size].mean(0) for row, size in zip(out, lengths)])
-        need(isinstance(found, torch.Tensor) and found.shape == want.shape,
-             f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(getattr(found, "shape", ()))}.')
+        need(isinstance(found, torch.Tensor), f'A tensor is asked for; yours is a {type(found).__name__}.')
+        need(found.shape == want.shape,
+             f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(found.shape)}.')
         need(not torch.allclose(found, columns) or torch.allclose(columns, want),
              'Those are the last k columns of the batch, padding among them. A document ends at its length.')
+        wrapped = torch.stack([row[size - k:size].mean(0) for row, size in zip(filled, lengths)])
+        need(not torch.allclose(found, wrapped, equal_nan=True) or torch.allclose(wrapped, want, atol=1e-6),
+             f'Where a document has fewer than {k} tokens, its length minus k is below 0, '
+             'and a negative place counts from the end of the row: begin at 0 there.')
+        need(not found.isnan().any(),
+             f'With k = {k} a document has no token left to take the mean of, and 0 / 0 is NaN: '
+             'the place `length - k` is the first that counts, and counts itself.')
         found = f(out, sizes, k)
         need(not found.isnan().any(),
              'There is NaN in the result: the padding holds NaN here, and NaN times 0 is NaN. '
@@ -94,6 +102,20 @@ def _moved(f, model, ids: list[int], place: int) -> list[float]:
     except (TypeError, ValueError):
         need(False, f'Three numbers are asked for, for last, maximum and mean; yours gave {found!r}.')
 
+# %% ../../../nbs/course/exercises/classifier.ipynb #c7e0b001
+def _need_largest(found: list[float], moved: torch.Tensor, where: str):
+    "For each view the largest absolute change in `moved` (3, n), and not another figure of it."
+    want = moved.abs().amax(1).tolist()
+    def is_it(x): return np.allclose(found, x, atol=1e-5) and not np.allclose(want, x, atol=1e-5)
+    need(not is_it([max(want)] * 3),
+         'One number, three times. Split the pooled features in three: `pooled.view(3, -1)`.')
+    need(not is_it(moved.abs().mean(1)), 'That is the mean change of each view. The largest is asked for.')
+    need(not is_it(moved.norm(dim=1)), 'That is the norm of the change of each view. The largest change is asked for.')
+    need(not is_it(moved.amax(1)) and not is_it((-moved).amax(1)),
+         'That is the largest change upwards, or downwards. It is the absolute change that counts.')
+    need(np.allclose(found, want, atol=1e-5),
+         f'For {where} the largest changes are {np.round(want, 4).tolist()}, and yours {np.round(found, 4).tolist()}.')
+
 # %% ../../../nbs/course/exercises/classifier.ipynb #e0d52527
 @exercise
 def check_views_moved(f):
@@ -109,7 +131,7 @@ def check_views_moved(f):
                 found = _moved(f, model, ids, place)
                 model.eval()
                 changed = [39 if i == place else t for i, t in enumerate(ids)]
-                want = (_views(model, ids) - _views(model, changed)).abs().amax(1).tolist()
+                moved = _views(model, ids) - _views(model, changed)
                 need(len(found) == 3,
                      f'Three numbers are asked for, for last, maximum and mean; yours are {len(found)}.')
                 model.train()
@@ -117,11 +139,7 @@ def check_views_moved(f):
                 need(np.allclose(found, again, atol=1e-7),
                      'Twice the same question, two answers: dropout is still on in a part of the model. '
                      'Say `model.eval()`, to all of it.')
-                need(not np.allclose(found, [max(want)] * 3) or np.allclose(want, [max(want)] * 3),
-                     'One number, three times. Split the pooled features in three: `pooled.view(3, -1)`.')
-                need(np.allclose(found, want, atol=1e-5),
-                     f'For the word at place {place} of {size} the largest changes are {np.round(want, 4).tolist()}, '
-                     f'and yours {np.round(found, 4).tolist()}. It is the absolute change that counts.')
+                _need_largest(found, moved, f'the word at place {place} of {size}')
     return ('Try it along a long review: the last vector notices the last words, the mean notices every word a little, '
             'and the maximum notices few words, but wherever they stand.')
 
@@ -148,9 +166,9 @@ def _vectors(f, encoder, batches) -> np.ndarray:
     found = []
     for b in batches:
         x = f(encoder, b.ids, b.lengths)
-        need(isinstance(x, torch.Tensor) and x.ndim == 2 and len(x) == len(b.ids),
-             f'A tensor (bs, features) is asked for, with {len(b.ids)} rows here; '
-             f'yours is {tuple(getattr(x, "shape", ()))}.')
+        need(isinstance(x, torch.Tensor), f'A tensor is asked for; yours is a {type(x).__name__}.')
+        need(x.ndim == 2 and len(x) == len(b.ids),
+             f'A tensor (bs, features) is asked for, with {len(b.ids)} rows here; yours is {tuple(x.shape)}.')
         need(bool(x.isfinite().all()), 'There are numbers in it that are not finite.')
         found.append(x)
     return torch.cat(found)[np.argsort(np.concatenate([b.index for b in batches]))].numpy()
@@ -189,4 +207,4 @@ def check_better_vector(f):
          f'{found:.1%}, where concat pooling of the last layer has {known:.1%}; at least a point more is asked for. '
          'What do the lower layers know?')
     return (f'{found:.1%}, where concat pooling of the last layer has {known:.1%}. '
-            'The last layer was made to guess the next word; what a sentence is about stands lower down as well.')
+            'The last layer was made to guess the next word; what it let go of can be had elsewhere, in the layers below for one.')

@@ -24,6 +24,8 @@ def check_copied(n):
          'That is the embedding. The decoder has a bias for each word as well, and it moves with the row.')
     need(n != 6000 * 401, 'You counted the decoder and the embedding. They are tied: one matrix, moved once.')
     need(n != 6000 * 400, 'Embedding and decoder are tied, so they are one matrix; and the biases are missing.')
+    need(n != 6000 * 202, 'A bias too many: the embedding has none. It belongs to the decoder, one for each word.')
+    need(n != 6000 * 402, 'Everything twice: embedding and decoder share their rows, and only the decoder has biases.')
     need(n != 8000 * 201, 'Of the 8,000 words, 2,000 are new. They get the mean of all rows, which is nobody\'s copy.')
     need(n != 20_000 * 201,
          'That is the whole old table; most of its words are not in the new vocabulary, and their rows stay behind.')
@@ -144,9 +146,10 @@ def check_moved_well(f):
         for vocab, case in cases:
             moved = change_vocab(model, old, vocab)
             said, called = with_calls(lambda: f(model, old, moved, vocab))
-            need('change_vocab' not in called,
-                 'You call `change_vocab`. If that has a mistake, what you compare with has the same one: '
-                 'judge by what the two models say.')
+            for name in ('change_vocab', 'match_rows'):
+                need(name not in called,
+                     f'You call `{name}`. If that has a mistake, what you compare with has the same one: '
+                     'judge by what the two models say.')
             need(said is not None, 'It gives back nothing. True or False is asked for.')
             need(said,
                  f'Your test rejects a move without a mistake ({case}). '

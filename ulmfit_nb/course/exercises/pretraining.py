@@ -14,13 +14,13 @@ from functools import cache
 import numpy as np
 import torch
 
-from .base import exercise, need
+from .base import exercise, need, plain
 
 # %% ../../../nbs/course/exercises/pretraining.ipynb #a66e82e8
 @exercise
 def check_half_a_nat(share):
     "What half a nat less does to perplexity, from chapter 09."
-    need(isinstance(share, (int, float, np.number)), f'A share is asked for, a number, not {share!r}.')
+    need(isinstance(share, (int, float)), f'A share is asked for, a number, not {share!r}.')
     need(share < 2, f'{share:g} is no share: that lies between 0 and 1. Divide a figure in per cent by 100.')
     def close(x): return math.isclose(float(share), x, abs_tol=0.006)
     need(not close(4 / 4.5),
@@ -28,6 +28,8 @@ def check_half_a_nat(share):
     need(not close(math.exp(0.5)),
          'So many times was the old perplexity the new one. '
          'Turn it round: the loss has fallen, and so has the perplexity.')
+    need(not close(1 - math.exp(-0.5)),
+         'That is the share that has gone. Asked for is the new perplexity as a share of the old: what is left.')
     need(not close(0.5), 'Half a nat is the difference of the losses, not the share of the perplexities.')
     need(not close(2 ** -0.5), 'That would be so if the loss were in bits. It is in nats: the base is e.')
     need(close(math.exp(-0.5)),
@@ -42,7 +44,7 @@ def check_bits_per_character(f):
     losses = rng.uniform(2, 6, 5)
     sizes = rng.integers(100, 500, 5).tolist(), rng.integers(1000, 3000, 5).tolist()
     for loss, tokens, chars in zip(losses, *sizes):
-        got = f(loss, tokens, chars)
+        got = plain(f(loss, tokens, chars))
         right = loss * tokens / math.log(2) / chars
         def near(x): return math.isclose(got, x, rel_tol=1e-6)
         need(not near(right * math.log(2)),
@@ -87,7 +89,8 @@ def check_top_p(f):
         before = logits.clone()
         got = f(logits, p)
         need(torch.equal(logits, before), 'Your function changes the logits that it is given. Work on a copy.')
-        need(isinstance(got, torch.Tensor) and got.shape == (n,),
+        need(isinstance(got, torch.Tensor), f'Probabilities are asked for, a tensor; yours is a {type(got).__name__}.')
+        need(got.shape == (n,),
              f'{n} logits go in, {n} probabilities should come out, zeros included.')
         need(bool((got > 0).any()),
              f'Nothing is left with p = {p}. One word, the likeliest, stays even if it alone has more than p.')
@@ -112,9 +115,9 @@ def check_perplexity_with_context(f):
         for w in model.parameters(): w.mul_(4)   # a model that minds very much what it has read
     for k, n in ((1, 40), (3, 40), (8, 60)):
         ids = torch.randint(2, 30, (n,))
-        got = f(model.train(), ids, k)
+        got = plain(f(model.train(), ids, k))
         ways = _contexts(model.eval(), ids, k)
-        need(isinstance(got, (float, int, torch.Tensor)), f'A perplexity is a number, not a {type(got).__name__}.')
+        need(isinstance(got, (float, int)), f'A perplexity is a number, not a {type(got).__name__}.')
         def near(x): return math.isclose(float(got), x, rel_tol=1e-3)
         for wrong, hint in CONTEXT_HINTS.items(): need(not near(ways[wrong]) or near(ways['right']), hint)
         need(near(ways['right']),
@@ -178,6 +181,7 @@ perplexity_of_base = cache(perplexity_with)
 def check_better_settings(changes):
     "More from the same text, from chapter 09."
     need(isinstance(changes, dict), f'A dict is asked for, a setting to a value, not {changes!r}.')
+    changes = {k: plain(v) for k, v in changes.items()}
     need('epochs' not in changes, 'One reading is all you get: `epochs` stays 1.')
     need(not {'max_vocab', 'min_freq'} & set(changes),
          'The words stay the same. (Leaving some out would only lower what is not charged for.)')
@@ -187,7 +191,10 @@ def check_better_settings(changes):
     large = changes.get('n_hid', 0) > 256 or changes.get('emb_sz', 0) > 128 or changes.get('n_layers', 0) > 3
     need(not large, 'So large a network takes too long here: up to 128 features a word, 256 inside, three layers.')
     was, now = perplexity_of_base(), perplexity_with(**changes)
-    need(now < was, f'It was {was:.0f} and is {now:.0f}: no better. In how many steps is the text read?')
+    says = f'It was {was:.1f} and is {now:.1f}'
+    a_step = math.prod((BASE | changes)[k] for k in ('bs', 'bptt'))
+    need(now < was, f'{says}: no better. A step reads {a_step} of some 27,000 tokens: how many steps are that?')
     need(now < 0.9 * was,
-         f'It was {was:.0f} and is {now:.0f}: better, and not yet by a tenth. Go on in that direction.')
+         f'{says}: better, and not yet by a tenth. A step reads {a_step} of some 27,000 tokens; '
+         'what is short is steps, more than their length or their dropout.')
     return f'It was {was:.0f} and is {now:.0f}, from the same text, read once.'

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .base import NotYet, exercise, need
+from .base import NotYet, exercise, need, plain
 from .training import film_perplexity
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #48b70e5b
@@ -64,7 +64,7 @@ def _need_short_runs(f):
 @exercise
 def check_trapezoid(f):
     "A schedule with a plateau, from chapter 08."
-    rates = [f(t, 100, 0.01) for t in range(101)]
+    rates = [plain(f(t, 100, 0.01)) for t in range(101)]
     need(all(isinstance(r, (int, float)) for r in rates),
          f'A schedule gives one number for each step; yours gave {rates[0]!r}.')
     need(max(rates) <= 0.01 + 1e-12, f'The rate must not exceed lr_max: yours reaches {max(rates):.4g} of 0.01.')
@@ -123,9 +123,9 @@ def check_phases_of(f):
     need(len(f([[0.1, 0.], [0., 0.1]], ['lstm', 'head'])) == 2,
          'Other groups at the same rates are another phase: compare the names as well.')
     back = f([[0., 0.1, 0.], [0.2, 0.2, 0.2]], ['lstm', 'head'])
-    need([p.groups for p in back] == [['head'], ['lstm', 'head'], ['head']],
+    need([list(p.groups) for p in back] == [['head'], ['lstm', 'head'], ['head']],
          'Only equal columns that stand side by side are one phase. '
-         f'In a table of head, both, head you have {[p.groups for p in back]}.')
+         f'In a table of head, both, head you have {[list(p.groups) for p in back]}.')
     _need_tables_back(f)
     return ('`phases_of(rate_grid(plan, names), names) == plan`, for every plan of this chapter. '
             'A plan can be painted, then carried out.')
@@ -145,7 +145,7 @@ def check_fair_peak(f):
         flat = name == 'constant'
         mean = sum(s(t, T, lr_max=1.) for t in range(T)) / T
         long = sum(s(t, T, lr_max=1.) for t in range(T + 1)) / (T + 1)
-        got = f(s, T, lr)
+        got = plain(f(s, T, lr))
         need(isinstance(got, (int, float)), f'The peak is one number, not {got!r}.')
         need(flat or not math.isclose(got, lr * mean),
              'That is the mean rate of a run whose peak is lr. '
@@ -158,7 +158,7 @@ def check_fair_peak(f):
         need(math.isclose(got, lr / mean, rel_tol=1e-9),
              f'{name} over {T} steps has a mean of {mean:.4f} times its peak, '
              f'so a mean of {lr} needs a peak of {lr / mean:.5f}, not {got:.5f}.')
-    return 'Now use it: the lines under the task compare schedules at equal area.'
+    return 'Now use it: the lines in the solution compare schedules at equal area.'
 
 # %% ../../../nbs/course/exercises/schedules.ipynb #ffc32b2d
 @exercise

@@ -12,7 +12,7 @@ from functools import cache, partial
 import numpy as np
 import torch
 
-from .base import exercise, need, shapes_read, small_lm
+from .base import NotYet, exercise, need, shapes_read, small_lm
 
 # %% ../../../nbs/course/exercises/training.ipynb #9eb20d1c
 @exercise
@@ -45,11 +45,15 @@ def _same_tensors(a: dict, b: dict, times: float = 1.) -> bool:
     return a.keys() == b.keys() and all(same(k) for k in b)
 
 # %% ../../../nbs/course/exercises/training.ipynb #d7b0d12a
-def _in_pieces(model, x, y, pieces, weigh, zero=False, dim=0):
+def _in_pieces(model, x, y, pieces, weigh, zero=False, dim=0, carry=False):
     "The right gradients, and wrong ones."
+    from ulmfit_nb.awd_lstm import detach
+    state = None
     for a, b in zip(x.chunk(pieces, dim), y.chunk(pieces, dim)):
         if zero: model.zero_grad()
-        (model(a, targets=b).loss * weigh(a)).backward()
+        o = model(a, state, b)
+        (o.loss * weigh(a)).backward()
+        if carry: state = detach(o.state)
 
 def _wrong_gradients(model, x, y, pieces) -> list[tuple[dict, str]]:
     "Gradients that the usual mistakes give, each with what to say."
@@ -66,7 +70,23 @@ def _wrong_gradients(model, x, y, pieces) -> list[tuple[dict, str]]:
          'Only the last piece is left in grad: zero_grad wipes out what the pieces before it added.'),
         (made(lambda a: a.numel() / x.numel(), dim=1),
          'The batch is cut in time, and each piece begins without a state. Cut rows: they know nothing of each other.'),
+        (made(lambda a: len(a) / rows, carry=True),
+         'The state goes from one piece to the next. But the next rows are other texts: each piece begins without one.'),
     ]
+
+# %% ../../../nbs/course/exercises/training.ipynb #c7e01a02
+def graphs_held(
+    model,     # a language model, watched from now on
+) -> list:     # fills up: after each forward pass, how many had no backward pass yet
+    "A list that gets, for each forward pass to come, how many are waiting for their gradient."
+    waiting, held = set(), []
+    def note(module, args, output):
+        n = len(held)
+        waiting.add(n)
+        held.append(len(waiting))
+        output.out.register_hook(lambda grad: waiting.discard(n))
+    model.register_forward_hook(note)
+    return held
 
 # %% ../../../nbs/course/exercises/training.ipynb #b8f9718c
 @exercise
@@ -77,7 +97,7 @@ def check_accumulate(f):
         x, y = torch.randint(2, 30, (2, bs, 5), generator=torch.Generator().manual_seed(seed))
         right = _gradients(model, lambda: model(x, targets=y).loss.backward())
         wrong = _wrong_gradients(model, x, y, pieces)
-        shapes = shapes_read(model)
+        shapes, held = shapes_read(model), graphs_held(model)
         found = _gradients(model, lambda: f(model, x, y, pieces))
         need(all(g is not None for g in found.values()),
              'Some parameters have no gradient: call backward() on every piece.')
@@ -89,6 +109,10 @@ def check_accumulate(f):
         need(max(s[0] for s in shapes) <= -(-bs // pieces),
              f'The gradient is right, but {max(s[0] for s in shapes)} rows were read at once, '
              f'where {-(-bs // pieces)} would do.')
+        at_once = max(held, default=0)
+        need(at_once <= 1,
+             f'The gradient is right, but the intermediate results of {at_once} pieces were kept at once, '
+             'as much as for the whole batch: call backward() on each piece before the next is read.')
     return 'The memory of a piece, the gradient of the batch. (With dropout on, each piece draws its own masks.)'
 
 # %% ../../../nbs/course/exercises/training.ipynb #d314a1bf
@@ -96,6 +120,15 @@ def _weights(model) -> dict:
     "A copy of a model's weights, by name."
     from ulmfit_nb.checkpoint import model_tensors
     return {k: v.detach().clone() for k, v in model_tensors(model).items()}
+
+def _shares(found: dict, values: list[dict]) -> list[float] | None:
+    "How much each of `values` counts in `found`, if that is a sum of such parts; else None."
+    a, b = torch.stack([_flat(v) for v in values], 1), _flat(found)[:, None]
+    shares = torch.linalg.lstsq(a, b).solution
+    fits = torch.allclose(a @ shares, b, atol=1e-4) and (shares > -1e-3).all()
+    return [abs(round(s, 2)) for s in shares[:, 0].tolist()] if fits else None
+
+def _flat(tensors: dict) -> torch.Tensor: return torch.cat([tensors[k].double().flatten() for k in sorted(tensors)])
 
 def _averaged(cls, seed: int, steps: int) -> tuple[dict, dict, list[dict]]:
     "What the answer averages over random steps, the weights at the start, and those after each step."
@@ -125,17 +158,21 @@ def check_averager(cls):
         need(found.keys() == start.keys(),
              'The names should be those of `model_tensors`, a tied matrix once; '
              f'{sorted(found.keys() ^ start.keys())[:2]} differ.')
-        need(not any(v.requires_grad for v in found.values()),
-             'The average carries a history: detach what you add up, or memory grows with every step.')
-        need(calls < 2 or not _same_tensors(found, values[-1]),
+        need(not _same_tensors(found, values[-1]),
              'The average is the last weights. '
              '`model_tensors` gives the parameters themselves, and they move on: copy the numbers.')
+        need(not any(v.requires_grad for v in found.values()),
+             'The average carries a history: detach what you add up, or memory grows with every step.')
         need(not _same_tensors(found, mean([start, *values])),
              'The weights at the start are in the mean as well. Only those after a step count.')
         need(not _same_tensors(found, mean(values), len(values)),
              'That is the sum. Divide by how often you were called.')
         need(calls < 3 or not any(_same_tensors(found, w) for w in (halves, moving)),
              'Each new value counts as much as all earlier ones together. In a mean, the n-th counts 1 / n.')
+        shares = _shares(found, [start, *values])
+        need(_same_tensors(found, mean(values)) or shares is None,
+             f'Start and steps count {shares} in yours. In the mean of {calls} steps the start counts nothing '
+             f'and each step 1 / {calls}. (An exponential mean forgets the early ones.)')
         need(_same_tensors(found, mean(values)), f'That is not the mean of the weights after {calls} steps.')
     return ('Give it to `fit` as `callback`, and put the mean into the model with `load_weights`. '
             'This is the A that ULMFiT left out of AWD-LSTM.')
@@ -188,9 +225,9 @@ def check_compare(f):
         need(len(asked['a']) == n,
              f'{n} seeds, and each run was carried out {len(asked["a"])} times: '
              'a run may take hours, so keep its result.')
-        need(isinstance(found, (tuple, list)) and len(found) == 2,
-             'Return two numbers: the mean difference, and its standard error.')
-        m, e = (float(v) for v in found)
+        try: m, e = (float(v) for v in found)
+        except (TypeError, ValueError): raise NotYet(
+            'Return two numbers: the mean difference, and its standard error.') from None
         need(not math.isclose(m, -d.mean()), 'The sign: what is asked for is the second minus the first.')
         need(math.isclose(m, d.mean(), rel_tol=1e-6), f'The mean difference is {d.mean():.3f}, not {m:.3f}.')
         for value, hint in _wrong_errors(a, b).items(): need(not math.isclose(e, value, rel_tol=1e-6), hint)
