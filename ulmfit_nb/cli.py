@@ -18,9 +18,9 @@ from typing import Annotated
 import typer
 
 from .cli_options import (
-    AnySplit, Backwards, Computed, Data, Digits, Encoding, Engine, Epochs, From, Held, LabelCol, Learnt, Model, Out,
-    Precision, Preset, Quotes, Rate, Rows, Seed, Sep, Size, Split, Table, Target, Temperature, TextCol, Texts,
-    Threshold, Tokens, Unlabelled, Weights, Workers, as_options, column, reading)
+    AnySplit, Backwards, Computed, Data, Digits, Encoding, Engine, Epochs, From, Held, LabelCol, Lang, Learnt, Model,
+    Out, Precision, Preset, Quotes, Rate, Rows, Seed, Sep, Size, Split, Subwords, Table, Target, Temperature, TextCol,
+    Texts, Threshold, Tokens, Unlabelled, Weights, Workers, as_options, column, reading)
 from .lab import lab_environment, run_until_stopped
 from .sources import NAMED
 
@@ -77,7 +77,8 @@ def run_pretrain(
     out: Out, data: Data='wikipedia', split: Split='train', preset: Size=Preset.laptop,
     text: TextCol=('text',), max_tokens: Tokens=None,
     epochs: Epochs=None, lr: Rate=None, bs: Rows=None,
-    seed: Seed=0, workers: Workers=0, backwards: Backwards=False, precision: Digits=Precision.auto,
+    seed: Seed=0, workers: Workers=0, backwards: Backwards=False, lang: Lang='en', subwords: Subwords=None,
+    precision: Digits=Precision.auto,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
 ):
     "Stage 1: learn a language from general text."
@@ -86,7 +87,7 @@ def run_pretrain(
         from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import TextSource
         settings = override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
-                            seed=seed, backwards=backwards)
+                            seed=seed, backwards=backwards, lang=lang, subwords=subwords)
         texts = TextSource(data, split, column(text), **reading(sep, encoding, quoting))
         stage(texts, out, settings, workers=workers, precision=precision.value)
         report(out)

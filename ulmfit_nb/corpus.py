@@ -6,6 +6,7 @@
 __all__ = ['first_pass', 'remap_ids', 'build_corpus', 'split_stream', 'lm_batches', 'cached_corpus']
 
 # %% ../nbs/appendix/corpus.ipynb #b486ad53
+import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path

@@ -33,7 +33,7 @@ def schedule_name(
     return name
 
 # %% ../nbs/appendix/settings.ipynb #c882fc46
-NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping', 'lang', 'subwords')   # of no account unless used
+NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping', 'hold_out', 'lang', 'subwords')   # told if used
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -79,8 +79,6 @@ class FineTuneSettings(TrainSettings):
     max_tokens: int | None = None  # stop after the text in which there are so many
 
 # %% ../nbs/appendix/settings.ipynb #5f14002b
-NEWER = ('target', 'class_weight', 'best_epoch', 'early_stopping', 'hold_out')   # a run without them is known again
-
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings(TrainSettings):
     "Stage 3 (paper, section 3.3)."
@@ -100,12 +98,11 @@ class ClassifierSettings(TrainSettings):
     def __post_init__(self): check_settings(vars(self), **OF_A_CLASSIFIER)
 
     def identity(self) -> dict:
-        "The settings as JSON can hold them; those that there were not always, only where they are used."
+        "As of every stage; a weight by the name of its class."
         found = super().identity()
-        if isinstance(self.class_weight, dict):
+        if isinstance(found.get('class_weight'), dict):
             found['class_weight'] = {str(k): v for k, v in self.class_weight.items()}
-        unused = [k for k in NEWER if getattr(self, k) == getattr(ClassifierSettings, k)]
-        return {k: v for k, v in found.items() if k not in unused}
+        return found
 
 # %% ../nbs/appendix/settings.ipynb #7fcd1e24
 def n_epochs(
