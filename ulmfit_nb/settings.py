@@ -93,7 +93,7 @@ class ClassifierSettings(TrainSettings):
     class_weight: str | dict | None = None   # 'balanced', or class → weight; None: all texts count alike
     best_epoch: bool = False       # keep the weights of the epoch with the lowest validation loss, not the last
     early_stopping: int | None = None        # likewise, and end when it brought no gain for so many epochs
-    hold_out: bool | float = True  # a tenth, or this share, to validate on where no texts are given; False: those learnt from
+    hold_out: bool | float = True  # share to validate on where no texts are given; True: a tenth; False: all are learnt
 
     def __post_init__(self): check_settings(vars(self), **OF_A_CLASSIFIER)
 
