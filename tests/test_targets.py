@@ -269,3 +269,12 @@ def test_weights_and_choices_that_make_no_sense():
         with pytest.raises(ValueError, match='not learnt from'):
             prepare_data(REVIEWS, REVIEWS, settings(**how))
         assert prepare_data(REVIEWS, None, settings(**how)).held_out
+
+
+@pytest.mark.parametrize('target', ['single-label', 'multi-label'])
+def test_a_name_that_no_file_can_hold_is_refused_before_any_work(target):
+    names = ['\ud800', 'good 😀']
+    labels = [[i % 2] if target == 'multi-label' else i % 2 for i in range(16)]
+    data = TextData(TEXTS[:16], [[names[0]] if l == [0] else [] for l in labels]) if target == 'multi-label' else TextData(TEXTS[:16], labels, names)
+    with pytest.raises(DataError, match='holds half of a character'):
+        prepare_data(data, None, ClassifierSettings(target=target))

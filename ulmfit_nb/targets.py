@@ -7,7 +7,7 @@ __all__ = ['NUMBERED', 'TARGETS', 'Target', 'SingleLabel', 'best_threshold', 'Mu
            'class_weights', 'strata', 'set_aside', 'Prepared', 'prepare_data']
 
 # %% ../nbs/appendix/targets.ipynb #fb128c7b
-import hashlib
+import hashlib, re
 from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -299,6 +299,12 @@ def check_choice(settings: ClassifierSettings, held_out: bool):
     if not held_out and (settings.best_epoch or settings.early_stopping):
         raise ValueError('best_epoch and early_stopping choose by texts that are not learnt from: set some aside.')
 
+def check_names(classes: list[str]):
+    "Refuse the name of a class that no file can hold. Raises `DataError`."
+    for name in classes:
+        if not name.isprintable() and re.search('[\ud800-\udfff]', name):
+            raise DataError(f'training labels: {name!r} holds half of a character. Correct the label.')
+
 # %% ../nbs/appendix/targets.ipynb #6ad69ab3
 class Prepared(NamedTuple):
     "Checked data: what stage 3 learns from, and what it validates on."
@@ -323,6 +329,7 @@ def prepare_data(
     if valid is None and not settings.hold_out: valid = data
     elif valid is not None: valid = kind.check(valid, 'validation texts')
     fresh = kind.of(data)
+    check_names(fresh.classes)
     target = fresh if known is None else known
     y, w = target.encode(data), None if sample_weight is None else check_weights(sample_weight, len(data))
     learn, ask = set_aside(y, settings.seed, settings.hold_out) if valid is None else (range(len(y)), None)
