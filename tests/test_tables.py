@@ -187,6 +187,12 @@ def test_names_and_labels_with_blanks_around_them(tmp_path):
     assert data.classes == ['neg', 'pos', 'pos ']
 
 
+def test_labels_that_all_have_a_blank_are_named(tmp_path):
+    (tmp_path / 'in.csv').write_text('text, label\nfine, pos\ndull, neg\n')
+    with pytest.warns(UserWarning, match="labels such as ' neg' keep the blanks"):
+        assert load_data(tmp_path / 'in.csv').classes == [' neg', ' pos']
+
+
 @pytest.mark.parametrize('kind', ['csv', 'jsonl', 'parquet'])
 def test_lists_of_labels(kind, tmp_path):
     path, frame = tmp_path / f'in.{kind}', pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [['late', 'broken'], [], ['late']]})

@@ -87,12 +87,13 @@ def read_labels(
     raise DataError(f'{where}: no column {label!r}; it has {there}. Name the column of labels.')
 
 def say_blanks(labels: list, where: str):
-    "Warn of labels with blanks around them that make two classes of one."
+    "Warn of labels with blanks around them, above all where they make two classes of one."
     names = {l for l in labels if isinstance(l, str)}
-    twins = sorted(n for n in names if n != n.strip() and n.strip() in names)
-    if twins:
-        warnings.warn(f'{where}: {twins[0]!r} and {twins[0].strip()!r} are two labels. '
-                      'Take the blanks out of the file if they mean one.', stacklevel=5)
+    wide = sorted((n for n in names if n != n.strip()), key=lambda n: (n.strip() not in names, n))
+    if not wide: return
+    if wide[0].strip() in names: told = f'{wide[0]!r} and {wide[0].strip()!r} are two labels'
+    else: told = f'labels such as {wide[0]!r} keep the blanks around them'
+    warnings.warn(f'{where}: {told}. Take the blanks out of the file if they mean nothing.', stacklevel=5)
 
 # %% ../nbs/appendix/tables.ipynb #9c20fd63
 def label_lists(labels: list, where: str) -> list[list]:   # one a text; raises `DataError` for what is no list of names
