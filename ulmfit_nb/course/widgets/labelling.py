@@ -14,7 +14,7 @@ from .base import Widget, caption
 # %% ../../../nbs/course/widgets/labelling.ipynb #b024e7a7
 class Labelling(Widget, js=('words.js', 'svg.js', 'labelling.js')):
     "Sentences to label, and how well two heads do that learn from the labels."
-    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)    # the sentences, in the order in which they are asked for
+    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)    # the sentences, in the order of asking
     told = traitlets.Unicode().tag(sync=True)                     # a digit each: the class that the data have for it
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)  # their names
     features = traitlets.Unicode().tag(sync=True)                 # int8, a row a sentence, in base64
@@ -29,10 +29,13 @@ def labelling_source(
     def mean(n, key):
         shares = [run[key] for run in record['draws'] if run['labels'] == n]
         return f'{100 * sum(shares) / len(shares):.1f}'
-    found = '; '.join(f'with {n} labels {mean(n, "features")} % against {mean(n, "words")}' for n in (sizes[0], sizes[-1]))
-    return (f'**What to look for.** Ten labels give a first figure. `{record["lm"]}` has read Wikipedia and film reviews, and stays as it is: the encoder is **frozen**, and only a '
-            f'head of {record["kept"]} numbers learns, so that this is not yet stage 3, which moves the layers too. Critics and plots differ in their style, which suits a '
-            f'language model; of sentiment or topic this says nothing. With the data\'s own labels, drawn {len({run["seed"] for run in record["draws"]})} times: {found} '
+    def compared(n): return f'with {n} labels {mean(n, "features")} % against {mean(n, "words")}'
+    n_draws = len({run['seed'] for run in record['draws']})
+    return (f'**What to look for.** Ten labels give a first figure. `{record["lm"]}` has read Wikipedia and film '
+            'reviews, and stays as it is: the encoder is **frozen**, and only a '
+            f'head of {record["kept"]} numbers learns, so that this is not yet stage 3, which moves the layers too. '
+            'Critics and plots differ in their style, which suits a language model; of sentiment or topic this says '
+            f'nothing. With the data\'s own labels, drawn {n_draws} times: {compared(sizes[0])}; {compared(sizes[-1])} '
             f'(`{record["command"]}`). *How many labels does counting words need to get where the other begins?*')
 
 # %% ../../../nbs/course/widgets/labelling.ipynb #71a54714

@@ -27,12 +27,17 @@ def three_stages_source(
     record: dict,    # as in `three_stages_view`
 ) -> str:            # for the caption
     "Say what each stretch of the slider is, and what it is not."
-    return (f'**What to look for.** Move the slider (Tab, then the arrow keys), and watch one word: strong colour is surprise. Recorded on {record["date"]} by '
-            f'`{record["command"]}`; all checkpoints choose among the same {record["words"]:,} words, those of `{record["film"]}`. Stage 1 is not '
-            f'repeated: the slider has its first steps, on the {record["articles"]:,} articles that ship, and then **jumps** to `{record["general"]}`, another network of that '
-            f'shape, which has read far more (its card says how much), moved to these words as stage 2 begins; `{record["film"]}` is that network after film reviews. From there on it is one run: {record["sentences"]:,} sentences of `subjectivity` '
-            f'without labels, then {record["labels"]:,} of them with labels, a layer at a time. Perplexity, next words and verdicts are taken over {record["valid"]:,} other sentences; the '
-            f'sentence shown is one that no network here has learnt from. *What does the network lose in stage 3, and when?*')
+    return ('**What to look for.** Move the slider (Tab, then the arrow keys), and watch one word: strong '
+            f'colour is surprise. Recorded on {record["date"]} by `{record["command"]}`; all checkpoints choose '
+            f'among the same {record["words"]:,} words, those of `{record["film"]}`. Stage 1 is not repeated: '
+            f'the slider has its first steps, on the {record["articles"]:,} articles that ship, and then '
+            f'**jumps** to `{record["general"]}`, another network of that shape, which has read far more (its '
+            f'card says how much), moved to these words as stage 2 begins; `{record["film"]}` is that network '
+            f'after film reviews. From there on it is one run: {record["sentences"]:,} sentences of '
+            f'`subjectivity` without labels, then {record["labels"]:,} of them with labels, a layer at a time. '
+            f'Perplexity, next words and verdicts are taken over {record["valid"]:,} other sentences; the '
+            'sentence shown is one that no network here has learnt from. *What does the network lose in stage '
+            '3, and when?*')
 
 # %% ../../../nbs/course/widgets/three_stages.ipynb #0d240c54
 def three_stages_view(
