@@ -107,12 +107,12 @@ def compare(a, b, seeds):
 """,
     'check_epochs_awake': 'epochs_awake = np.int64(6)',
     'check_phases_of': """
-from itertools import groupby
 def phases_of(grid, names):
     phases = []
-    for column, same in groupby(zip(*grid)):
+    for column in zip(*grid):
         groups, lrs = zip(*[(n, rate) for n, rate in zip(names, column) if rate])
-        phases.append(Phase(groups, lrs, len(list(same))))
+        if phases and (groups, lrs) == phases[-1][:2]: phases[-1] = Phase(groups, lrs, phases[-1].epochs + 1)
+        else: phases.append(Phase(groups, lrs))
     return phases
 """,
     'check_copied': 'copied = np.int64(6000 * 201)',

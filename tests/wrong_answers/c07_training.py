@@ -129,7 +129,7 @@ class Averager:
         for k, v in model_tensors(self.model).items(): self.mean[k] = (self.mean.get(k, v.detach()) + v.detach()) / 2
     def average(self): return self.mean
 """,
-            'as much as all earlier ones together',
+            'An exponential mean forgets',
         ),
         (
             """

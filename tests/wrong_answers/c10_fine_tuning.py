@@ -144,7 +144,7 @@ def moved_well(model, old, moved, new):
     got = moved.state_dict()
     return all(torch.allclose(got[k], match_rows(v, old, new) if 'emb' in k or 'decoder' in k else v) for k, v in model.state_dict().items())
 """,
-            'You call `match_rows`',
+            'or `match_rows`',
         ),
     ],
     'check_between': [

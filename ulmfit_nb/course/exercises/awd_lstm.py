@@ -89,37 +89,41 @@ def _tied_parts(model, x, y) -> tuple:
     ways = (out, w.detach()), (out.detach(), w)
     return tuple(torch.autograd.grad(linear_cross_entropy(*way, b, y), w)[0] for way in ways)
 
+# %% ../../../nbs/course/exercises/awd_lstm.ipynb #c7e0d001
+def _need_parts(r, p, x, reading, predicting):
+    "The answer's two parts are the right ones, and not those of the usual mistakes."
+    def same(a, b): return torch.allclose(a, b, rtol=1e-3, atol=1e-6)
+    whole, read = reading + predicting, torch.isin(torch.arange(len(reading)), x)[:, None]
+    need(not (same(r, predicting) and same(p, reading)),
+         'These are the two parts, but exchanged: the reading part is zero for words that were not read.')
+    need(not same(r, whole) and not same(p, whole),
+         'One of them is the whole gradient. Cut the other path: what is detached passes nothing on.')
+    need(not same(r, whole / 2),
+         'Half of the sum for each? The parts differ: '
+         'only the one of reading is zero for words that were not read.')
+    need(r.any() and p.any(),
+         'One of them is zero everywhere: something was detached on the very path that it should come by.')
+    need(not same(r, reading * x.numel()), f'The loss is a mean over {x.numel()} tokens; yours is a sum.')
+    need(not same(r, whole * read),
+         'You gave the rows of words that were read to reading and the others to predicting. '
+         'But words that were read are predicted too: every row has a part of predicting.')
+    need(same(r, reading), 'The part of reading is not right. Which use of the matrix should it not see?')
+    need(same(p, predicting), 'The part of predicting is not right. Which use of the matrix should it not see?')
+
 # %% ../../../nbs/course/exercises/awd_lstm.ipynb #4a9ae55a
 @exercise
 def check_split_gradient(f):
     "The two halves of a tied matrix's gradient, from chapter 06."
-    def same(a, b): return torch.allclose(a, b, rtol=1e-3, atol=1e-6)
     for seed, (bs, n) in enumerate([(2, 5), (3, 7), (1, 12)]):
         model = small_lm(seed)
         x, y = torch.randint(2, 30, (2, bs, n), generator=torch.Generator().manual_seed(seed))
-        reading, predicting = _tied_parts(model, x, y)
         found = f(model, x, y)
         need(isinstance(found, (tuple, list)) and len(found) == 2,
              'Return two tensors: what reading asks for, and what predicting asks for.')
         r, p = found
-        need(r is not None and p is not None and r.shape == p.shape == reading.shape,
+        need(r is not None and p is not None and r.shape == p.shape == model.decoder.weight.shape,
              'Each part has the shape of the matrix, (vocab_sz, emb_sz).')
-        need(not (same(r, predicting) and same(p, reading)),
-             'These are the two parts, but exchanged: the reading part is zero for words that were not read.')
-        need(not same(r, reading + predicting) and not same(p, reading + predicting),
-             'One of them is the whole gradient. Cut the other path: what is detached passes nothing on.')
-        need(not same(r, (reading + predicting) / 2),
-             'Half of the sum for each? The parts differ: '
-             'only the one of reading is zero for words that were not read.')
-        need(r.any() and p.any(),
-             'One of them is zero everywhere: something was detached on the very path that it should come by.')
-        need(not same(r, reading * y.numel()), f'The loss is a mean over {y.numel()} tokens; yours is a sum.')
-        read = torch.isin(torch.arange(len(reading)), x)[:, None]
-        need(not same(r, (reading + predicting) * read),
-             'You gave the rows of words that were read to reading and the others to predicting. '
-             'But words that were read are predicted too: every row has a part of predicting.')
-        need(same(r, reading), 'The part of reading is not right. Which use of the matrix should it not see?')
-        need(same(p, predicting), 'The part of predicting is not right. Which use of the matrix should it not see?')
+        _need_parts(r, p, x, *_tied_parts(model, x, y))
     return ('They add up to the gradient of the tied matrix. '
             f'Here predicting asks for {(p.norm() / r.norm()).item():.1f} times as much as reading.')
 
@@ -205,8 +209,7 @@ def check_start_by_frequency(f):
     need(bias.isfinite().all(),
          'The logarithm of zero is minus infinity, and xxpad does not occur: add 1 to every count.')
     need(after != before, f'The perplexity is still {before:.0f}: nothing has changed.')
-    need(bias[p.argmax()] >= bias[p.argmin()],
-         f'{moved}: the commonest word has the lowest score. The logarithm of a share is negative, and stays so.')
+    need(bias[p.argmax()] >= bias[p.argmin()], f'{moved}. The commonest word has the lowest score: is it the sign?')
     need(after < 1.1 * before, f'{moved}. Softmax exponentiates the scores: these should be logarithms.')
     need(after < 1.1 * unigram,
          f'{moved}, and word frequencies alone reach {unigram:.0f}. Is the bias the logarithm of the frequencies?')

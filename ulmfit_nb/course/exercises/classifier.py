@@ -43,6 +43,37 @@ def ragged(
     for row, size in zip(out, lengths): row[size:] = torch.nan
     return out, torch.tensor(lengths)
 
+# %% ../../../nbs/course/exercises/classifier.ipynb #c7e0d002
+def _need_mean_of_last(f, out: torch.Tensor, sizes: torch.Tensor, k: int):
+    "The mean of the last k vectors of documents of these lengths, and not what the usual mistakes give."
+    before, filled = out.clone(), out.nan_to_num(50.)
+    columns = filled[:, -k:].mean(1)
+    found = f(filled.clone(), sizes, k)
+    want = torch.stack([row[max(0, size - k):size].mean(0) for row, size in zip(out, sizes)])
+    need(isinstance(found, torch.Tensor), f'A tensor is asked for; yours is a {type(found).__name__}.')
+    need(found.shape == want.shape,
+         f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(found.shape)}.')
+    need(not torch.allclose(found, columns) or torch.allclose(columns, want),
+         'Those are the last k columns of the batch, padding among them. A document ends at its length.')
+    wrapped = torch.stack([row[size - k:size].mean(0) for row, size in zip(filled, sizes)])
+    need(not torch.allclose(found, wrapped, equal_nan=True) or torch.allclose(wrapped, want, atol=1e-6),
+         f'Where a document has fewer than {k} tokens, its length minus k is below 0, '
+         'and a negative place counts from the end of the row: begin at 0 there.')
+    need(not found.isnan().any(),
+         f'With k = {k} a document has no token left to take the mean of, and 0 / 0 is NaN: '
+         'the place `length - k` is the first that counts, and counts itself.')
+    found = f(out, sizes, k)
+    need(not found.isnan().any(),
+         'There is NaN in the result: the padding holds NaN here, and NaN times 0 is NaN. '
+         'Replace it (`masked_fill`) before you sum.')
+    over_k = want * torch.tensor([[min(k, s) / k] for s in sizes])
+    need(not torch.allclose(found, over_k) or torch.allclose(over_k, want),
+         f'You divide by k, also where a document has fewer than {k} tokens. Divide by how many there are.')
+    need(torch.allclose(found, want, atol=1e-6),
+         f'For documents of {sizes.tolist()} tokens and k = {k} this is not the mean of the last k real vectors.')
+    need(torch.equal(out.nan_to_num(7.), before.nan_to_num(7.)),
+         'Your function changes the features it was given; the rest of the network still needs them.')
+
 # %% ../../../nbs/course/exercises/classifier.ipynb #118a9528
 @exercise
 def check_mean_of_last(f):
@@ -50,35 +81,7 @@ def check_mean_of_last(f):
     rng = torch.Generator().manual_seed(0)
     cases = ([5, 5], 3, 0), ([9, 4, 2, 1], 2, 0), ([7, 6, 3], 4, 5), ([3, 8, 1], 1, 0)
     for (lengths, n, extra), k in product(cases, (1, 3, 6)):
-        out, sizes = ragged(rng, lengths, n, extra)
-        before = out.clone()
-        filled = out.nan_to_num(50.)
-        columns = filled[:, -k:].mean(1)
-        found = f(filled.clone(), sizes, k)
-        want = torch.stack([row[max(0, size - k):size].mean(0) for row, size in zip(out, lengths)])
-        need(isinstance(found, torch.Tensor), f'A tensor is asked for; yours is a {type(found).__name__}.')
-        need(found.shape == want.shape,
-             f'A tensor (bs, n) is asked for, here {tuple(want.shape)}; yours is {tuple(found.shape)}.')
-        need(not torch.allclose(found, columns) or torch.allclose(columns, want),
-             'Those are the last k columns of the batch, padding among them. A document ends at its length.')
-        wrapped = torch.stack([row[size - k:size].mean(0) for row, size in zip(filled, lengths)])
-        need(not torch.allclose(found, wrapped, equal_nan=True) or torch.allclose(wrapped, want, atol=1e-6),
-             f'Where a document has fewer than {k} tokens, its length minus k is below 0, '
-             'and a negative place counts from the end of the row: begin at 0 there.')
-        need(not found.isnan().any(),
-             f'With k = {k} a document has no token left to take the mean of, and 0 / 0 is NaN: '
-             'the place `length - k` is the first that counts, and counts itself.')
-        found = f(out, sizes, k)
-        need(not found.isnan().any(),
-             'There is NaN in the result: the padding holds NaN here, and NaN times 0 is NaN. '
-             'Replace it (`masked_fill`) before you sum.')
-        over_k = want * torch.tensor([[min(k, s) / k] for s in lengths])
-        need(not torch.allclose(found, over_k) or torch.allclose(over_k, want),
-             f'You divide by k, also where a document has fewer than {k} tokens. Divide by how many there are.')
-        need(torch.allclose(found, want, atol=1e-6),
-             f'For documents of {lengths} tokens and k = {k} this is not the mean of the last k real vectors.')
-        need(torch.equal(out.nan_to_num(7.), before.nan_to_num(7.)),
-             'Your function changes the features it was given; the rest of the network still needs them.')
+        _need_mean_of_last(f, *ragged(rng, lengths, n, extra), k)
     return ('With k = 1 it is the last vector, with k beyond all lengths the mean: '
             'two of the three views are ends of one scale.')
 
@@ -207,4 +210,5 @@ def check_better_vector(f):
          f'{found:.1%}, where concat pooling of the last layer has {known:.1%}; at least a point more is asked for. '
          'What do the lower layers know?')
     return (f'{found:.1%}, where concat pooling of the last layer has {known:.1%}. '
-            'The last layer was made to guess the next word; what it let go of can be had elsewhere, in the layers below for one.')
+            'The last layer was made to guess the next word; what it let go of can be had elsewhere, '
+            'in the layers below for one.')

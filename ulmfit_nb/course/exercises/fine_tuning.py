@@ -146,10 +146,9 @@ def check_moved_well(f):
         for vocab, case in cases:
             moved = change_vocab(model, old, vocab)
             said, called = with_calls(lambda: f(model, old, moved, vocab))
-            for name in ('change_vocab', 'match_rows'):
-                need(name not in called,
-                     f'You call `{name}`. If that has a mistake, what you compare with has the same one: '
-                     'judge by what the two models say.')
+            need(not called & {'change_vocab', 'match_rows'},
+                 'You call `change_vocab` or `match_rows`. If that has a mistake, what you compare with has '
+                 'the same one: judge by what the two models say.')
             need(said is not None, 'It gives back nothing. True or False is asked for.')
             need(said,
                  f'Your test rejects a move without a mistake ({case}). '
