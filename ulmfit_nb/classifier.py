@@ -220,14 +220,9 @@ def learning_reach(
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
 
-# %% ../nbs/appendix/classifier_documents.ipynb #ld0000a2
-def piece_width(
-    model: PoolingClassifier,
-    rows: int,           # documents side by side
-) -> int:                # for `bptt_pieces`
-    "How many tokens of each document are read at a time."
-    if torch.is_grad_enabled(): return model.bptt
-    return 32 if rows > 1 else 1024
+def piece_width(model: PoolingClassifier, rows: int) -> int:
+    "How many tokens of each of `rows` documents are read at a time: `bptt_pieces` asks."
+    return model.bptt if torch.is_grad_enabled() else 32 if rows > 1 else 1024
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #pr000003
 from collections.abc import Iterable

@@ -115,7 +115,8 @@ class QuickReader(Reader):
         return words if text.isprintable() else _white.sub(_as_piece, text).split(' ')
 
     def __call__(self, text: str) -> list[str]:
-        if len(text) > BLOCK and len(parts := blocks(text)) > 1: return list(chain.from_iterable(each_block(self, parts)))
+        if len(text) > BLOCK and len(parts := blocks(text)) > 1:
+            return list(chain.from_iterable(each_block(self, parts)))
         pieces = self.pieces(text)
         if pieces is None: return super().__call__(text)
         return list(chain.from_iterable(map(self.ruled.__getitem__, pieces)))
