@@ -213,9 +213,7 @@ class RunningSquare:
     def mean(self) -> torch.Tensor: return self.total / mean_count(self.n).clamp(min=1)
 
 # %% ../nbs/appendix/classifier_documents.ipynb #0538233c
-def learning_reach(
-    model: PoolingClassifier,
-) -> int | None:     # for `bptt_pieces`
+def learning_reach(model: PoolingClassifier) -> int | None:   # for `bptt_pieces`
     "`max_len` if the encoder learns; None if it doesn't, so that no piece need be read in two parts."
     learns = torch.is_grad_enabled() and any(p.requires_grad for p in model.encoder.parameters())
     return model.max_len if learns else None
