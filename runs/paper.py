@@ -19,11 +19,11 @@ from typer import Argument, Option
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig
 from ulmfit_nb.checkpoint import same_settings
-from ulmfit_nb.classifier import best_device
 from ulmfit_nb.cost import Deadline, decoder_flops, document_flops, matmul_flops, step_seconds, training_flops
 from ulmfit_nb.course.records import record
 from ulmfit_nb.files import atomic_open
 from ulmfit_nb.packs import load_packed
+from ulmfit_nb.precision import best_device
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
 from ulmfit_nb.stages import StageError, load_lm, untrained

@@ -23,7 +23,6 @@ from ulmfit_nb.classifier import (
     PoolingClassifier,
     PoolingHead,
     RunningPool,
-    best_device,
     bptt_pieces,
     concat_pool,
     load_classifier,
@@ -33,6 +32,7 @@ from ulmfit_nb.classifier import (
 )
 from ulmfit_nb.classifier_training import save_classifier
 from ulmfit_nb.data import DataError
+from ulmfit_nb.precision import best_device
 from ulmfit_nb.stages import Stage, StageError, save_stage
 from ulmfit_nb.targets import SingleLabel
 from ulmfit_nb.tokenization import SPECIAL, Vocab

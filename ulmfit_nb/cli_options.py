@@ -98,7 +98,7 @@ Quotes = Annotated[Quoting | None, typer.Option(
     '--quoting', help='minimal: quotation marks quote; none: they belong to the texts. Default: by the kind of file.')]
 
 def reading(sep: str | None, encoding: str | None, quoting: Quoting | None) -> dict:
-    "How a file is to be read, for `load_data`. A shell has no sign for a tab: `tab` and `\\t` are two."
+    "How a file is to be read, for `load_data`. Where a shell has no sign for it, `tab` and `\\t` stand for one."
     return {'sep': {'tab': '\t', r'\t': '\t'}.get(sep, sep), 'encoding': encoding,
             'quoting': quoting and quoting.value}
 
