@@ -87,7 +87,8 @@ def most_useful(
         cost[piece] = found[piece] * (own - best_cut(piece, scores)[1])
         scores[piece] = own
     characters = [piece for piece in p if len(piece) == 1]
-    return shares({piece: p[piece] for piece in characters + sorted(cost, key=cost.get, reverse=True)[:n - len(characters)]})
+    dearest = sorted(cost, key=cost.get, reverse=True)[:n - len(characters)]
+    return shares({piece: p[piece] for piece in characters + dearest})
 
 # %% ../nbs/19_languages.ipynb #9da25493
 LONGEST_WORD = 40   # longer ones are addresses and rows of signs: there is nothing to learn in them

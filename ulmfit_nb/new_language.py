@@ -33,8 +33,8 @@ def check_lang(
     "Refuse a language whose words can't be found."
     if lang == 'en': return lang   # always there, and spaCy takes its time to import
     if lang not in spacy_languages():
-        raise ValueError(f'lang is {lang!r}, a language for which spaCy has no tokenizer. Give xx, which finds words in '
-                         f'any language with blanks between them, or one of {", ".join(spacy_languages())}.')
+        raise ValueError(f'lang is {lang!r}, a language for which spaCy has no tokenizer. Give xx, which finds words '
+                         f'in any language with blanks between them, or one of {", ".join(spacy_languages())}.')
     from spacy.util import get_lang_class
     try: get_lang_class(lang)()
     except ImportError as e:

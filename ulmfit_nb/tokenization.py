@@ -86,8 +86,21 @@ def lowercase(text: str) -> str:   # what the rule before gave
 RULES = [fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces,
          replace_all_caps, replace_maj, lowercase]
 
+# %% ../nbs/02_tokenization.ipynb #3f21df68
+class Reading:
+    "What a tokenizer reads with, and how it is kept in config.json and sent to other processes."
+    @cached_property
+    def words(self):   # what reads a text: `apply_rules`, then `SpacyWords`; made with the first text
+        from ulmfit_nb import quick_tokenization; return quick_tokenization.reader(self)   # noqa: E702
+
+    def asdict(self) -> dict:
+        "Language and pieces, as config.json has them. Rules are code, and not among them."
+        return {'lang': self.lang} | ({'pieces': self.pieces} if self.pieces else {})
+
+    def __getstate__(self): return {k: v for k, v in vars(self).items() if k != 'words'}   # spaCy is built anew there
+
 # %% ../nbs/02_tokenization.ipynb #3f21df69
-class Tokenizer:
+class Tokenizer(Reading):
     "Rules, then words: text in, tokens out (paper, section 4.1)."
     def __init__(
         self,
@@ -109,17 +122,6 @@ class Tokenizer:
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
         return self.words(text)
 
-    @cached_property
-    def words(self):   # what reads a text: `apply_rules`, then `SpacyWords`; made with the first text
-        from ulmfit_nb import quick_tokenization; return quick_tokenization.reader(self)   # noqa: E702
-
-    def asdict(self) -> dict:
-        "Language and pieces, as config.json has them. Rules are code, and not among them."
-        return {'lang': self.lang} | ({'pieces': self.pieces} if self.pieces else {})
-
-    def __getstate__(self):   # spaCy is built anew in each worker
-        return {'rules': self.rules, 'lang': self.lang, 'pieces': self.pieces}
-
     def map(
         self,
         texts: Iterable[str],      # any number of texts; read as they are needed
@@ -127,7 +129,8 @@ class Tokenizer:
         progress_bar: bool=False,  # show how many texts are done
     ) -> Iterator[list[str]]:      # tokens, in the order of the texts
         "Tokens of many texts, in order."
-        from ulmfit_nb.token_processes import map_texts; return map_texts(self, texts, workers, progress_bar)   # noqa: E702
+        from ulmfit_nb.token_processes import map_texts
+        return map_texts(self, texts, workers, progress_bar)
 
 # %% ../nbs/02_tokenization.ipynb #64cdbfea
 def choose_words(

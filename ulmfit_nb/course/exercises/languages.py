@@ -15,7 +15,8 @@ from .base import exercise, need
 def check_ways(ways):
     "How many cuts a word of eight letters has, from chapter 19."
     need(isinstance(ways, int), f'A number of ways is a whole number, and yours is {ways!r}.')
-    need(ways != 2 ** 8, 'Eight letters have seven places between them: before the first and behind the last, nothing is cut.')
+    need(ways != 2 ** 8,
+         'Eight letters have seven places between them: nothing is cut before the first or behind the last.')
     need(ways != 7, 'Those are the places. At each of them one may cut or not, whatever is done at the others.')
     need(ways != 2 ** 7 - 1, 'You have left out the word that stays whole.')
     need(ways == 2 ** 7, 'Seven places, and at each of them two choices.')
@@ -31,7 +32,8 @@ def check_cuts(f):
     need(f('abab', few) != 8, 'You count all cuts. Only those into pieces of the set count.')
     need(f('abab', few) == 5, f'abab has five: a-b-a-b, ab-a-b, a-ba-b, a-b-ab and ab-ab; you say {f("abab", few)}.')
     need(f('aab', {'aa', 'ab'}) == 0, 'aab can not be cut into aa and ab: a piece must end where the next begins.')
-    need(f('a' * 60, {'a', 'aa'}) == 2504730781961, 'Right for short words; sixty times an a has 2,504,730,781,961 ways.')
+    need(f('a' * 60, {'a', 'aa'}) == 2504730781961,
+         'Right for short words; sixty times an a has 2,504,730,781,961 ways.')
     return 'The same pass as forwards through `expected_counts`, with every weight 1.'
 
 # %% ../../../nbs/course/exercises/languages.ipynb #69a7ab6c
@@ -47,6 +49,7 @@ def check_pieces_a_word(f):
         need(isinstance(found, float | int), f'A mean is a number, and yours is {found!r}.')
         need(not math.isclose(found, sum(cut.values()) / 3) or math.isclose(found, want),
              'You count each word once. A word that occurs ten times is ten running words.')
-        need(not math.isclose(found, sum(others[w] * cut[w] for w in others)), 'That is how many pieces there are in all.')
+        need(not math.isclose(found, sum(others[w] * cut[w] for w in others)),
+             'That is how many pieces there are in all.')
         need(math.isclose(found, want), f'With {n} pieces it is {want:.4f}; you found {found:.4f}.')
     return 'It falls fast at first: what is frequent is soon whole.'
