@@ -128,11 +128,11 @@ def check_trigrams(cls):
                  for known in (True, False))
     _need_a_model(model, [('After a pair that was seen', held[:seen]), ('After a single word', held[:1]),
                           ('After a pair that was never seen', held[:new])], len(vocab))
-    _need_a_discount_of_the_text(cls)
     few = perplexity(model, held[:3001])
     need(few > 60, 'That is too good to be true of sentences that were not counted.')
     found = perplexity(model, held, charge)
     need(found < 334.5, f'{found:.0f}: no better than pairs, which come to 335. Is what follows *two* words counted?')
     need(found < TO_BEAT, f'{found:.0f} is better than pairs, and {TO_BEAT} is asked for. '
                           'Is the discount that of the triples, from those seen once and twice?')
+    _need_a_discount_of_the_text(cls)
     return f'{found:.0f}, where pairs have 335: two words say more than one, when they have been seen before.'
