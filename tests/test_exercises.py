@@ -115,20 +115,18 @@ def leaked(train, valid):
     return np.flatnonzero([bare(t) in seen for t in valid])
 """,
     'check_held_out': 'held_out = np.int64(16)',
-    'check_random_numbers': 'import numpy as np\nrandom_numbers = np.prod([4, 1152, 1152])',
+    'check_random_numbers': 'random_numbers = torch.tensor([4, 1152, 1152]).prod()',
     'check_word_masks': """
-import numpy as np
 def word_masks(ids, n_words, p):
-    kept = np.random.default_rng(int(ids.sum())).random((len(ids), n_words)) >= p
-    return np.take_along_axis(kept / (1 - p), ids.numpy(), 1)[..., None]
+    kept = torch.rand(len(ids), n_words).double().numpy() >= p
+    return (kept / (1 - p))[[[r] for r in range(len(ids))], ids.numpy()][..., None]
 """,
     'check_many_passes': """
-import numpy as np
 def many_passes(model, ids, n):
     mode = model.training
     passes = [model.train()(ids).logits.softmax(-1).detach().numpy() for _ in range(n)]
     model.train(mode)
-    return np.mean(passes, 0)
+    return sum(passes) / n
 """,
     'check_place': 'place = 45.0',
     'check_edge_share': """

@@ -52,7 +52,8 @@ def check_word_masks(f):
              'Each row should draw for itself: a mask with an axis for rows and an axis for words.')
         need(kept.any(), 'Everything is dropped.')
         need(any(0 < row.float().mean() < 1 for row in kept),
-             'Whole rows are dropped, or nothing of them. Each *word* of a row has its chance: the mask has an axis for words.')
+             'Whole rows are dropped, or nothing of them. '
+             'Each *word* of a row has its chance: the mask has an axis for words.')
         need(torch.allclose(mask[kept[..., None]], torch.tensor(1 / (1 - p)), rtol=1e-3),
              'What is kept must be divided by 1 - p, so that the mean stays what it was.')
         share = 1 - sum(map(sum, there)) / sum(map(len, there))

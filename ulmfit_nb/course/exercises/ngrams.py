@@ -95,7 +95,7 @@ def _need_a_model(model, places: list, vocab_sz: int):
     for what, before in places:
         try: p = np.asarray(model(before), np.float64)
         except KeyError as e:
-            raise NotYet(f'{what}, it stopped with KeyError: {e}. Where nothing was counted, let pairs guess.') from None
+            raise NotYet(f'{what}, it stops with KeyError: {e}. Where nothing was counted, let pairs guess.') from None
         need(p.shape == (vocab_sz,),
              f'A call should give a probability for each word, of shape ({vocab_sz},), not {p.shape}.')
         need(p.min() > 0, f'{what}, some word has probability 0: give pairs what the discount frees.')
@@ -112,8 +112,8 @@ def _need_a_discount_of_the_text(cls):
         model = cls(text, 30)
         p = np.mean([np.asarray(model(ids[i:i + 2]), np.float64)[ids[i + 2]] for i in places])
         need(p > 0.75 if mean == 'twice' else p < 0.4,
-             f'In a text whose triples were all seen {mean}, what followed then gets {p:.2f} in the mean. Is the discount '
-             'chosen on the text that the model is given, from the numbers of triples seen once and twice?')
+             f'In a text whose triples were all seen {mean}, what followed then gets {p:.2f} in the mean. '
+             'Is the discount chosen on the text that the model is given, from the triples seen once and twice?')
 
 # %% ../../../nbs/course/exercises/ngrams.ipynb #bd2d9c1f
 TO_BEAT = 325   # the perplexity of counted pairs is 335
