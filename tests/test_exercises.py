@@ -134,6 +134,26 @@ def leaked(train, valid):
     return np.flatnonzero([bare(t) in seen for t in valid])
 """,
     'check_held_out': 'held_out = np.int64(16)',
+    'check_random_numbers': 'random_numbers = torch.tensor([4, 1152, 1152]).prod()',
+    'check_word_masks': """
+def word_masks(ids, n_words, p):
+    kept = torch.rand(len(ids), n_words).double().numpy() >= p
+    return (kept / (1 - p))[[[r] for r in range(len(ids))], ids.numpy()][..., None]
+""",
+    'check_many_passes': """
+def many_passes(model, ids, n):
+    mode = model.training
+    passes = [model.train()(ids).logits.softmax(-1).detach().numpy() for _ in range(n)]
+    model.train(mode)
+    return sum(passes) / n
+""",
+    'check_place': 'place = 45.0',
+    'check_edge_share': """
+def edge_share(lm, epochs):
+    begins = torch.zeros(lm.row_len)
+    for e in range(epochs): begins[offsets_from(lm.lengths(e))[:-1]] = 1
+    return begins.mean()
+""",
     'check_words_for': """
 def words_for(count, coverage):
     covered = 0

@@ -88,6 +88,18 @@ def gru_step(x, h, w, u, b, b2):
         (f'{TRIPLES}        p = np.zeros(len(p))\n        p[words] = n / n.sum()\n        return p', 'probability 0'),
         (f'{TRIPLES}        p[words] += n / n.sum()\n        return p', 'sum to'),
         (
+            f'{TRIPLES}        p = p * 0.9 * len(n) / n.sum()\n        p[words] += (n - 0.9) / n.sum()\n        return p',
+            'seen twice',
+        ),
+        (
+            f'{TRIPLES}        p = p * 0.7\n        p[words] += 0.3 * n / n.sum()\n        return p',
+            'seen twice',
+        ),
+        (
+            f'{TRIPLES.replace("self.after.get(tuple(map(int, before[-2:])))", "self.after[tuple(map(int, before[-2:]))]")}        return p',
+            'let pairs guess',
+        ),
+        (
             f'{TRIPLES}        p = p * 0.3 * len(n) / n.sum()\n        p[words] += (n - 0.3) / n.sum()\n        return p',
             'no better than pairs',
         ),

@@ -17,6 +17,11 @@ WRONG = {
             'def word_masks(ids, n_words, p): return ((torch.rand(len(ids), n_words) >= 1 - p).float() / (1 - p)).gather(1, ids)[..., None]',
             'of the words are dropped, where p is',
         ),
+        (
+            'def word_masks(ids, n_words, p): return dropout_mask(torch.zeros(()), (len(ids), 1, 1), p).expand(*ids.shape, 1)',
+            'Whole rows are dropped',
+        ),
+        ('def word_masks(ids, n_words, p): return (torch.rand(len(ids), n_words) >= p).gather(1, ids)[..., None]', 'divided by 1 - p'),
     ],
     'check_mean_gap': [
         (

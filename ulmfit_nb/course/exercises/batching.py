@@ -11,19 +11,21 @@ import math
 import numpy as np
 import torch
 
-from .base import exercise, need
+from .base import exercise, need, plain
 
 # %% ../../../nbs/course/exercises/batching.ipynb #3fb34fac
 @exercise
 def check_place(place):
     "Where in the corpus a token of a batch stands, from chapter 03."
-    need(isinstance(place, (int, np.integer)), f'A place is a whole number, and yours is {place!r}.')
+    need(isinstance(place, (int, float)) and place == int(place), f'A place is a whole number, and yours is {place!r}.')
     need(place != 47, '102 / 6 is 17, but a line has 16 tokens: one is kept back, so that the last target exists.')
     need(place != 81,
          'That is where it would stand if the corpus were laid out batch by batch. Each row has a line of its own.')
     need(place != 80,
          'That is where it would stand in a corpus that is read column by column. Row 2 reads a stretch without gaps.')
     need(place != 24, 'Batches, rows and columns are counted from 0 here.')
+    for what, wrong in ('row', 29), ('batch', 41), ('column', 44):
+        need(place != wrong, f'The {what} is counted from 0 here: the first one has number 0.')
     need(place != 46, 'That is the place of its target.')
     need(place == 45,
          'Three parts add up: '
@@ -71,17 +73,18 @@ def check_edge_share(f):
     for row_len, bptt, vary, epochs in cases:
         lm = LMBatches(np.zeros(4 * row_len + 1, np.int32), bs=4, bptt=bptt, vary_bptt=vary, seed=1)
         begins = [offsets_from(lm.lengths(e))[:-1].tolist() for e in range(epochs)]
-        found = f(lm, epochs)
+        found = plain(f(lm, epochs))
         want = len({p for b in begins for p in b}) / row_len
+        def is_it(other): return math.isclose(found, other, rel_tol=1e-5)   # a float32 will do
         need(isinstance(found, (int, float)) and 0 <= found <= 1,
              f'A share lies between 0 and 1; yours is {found!r}. Divide by the places that a row has, `lm.row_len`.')
-        need(math.isclose(want, found) or not math.isclose(found, sum(map(len, begins)) / row_len),
+        need(is_it(want) or not is_it(sum(map(len, begins)) / row_len),
              'A place that is an edge in two epochs counts once. Collect the places in a set.')
-        need(math.isclose(want, found) or not math.isclose(found, len(begins[0]) / row_len),
+        need(is_it(want) or not is_it(len(begins[0]) / row_len),
              'The lengths of every epoch are others: `lm.lengths(e)` with the number of the epoch.')
-        need(not math.isclose(found, want + 1 / row_len),
+        need(not is_it(want + 1 / row_len),
              'You count one place too many: the end of the last batch begins no other.')
-        need(math.isclose(found, want),
+        need(is_it(want),
              f'With rows of {row_len} tokens, bptt={bptt}, vary_bptt={vary} and {epochs} epochs it is {want:.4f}; '
              f'you found {found:.4f}.')
         shares[vary, epochs] = want

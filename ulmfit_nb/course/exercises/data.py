@@ -37,11 +37,23 @@ def check_held_out(answer):
     need(answer == 16, f'{answer} it is not. Write down five numbers, one a class, and add them up: the first is 10.')
     return '10 + 4 + 1 + 1 + 0.'
 
+# %% ../../../nbs/course/exercises/data.ipynb #a1d7c9e1
+def _need_quick(places):
+    "Copies among thousands of texts, doubled, so that a slow answer is known before it takes minutes."
+    from time import process_time
+    for n in (1250, 2500, 5000, 10_000, 20_000):
+        texts = [f'text {i}' for i in range(n)]
+        start = process_time()
+        need(places(texts, texts[::-1]) == list(range(n)), f'Among {n} copies in another order some were overlooked.')
+        seconds = process_time() - start
+        need(seconds < 2,
+             f'It took {seconds:.0f} s for {n} texts. '
+             'Bring each text into its form once, and put what you have seen into a set: `in` is quick there.')
+
 # %% ../../../nbs/course/exercises/data.ipynb #198dca6c
 @exercise
 def check_leaked(f):
     "Texts that occur on both sides of a split, from chapter 01."
-    from time import process_time
     def places(train, valid):
         found = f(train, valid)
         need(isinstance(found, (list, np.ndarray)), f'A list of positions is due, not {found!r}.')
@@ -60,14 +72,7 @@ def check_leaked(f):
     need(places(["Don't."], ['dont']) == [0],
          '"Don\'t." and "dont" have the same letters. Take signs and blanks out, and put nothing in their place.')
     need(places(['a_b'], ['ab']) == [0], 'An underline is no letter and no digit, though `\\w` takes it for one.')
-    for n in (1250, 2500, 5000, 10_000, 20_000):   # doubled, so that a slow answer is known before it takes minutes
-        texts = [f'text {i}' for i in range(n)]
-        start = process_time()
-        need(places(texts, texts[::-1]) == list(range(n)), f'Among {n} copies in another order some were overlooked.')
-        seconds = process_time() - start
-        need(seconds < 2,
-             f'It took {seconds:.0f} s for {n} texts. '
-             'Bring each text into its form once, and put what you have seen into a set: `in` is quick there.')
+    _need_quick(places)
     return 'Run it before every training: copies are the commonest leak of all.'
 
 # %% ../../../nbs/course/exercises/data.ipynb #0342fe60

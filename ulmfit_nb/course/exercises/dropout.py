@@ -37,7 +37,7 @@ def check_word_masks(f):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             ids = torch.randint(n_words, (bs, n))
-            mask = f(ids, n_words, p)
+            mask = torch.as_tensor(f(ids, n_words, p)).float()   # whatever its type: what counts is what it holds
         need(tuple(mask.shape) == (bs, n, 1),
              'The mask is to be multiplied with vectors (bs, seq_len, emb_sz): '
              f'give it shape {(bs, n, 1)}, not {tuple(mask.shape)}.')
@@ -51,6 +51,9 @@ def check_word_masks(f):
              'Every row drops the same words. '
              'Each row should draw for itself: a mask with an axis for rows and an axis for words.')
         need(kept.any(), 'Everything is dropped.')
+        need(any(0 < row.float().mean() < 1 for row in kept),
+             'Whole rows are dropped, or nothing of them. '
+             'Each *word* of a row has its chance: the mask has an axis for words.')
         need(torch.allclose(mask[kept[..., None]], torch.tensor(1 / (1 - p)), rtol=1e-3),
              'What is kept must be divided by 1 - p, so that the mean stays what it was.')
         share = 1 - sum(map(sum, there)) / sum(map(len, there))
@@ -150,7 +153,7 @@ def check_many_passes(f):
     ids = torch.zeros(2, 3, dtype=torch.long)
     for n, training in (2, False), (10, True):
         model = Saying().train(training)
-        found, trained = f(model, ids, n), sum(model.modes)
+        found, trained = torch.as_tensor(f(model, ids, n)).float(), sum(model.modes)
         need(trained, 'No pass was made in training mode, so nothing was dropped: call `model.train()` first.')
         need(trained == n == len(model.modes),
              f'With n = {n} you made {len(model.modes)} passes, {trained} of them in training.')
@@ -166,7 +169,7 @@ def check_many_passes(f):
         need(not found.requires_grad, 'What each pass computed is kept for gradients nobody wants: torch.no_grad().')
         need(model.training == training, 'Leave the model in the mode in which you found it.')
     once = _perplexity(lambda model, x: model(x).logits.softmax(-1))
-    many = _perplexity(lambda model, x: f(model, x, 10))
+    many = _perplexity(lambda model, x: torch.as_tensor(f(model, x, 10)).float())
     need(many < once, f'The perplexity is {many:.0f}, and evaluation has {once:.0f}: yours should be lower.')
     return (f'Perplexity {once:.0f} in evaluation, {many:.0f} as the mean of ten passes. Nothing was learnt: '
             'ten networks that err in different ways guess better than the one that stands for them.')

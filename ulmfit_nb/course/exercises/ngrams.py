@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 
-from .base import exercise, need
+from .base import NotYet, exercise, need
 
 # %% ../../../nbs/course/exercises/ngrams.ipynb #6ae75fa5
 @exercise
@@ -93,11 +93,27 @@ def check_gru_step(f):
 def _need_a_model(model, places: list, vocab_sz: int):
     "Probabilities of all words, at places that are not all alike."
     for what, before in places:
-        p = np.asarray(model(before), np.float64)
+        try: p = np.asarray(model(before), np.float64)
+        except KeyError as e:
+            raise NotYet(f'{what}, it stops with KeyError: {e}. Where nothing was counted, let pairs guess.') from None
         need(p.shape == (vocab_sz,),
              f'A call should give a probability for each word, of shape ({vocab_sz},), not {p.shape}.')
         need(p.min() > 0, f'{what}, some word has probability 0: give pairs what the discount frees.')
         need(abs(p.sum() - 1) < 1e-6, f'{what}, the probabilities sum to {p.sum():.4f}, and not to 1.')
+
+# %% ../../../nbs/course/exercises/ngrams.ipynb #a7c3e502
+def _need_a_discount_of_the_text(cls):
+    "Triples that were all seen twice are believed, those that were all seen once are not."
+    ids = np.random.default_rng(0).integers(0, 30, 300)
+    pairs, last = {}, len(ids) - 2
+    for i in range(last): pairs.setdefault(tuple(ids[i:i + 2].tolist()), []).append(i)
+    places = [found[0] for found in pairs.values() if len(found) == 1][:100]   # one follower each
+    for text, mean in (np.tile(ids, 2), 'twice'), (ids, 'once'):
+        model = cls(text, 30)
+        p = np.mean([np.asarray(model(ids[i:i + 2]), np.float64)[ids[i + 2]] for i in places])
+        need(p > 0.75 if mean == 'twice' else p < 0.4,
+             f'In a text whose triples were all seen {mean}, what followed then gets {p:.2f} in the mean. '
+             'Is the discount chosen on the text that the model is given, from the triples seen once and twice?')
 
 # %% ../../../nbs/course/exercises/ngrams.ipynb #bd2d9c1f
 TO_BEAT = 325   # the perplexity of counted pairs is 335
@@ -118,4 +134,5 @@ def check_trigrams(cls):
     need(found < 334.5, f'{found:.0f}: no better than pairs, which come to 335. Is what follows *two* words counted?')
     need(found < TO_BEAT, f'{found:.0f} is better than pairs, and {TO_BEAT} is asked for. '
                           'Is the discount that of the triples, from those seen once and twice?')
+    _need_a_discount_of_the_text(cls)
     return f'{found:.0f}, where pairs have 335: two words say more than one, when they have been seen before.'
