@@ -98,6 +98,11 @@ def test_wrong_answers_are_named(path, exercise):
 
 
 RIGHT = {  # answers that are as right as the solution, and take another way
+    'check_chain_thaw': """
+def chain_thaw(names, lr, epochs):
+    steps = (names[-1:], *([name] for name in names[:-1]), list(names))
+    return tuple(Phase(groups, [lr] * len(groups), epochs) for groups in steps)
+""",
     'check_lstm_weights': 'weights_of_lstm_1 = torch.tensor(4 * 1152 * (400 + 1152 + 2))',
     'check_perplexity': 'perplexity = np.float32(math.exp(4070 / 1010))',
     'check_compare': """

@@ -6,6 +6,7 @@ WRONG = {
         ('passes = 5', 'Not 5'),
     ],
     'check_chain_thaw': [
+        ('def chain_thaw(names, lr, epochs): return [Phase(n, lr, epochs) for n in (names[-1], *names[:-1])]', 'lists of groups and of rates'),
         ('def chain_thaw(names, lr, epochs): return gradual_unfreezing(names, lr, epochs, factor=1, each=epochs)', 'That is gradual unfreezing'),
         (
             """
@@ -48,6 +49,14 @@ def chain_thaw(names, lr, epochs):
         ),
     ],
     'check_both_ways': [
+        (
+            """
+def both_ways(a, b, texts):
+    def columns(c): return c.predict_proba(texts)[:, np.argsort(c.classes)]
+    return (columns(a) + columns(b)) / 2
+""",
+            'need not be the alphabet',
+        ),
         ('def both_ways(a, b, texts): return (a.predict_proba(texts) + b.predict_proba(texts)) / 2', 'Look up each class by name'),
         ('def both_ways(a, b, texts): return a.predict_proba(texts) + b.predict_proba(texts)', 'add up to 1'),
         (

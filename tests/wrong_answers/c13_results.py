@@ -73,7 +73,7 @@ def sign_test(a, b):
     if x + y > 1000: return 0.
     return min(1., 2 * sum(math.comb(x + y, k) for k in range(min(x, y) + 1)) * 0.5**(x + y))
 """,
-            'less than a float can hold',
+            'leave what a float can hold',
         ),
     ],
     'check_chance_to_win': [

@@ -20,12 +20,18 @@ def mean_and_error(
 
 # %% ../../nbs/13_results.ipynb #0f52afd6
 class Difference(NamedTuple):
-    "A mean difference, with its standard error."
+    "A mean difference over seeds, with its standard error."
     mean: float
     error: float
+    n: int       # seeds
 
     @property
-    def seen(self) -> bool: return abs(self.mean) > 2 * self.error   # whether it is outside two standard errors
+    def line(self) -> float:   # beyond it, equal recipes come one time in twenty (Student's t)
+        from scipy.stats import t
+        return float(t.ppf(0.975, self.n - 1)) * self.error if self.n > 1 else math.inf
+
+    @property
+    def seen(self) -> bool: return abs(self.mean) > self.line
 
     def __str__(self): return f'{self.mean:+.1f} ± {self.error:.1f}' + ', no difference seen' * (not self.seen)
 
@@ -33,7 +39,8 @@ def paired(
     a, b,                 # accuracies of two recipes, by seed. Raises `ValueError` if not equally many
 ) -> Difference:          # by how much `a` is better
     "Two recipes compared seed by seed."
-    return Difference(*mean_and_error([x - y for x, y in zip(a, b, strict=True)]))
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    return Difference(*mean_and_error(differences), len(differences))
 
 # %% ../../nbs/appendix/records.ipynb #0b5cac3d
 import datetime
@@ -196,7 +203,7 @@ def plot_techniques(
     groups=None,          # names of groups to show; None: all
     ax=None,              # matplotlib axes; None: new ones
 ):                        # the axes
-    "Differences to the full recipe, paired by seed, with two standard errors either way."
+    "Differences to the full recipe, paired by seed; a bar is as long as `Difference.line`, either way."
     import matplotlib.pyplot as plt
     full = next(r['seeds'] for r in study['rows'] if r['name'] == FULL)
     rows = [r for r in study['rows'] if r['name'] != FULL and (groups is None or r['group'] in groups)]
@@ -204,7 +211,7 @@ def plot_techniques(
     found = {r['name']: paired(*zip(*pairs)) for r, pairs in rows if len(pairs) > 1}
     ax = ax or plt.subplots(figsize=(5.5, 0.9 + 0.26 * len(found)))[1]
     for i, d in enumerate(found.values()):
-        ax.errorbar(d.mean, i, xerr=2 * d.error, fmt='o', capsize=3, color='#0072b2' if d.seen else '#999999')
+        ax.errorbar(d.mean, i, xerr=d.line, fmt='o', capsize=3, color='#0072b2' if d.seen else '#999999')
     ax.axvline(0, color='0.5', lw=1)
     ax.set_yticks(range(len(found)), list(found))
     ax.set(xlabel=f'accuracy, less that of {FULL!r} (points)', ylim=(len(found) - 0.5, -0.5))
