@@ -5,6 +5,7 @@ import shutil
 
 from helpers import TEXTS
 
+from ulmfit_nb.files import write_json
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.model_card import model_card
 from ulmfit_nb.stages import load_lm
@@ -21,7 +22,8 @@ def test_the_card(tiny_lm, tiny_classifier, tmp_path):
         assert row in card
     assert 'tokens seen in training' in card and 'validation perplexity' in card and "download_model('mine')" in card
     odd = shutil.copytree(tiny_classifier, tmp_path / 'odd') / 'config.json'
-    odd.write_text(json.dumps(json.loads(odd.read_text()) | {'classes': ['neg | <b>', 'pos']}))
+    config = json.loads(odd.read_text()) | {'classes': ['neg | <b>', 'pos']}
+    write_json(odd, {k: v for k, v in config.items() if k != 'digest'}, sealed=True)
     card = (save_pretrained(odd.parent, tmp_path / 'clas') / 'README.md').read_text()
     assert 'text-classification' in card and 'neg \\| &lt;b>, pos' in card and 'validation accuracy' in card and 'license:' not in card
     assert '| licence | not stated |' in card and 'documents seen' in card

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import ulmfit_nb.new_language as new_language
 from ulmfit_nb import load_classifier, pretrain
 from ulmfit_nb.cli import app
+from ulmfit_nb.files import write_json
 from ulmfit_nb.new_language import check_lang, check_pieces, count_words_of, new_tokenizer, spacy_languages
 from ulmfit_nb.settings import PretrainSettings
 from ulmfit_nb.stages import load_lm
@@ -92,8 +93,8 @@ def test_a_corpus_of_other_words_is_not_taken_up(tmp_path):
 
 def damaged(model, tmp_path, tokenizer):
     out = shutil.copytree(model, tmp_path / 'copy')
-    config = json.loads((out / 'config.json').read_text())
-    (out / 'config.json').write_text(json.dumps(config | {'tokenizer': tokenizer}))
+    config = json.loads((out / 'config.json').read_text()) | {'tokenizer': tokenizer}
+    write_json(out / 'config.json', {k: v for k, v in config.items() if k != 'digest'}, sealed=True)
     return out
 
 

@@ -53,7 +53,7 @@ ALLOWED = {
     'lr': RATE, 'factor': Allowed('number', above=0), 'drop_mult': Allowed('number', 0, below=2),
     'seed': Allowed('whole number', 0, 2**32 - 1),
     'emb_sz': COUNT, 'n_hid': COUNT, 'n_layers': COUNT, 'backwards': SWITCH,
-    'min_freq': COUNT, 'max_vocab': COUNT, 'subwords': COUNT._replace(none=True),
+    'min_freq': COUNT, 'max_vocab': COUNT, 'lang': Allowed('text'), 'subwords': COUNT._replace(none=True),
     'max_tokens': COUNT._replace(none=True), 'max_len': COUNT._replace(none=True),
     'clip': Allowed('number', above=0), 'wd': Allowed('number', 0),
     'best_epoch': SWITCH, 'early_stopping': COUNT._replace(none=True), 'multi_label': SWITCH,

@@ -71,7 +71,7 @@ def check_config(config: dict):   # what config.json says, but for the kind of i
     of_a_classifier = OF_A_CLASSIFIER if config.get('stage') == 'classifier' else {}
     check_fields(config, CONFIG | of_a_classifier, YOUNGER)
     check_fields(config['architecture'], ARCHITECTURE, what='architecture')
-    check_fields(config['tokenizer'], {'lang': TEXT._replace(most=40)}, what='tokenizer')
+    check_fields(config['tokenizer'], {'lang': TEXT._replace(most=40), 'pieces': MAPPING}, ['pieces'], 'tokenizer')
     check_fields(config['sha256'], HASHES, ['history.json'], 'sha256')
     check_language(config['tokenizer']['lang'])
     if of_a_classifier: check_target(config)
