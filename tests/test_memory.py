@@ -45,4 +45,5 @@ def test_a_long_document_costs_its_own_memory_only(tiny_classifier, tmp_path, en
         pytest.importorskip('onnxruntime')
         export_onnx(folder)
     before, after = map(int, run_program('long_document', folder, engine, size, others, check=True).stdout.split())
-    assert after < 500 and after - before < 25 + 6 * size / 1e6
+    assert after - before < 25 + 6 * size / 1e6
+    assert after < 600  # the libraries alone are 340 to 450, by how much of their files the system maps at once
