@@ -161,6 +161,6 @@ def check_better_baseline(f):
     need(d.mean or d.error, 'As good as counting words, to the last sentence of every draw: that is `count_words`.')
     need(d.mean > 0 or not d.seen, f'Over ten draws it is worse than counting words: {told}.')
     need(d.seen,
-         f'Over ten draws: {told}, within what luck may do. '
+         f'Over ten draws: {told}, no difference seen. '
          'Counting otherwise does not help; knowing more of the words might.')
     return f'{sum(mine) / 10:.1f} % with a hundred labels, {told} to counting words.'
