@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from .awd_lstm import AWDLSTM, AWDLSTMConfig, LanguageModel
 from .checkpoint import check_weights, model_tensors
+from .new_language import spacy_languages
 from .setting_checks import ALLOWED, AMOUNT, COUNT, SWITCH, Allowed, check_fields, short
 from .targets import TARGETS, read_target
 from .tokenization import FAKE, PAD, UNK
@@ -44,13 +45,8 @@ YOUNGER = ('precision', 'weights', 'torch', 'target', 'labels', 'estimator')
 # %% ../nbs/appendix/validation.ipynb #va00000a
 def check_language(lang: str):   # as `Tokenizer` has it
     "Raise `ValueError` for a language that spaCy has no tokenizer for."
-    spacy = find_spec('spacy')
-    if spacy is None or lang.isalpha() and (Path(spacy.origin).parent/'lang'/lang/'__init__.py').exists(): return
-    try:
-        from spacy.util import get_lang_class
-        get_lang_class(lang)
-    except Exception:   # of several kinds, by what a module of that name turns out to be
-        raise ValueError(f'lang is {short(lang)}, a language that spaCy does not know.') from None
+    if find_spec('spacy') and lang not in spacy_languages():   # it may be missing where there are packs
+        raise ValueError(f'lang is {short(lang)}, a language that spaCy does not know.')
 
 # %% ../nbs/appendix/validation.ipynb #va00000b
 def check_target(config: dict):   # config.json of a classifier
