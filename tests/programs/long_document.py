@@ -1,14 +1,15 @@
-"How much memory a prediction takes: the peak of this process in MB, before and after it. `long_document DIR ENGINE CHARACTERS OTHERS`"
+"""How much memory a prediction takes: the peak of this process in MB, before and after it. `long_document DIR ENGINE CHARACTERS OTHERS`.
+The sentences lie beside DIR, a line each: what reads a data set takes memory of its own."""
 
 import sys
+from pathlib import Path
 
 from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.memory import peak_memory_mb
-from ulmfit_nb.sources import load_data
 
 folder, engine, size, others = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 classifier = load_classifier(folder, 'cpu' if engine == 'torch' else None, engine)
-sentences = load_data('subjectivity', 'validation').texts
+sentences = (Path(folder).parent / 'sentences.txt').read_text().splitlines()
 classifier.predict(sentences[: others + 1])
 before = peak_memory_mb()
 once = ' '.join(sentences) + '\n'
