@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from command_line import from_command_line
+from command_line import carry_out
 from earlier import earlier
 from techniques import ALL, plans
 from typer import Argument, Option
@@ -32,7 +32,7 @@ from ulmfit_nb.settings import PRESETS, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage, load_lm, untrained
 from ulmfit_nb.tokenization import Tokenizer
-from ulmfit_nb.training import FitSettings, Stop, constant, fit
+from ulmfit_nb.training import FitSettings, constant, fit
 
 ROOT = Path(__file__).parent.parent
 SMALL = PRESETS['small']
@@ -290,10 +290,7 @@ def chosen_by(work: Study, row: Row, lr: float) -> float:
 
 
 def main():
-    try:
-        study(from_command_line(Options))
-    except Stop as e:
-        sys.exit(str(e))
+    carry_out(study, Options)
 
 
 if __name__ == '__main__':

@@ -41,3 +41,13 @@ def from_command_line(called: Callable) -> Any:
         if e.code or not found:  # a mistake, or --help
             raise
     return found[0]
+
+
+def carry_out(study: Callable, options: Callable):
+    "A study with what stands on its command line. Where its time was up, it ends with the sentence that says how to go on."
+    from ulmfit_nb.training import Stop  # here: not all scripts have the library
+
+    try:
+        study(from_command_line(options))
+    except Stop as e:
+        sys.exit(str(e))

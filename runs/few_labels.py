@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from command_line import from_command_line
+from command_line import carry_out
 from earlier import earlier
 from typer import Argument, Option
 
@@ -26,7 +26,6 @@ from ulmfit_nb.packs import load_packed
 from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import load_lm, read_config, untrained
-from ulmfit_nb.training import Stop
 
 RESULTS = Path(__file__).parent.parent / 'results'
 NETWORKS = ('scratch', 'pretrained', 'fine-tuned', 'backwards')
@@ -202,10 +201,7 @@ def study(args: Study):
 
 
 def main():
-    try:
-        study(from_command_line(Study))
-    except Stop as e:
-        sys.exit(str(e))
+    carry_out(study, Study)
 
 
 if __name__ == '__main__':

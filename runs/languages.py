@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from command_line import from_command_line
+from command_line import carry_out
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
@@ -27,7 +27,6 @@ from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, Pr
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import load_lm
 from ulmfit_nb.tokenization import Tokenizer
-from ulmfit_nb.training import Stop
 
 RESULTS = Path(__file__).parent.parent / 'results'
 NETWORKS, COUNTED, LETTERS = ('words', 'subwords'), 'tf-idf', 'character n-grams'
@@ -192,10 +191,7 @@ def study(args: Study, say: Callable[[str], None] = print):
 
 
 def main():
-    try:
-        study(from_command_line(Study))
-    except Stop as e:
-        sys.exit(str(e))
+    carry_out(study, Study)
 
 
 if __name__ == '__main__':

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import pytest
-from command_line import from_command_line, spread
+from command_line import carry_out, from_command_line, spread
 from notebooks import ROOT
 from typer import Argument, Option
 
+from ulmfit_nb.training import Stop
+
+TAKES_OPTIONS = re.compile(r'\b(from_command_line|carry_out)\(')
 SCRIPTS = sorted(
-    p for folder in ('runs', 'bench', 'site') for p in (ROOT / folder).glob('*.py') if 'from_command_line(' in p.read_text() and p.stem != 'command_line'
+    p for folder in ('runs', 'bench', 'site') for p in (ROOT / folder).glob('*.py') if TAKES_OPTIONS.search(p.read_text()) and p.stem != 'command_line'
 )
 
 
@@ -62,3 +65,17 @@ def test_every_option_is_explained(script, monkeypatch, capsys):
     page = capsys.readouterr().out
     bare = re.findall(r'^  (--?[\w-]+(?: \S+)?)(?:  \[.*)?\n(?! {10})', page, re.M)
     assert not e.value.code and 'Show this message' in page and not bare
+
+
+def test_a_study_whose_time_is_up_says_how_to_go_on(monkeypatch):
+    def study(sizes):
+        raise Stop(f'stopped after {sizes}: the same call goes on')
+
+    monkeypatch.setattr(sys, 'argv', ['study', '--n', '3'])
+
+    def options(n: int = 1):
+        return n
+
+    with pytest.raises(SystemExit) as e:
+        carry_out(study, options)
+    assert e.value.code == 'stopped after 3: the same call goes on'
