@@ -45,7 +45,7 @@ CASES = {  # one measurement, several cases
     'check': [{}],
     'lm': [dict(size='small', vocab=5000, steps=20), dict(size='full', vocab=10_000, steps=3), dict(size='full', vocab=30_000, steps=3)],
     'clas': [dict(size=s, n=n, frozen=f) for s, n in (('small', 96), ('full', 16)) for f in (False, True)],
-    'infer': [dict(size='small', n=500), dict(size='full', n=64)],
+    'infer': [dict(size='small', n=500), dict(size='full', n=128)],
     'engines': [dict(n=2500)],
     'rivals': [dict(work='training', n=16), dict(work='predictions', n=32)],
     'tokenize': [dict(n=2000, workers=0), dict(n=2000, workers=2)],

@@ -62,6 +62,10 @@ def goes_to(cell, nb) -> list[str]:
     return [words[0] if words else module_of(nb) for words in named]
 
 
+def has_widgets(nb) -> bool:
+    return any('application/vnd.jupyter.widget-view+json' in o.get('data', {}) for c in nb.cells if c.cell_type == 'code' for o in c.outputs)
+
+
 def modules_of(nb) -> list[str]:
     "Every module that a notebook fills, its own first."
     return list(dict.fromkeys(filter(None, [module_of(nb), *(m for c in nb.cells for m in goes_to(c, nb))])))

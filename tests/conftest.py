@@ -16,13 +16,13 @@ settings.load_profile('calm')
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    "With `-n 2`: a file stays with one process, but the chapters in the browser, which take longest, are dealt out one by one."
+    "With `-n 2`: a file stays with one process, but the notebooks, which take longest, are dealt out one by one."
     from xdist.scheduler import LoadFileScheduling
 
     class Dealt(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file, chapter = super()._split_scope(nodeid), nodeid.removesuffix(']').split('-')[-1]
-            return f'{file}-{chapter}' if file.endswith('test_browser.py') else file
+            file, page = super()._split_scope(nodeid), nodeid.removesuffix(']').split('[')[-1].split('-')[-1]
+            return f'{file}-{page}' if file.endswith('test_browser.py') or '::test_runs[' in nodeid else file
 
     return Dealt(config, log)
 

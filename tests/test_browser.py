@@ -1,4 +1,4 @@
-"A real JupyterLab in a real browser: every chapter runs without an error, its question opens, and its widgets move when their controls do."
+"A real JupyterLab in a real browser: every page with a widget runs without an error, its question opens, and its widgets move when their controls do."
 
 import os
 import re
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
-from notebooks import NBS, name_of
+from notebooks import NBS, has_widgets, name_of, read
 from test_exercises import LESSONS, exercises_of
 
 EXPLORER = '08_schedules'
-SCREENSHOTS = Path(os.environ.get('ULMFIT_NB_SCREENSHOTS', ROOT / 'screenshots'))  # pictures of all pages, for people; git ignores them
+SCREENSHOTS = Path(os.environ.get('ULMFIT_NB_SCREENSHOTS', ROOT / 'screenshots'))  # pictures of these pages, for people; git ignores them
 THEMES = ['JupyterLab Light'] + ['JupyterLab Dark'] * bool(os.environ.get('ULMFIT_NB_DARK'))
 
 
@@ -59,7 +59,7 @@ def take_picture(page, name: str):
     page.set_viewport_size(size)
 
 
-every = pytest.mark.parametrize('page', [name_of(p) for p in NBS], indirect=True)
+every = pytest.mark.parametrize('page', [name_of(p) for p in NBS if has_widgets(read(p))], indirect=True)
 asked = pytest.mark.parametrize('page', [name_of(p) for p in LESSONS if any(e['asked'] for e in exercises_of(p))], indirect=True)
 explorer = pytest.mark.parametrize('page', [EXPLORER], indirect=True)
 

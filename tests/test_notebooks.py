@@ -16,7 +16,7 @@ from browser import browser_path
 from nbdev.clean import clean_nb
 from nbdev.export import nb_export
 from nbdev.test import test_nb as run_notebook
-from notebooks import CHAPTERS, FOLDER, NBS, ROOT, directives, goes_to, is_export, module_of, name_of, read
+from notebooks import CHAPTERS, FOLDER, NBS, ROOT, directives, goes_to, has_widgets, is_export, module_of, name_of, read
 
 KNOWN = {
     'default_exp',
@@ -64,10 +64,8 @@ def against_module(monkeypatch):
     monkeypatch.setattr(nbdev.test, 'NBProcessor', Swapped)
 
 
-@pytest.mark.skipif(
-    browser_path() is not None, reason="tests/test_browser.py runs every chapter in JupyterLab, and test_modules_are_fresh says that its code is the module's"
-)
-@pytest.mark.parametrize('path', NBS, **ids)
+# Those with widgets are run by tests/test_browser.py, in JupyterLab; test_modules_are_fresh says that their code is the module's.
+@pytest.mark.parametrize('path', [p for p in NBS if not (browser_path() and has_widgets(read(p)))], **ids)
 def test_runs(path, against_module):
     ok, seconds = run_notebook(path, skip_flags=['slow', 'gpu'])
     assert ok, f'{name_of(path)} fails; run it in JupyterLab to see where'
