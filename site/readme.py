@@ -9,6 +9,7 @@ from typer import Option
 
 from ulmfit_nb.course.records import DATA_SETS, few_label_table, markdown_table, n_seeds, read_records
 from ulmfit_nb.files import atomic_open
+from ulmfit_nb.stages import read_config
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / 'runs'))
@@ -49,7 +50,9 @@ def shipped_models(records: list[dict]) -> str:
 def few_labels(r: dict) -> str:
     "A few-label study."
     rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
-    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from `wiki-small`'
+    shipped = read_config(r['lm']['name'])['sha256']['model.safetensors'] == r['lm']['sha256']
+    start = f'{"" if shipped else "an earlier "}`{r["lm"]["name"]}`'
+    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'
     return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'
 
 
@@ -70,18 +73,24 @@ def case_words(case: dict) -> str:
     return ', '.join(w for w in words if w)
 
 
-PEER_LABELS = ('ours', 'ours-bf16', 'ours-int8')
+SHOWN = ('ours', 'ours, AVX2', 'ours-bf16', 'ours-int8')
 
 
-def speed_rows(r: dict) -> list[dict]:
-    "One measurement beside the peer: a row a case."
+def ratios_of(r: dict | None, case: dict) -> dict[str, float]:
+    "How many times as fast as the peer each of ours is in a case of a measurement; nothing where it wasn't measured."
+    for c in r['cases'] if r else ():
+        if c['case'] == case and c.get('ratios'):
+            return with_building(c) if r['bench'] == 'loader' else {label: ratio['median'] for label, ratio in c['ratios'].items()}
+    return {}
+
+
+def speed_rows(r: dict, avx2: dict | None) -> list[dict]:
+    "One measurement beside the peer, and the same with AVX2 alone: a row a case."
     rows = []
     for c in r['cases']:
-        if not c.get('ratios'):
-            continue
-        ratios = with_building(c) if r['bench'] == 'loader' else {label: ratio['median'] for label, ratio in c['ratios'].items()}
-        ratios = {label: f'{ratios[label]:.2f}' if label in ratios else '' for label in PEER_LABELS}
-        rows.append({'work': WORK[r['bench']], 'case': case_words(c['case'])} | ratios)
+        found = ratios_of(r, c['case']) | {'ours, AVX2': ratios_of(avx2, c['case']).get('ours')}
+        if any(found.values()):
+            rows.append({'work': WORK[r['bench']], 'case': case_words(c['case'])} | {k: f'{found[k]:.2f}' if found.get(k) else '' for k in SHOWN})
     return rows
 
 
@@ -134,11 +143,11 @@ def results() -> str:
     parts = [shipped_models(models)] if models else []
     parts += [few_labels(r) for r in read_records(ROOT / 'results', 'few_labels_*').values()]
     parts += [accuracy_table(r) for r in read_records(ROOT / 'results', 'laptop*').values()]
-    benches = {r['bench']: r for r in read_records(ROOT / 'results', 'bench_*').values()}
-    speed = [row for name in WORK if name in benches for row in speed_rows(benches[name])]
+    benches, avx2 = ({r['bench']: r for r in read_records(ROOT / folder, 'bench_*').values()} for folder in ('results', 'results/avx2'))
+    speed = [row for name in WORK if name in benches for row in speed_rows(benches[name], avx2.get(name))]
     if speed:
         sizes = '128/256/2: features of a word, features of an LSTM layer, layers. `ours-bf16` computes in bfloat16, '
-        sizes += '`ours-int8` in ONNX Runtime with bytes, the others in single precision'
+        sizes += '`ours-int8` in ONNX Runtime with bytes, the others in single precision; AVX2: both on the same processor, PyTorch without AVX-512'
         head = f'Times as fast as fastai {next(iter(benches.values()))["fastai"]} on the same work (`bench/README.md` says how). {sizes}:'
         parts.append(f'{head}\n\n{markdown_table(speed)}')
     parts += [table(benches[name]) for name, table in TABLES.items() if name in benches]

@@ -31,6 +31,15 @@ def test_tables_of_speed_show_what_the_records_hold():
     assert '| 500 MB | 2.0 | 400 |  |  |' in table and 'holds 280 MB' in table
 
 
+def test_speed_is_shown_with_and_without_avx512():
+    def measured(**ratios):
+        return {'bench': 'infer', 'cases': [{'case': {'size': 'small', 'n': 500}, 'ratios': {k: {'median': v} for k, v in ratios.items()}}]}
+
+    (row,) = readme.speed_rows(measured(ours=1.5, **{'ours-int8': 3.5}), measured(ours=1.25))
+    assert list(row.values()) == ['predictions', '128/256/2', '1.50', '1.25', '', '3.50']
+    assert readme.speed_rows(measured(ours=1.5), None)[0]['ours, AVX2'] == '' and readme.speed_rows(measured(), None) == []
+
+
 def test_make_targets_exist():
     makefile = (ROOT / 'Makefile').read_text()
     named = set(re.findall(r'(?:^|`)make (\w+)', README, re.M))
