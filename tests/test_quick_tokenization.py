@@ -4,6 +4,7 @@ Run as a program, it compares 20,000 real texts and 100,000 made ones, in some m
 import random
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_tokens_of_any_text(text):
     assert TOK(text) == slow(text)
 
 
-BETWEEN = ['no', 'baaa', 'a', 'xxrep', '333', '3', 'aaab', 'nob', 'an', 'no&nbsp;no', 'films', "it's", 'A', 'AN', '<br', '/>', '@-@', 'ΟΔΟΣ']
+BETWEEN = """no baaa a xxrep 333 3 aaab nob an no&nbsp;no no, a. baaa, nbsp; nbsp;no 3! amp;no xxbos films it's A AN <br /> @-@ ΟΔΟΣ""".split()
 
 
 def test_blocks_of_a_text_have_the_tokens_of_the_whole(monkeypatch):
@@ -84,7 +85,7 @@ def test_blocks_of_a_text_have_the_tokens_of_the_whole(monkeypatch):
     monkeypatch.setattr(quick_tokenization, 'BLOCK', 1)
     rng = random.Random(2)
     texts = [made(rng) for _ in range(1500)]
-    texts += [' '.join(rng.choice(BETWEEN[rng.randrange(9) :]) for _ in range(rng.randrange(2, 9))) for _ in range(3000)]
+    texts += [' '.join(rng.choice(BETWEEN[rng.randrange(17) :]) for _ in range(rng.randrange(2, 9))) for _ in range(3000)]
     assert sum(len(blocks(t)) > 1 for t in texts) > 1000
     assert compare(texts) == []
     vocab = Vocab(sorted({token for t in texts for token in slow(t)}))
@@ -197,6 +198,21 @@ def test_a_long_piece_loses_nothing_and_is_not_remembered():
     assert memo['x' * 1001 + ',y'] == ('x' * 1001, ',', 'y')
     assert memo['a-' * 500 + 'a'] == memo['a-' * 5 + 'a'] + ('-', 'a') * 495
     assert max(map(len, memo)) <= LONGEST and max(map(len, ruled), default=0) <= LONGEST
+
+
+MANY = ['no ', 'no\n', 'a', 'A', 'aa-', 'word, ', '(a) ', '?!']
+
+
+@pytest.mark.parametrize('part', MANY, ids=ascii)
+def test_a_long_text_takes_memory_with_its_length(part):
+    "Pieces and tokens, some thirty bytes a character; a pattern that notes each repeat, to go back there, took a hundred."
+    text = part * (300_000 // len(part))
+    tracemalloc.start()
+    try:
+        TOK(text)
+        assert tracemalloc.get_traced_memory()[1] < 30 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_memory_is_bounded_in_bytes():

@@ -82,14 +82,15 @@ def _may_repeat(words: list[str]) -> bool:
 
 # %% ../nbs/appendix/quick_tokenization.ipynb #b10c0002
 BLOCK = 2**16   # characters that are read at a time, or some more
-_between = re.compile(r'(?<!\S)(\w+) (?=(\w+)(?!\S))')   # a blank between two plain words
+UNCUT = 2**18   # a text that is longer and has no place to be cut at is left to the rules in order
+_between = re.compile(r'(?<!\S)(\w+)([.,!?]?) (?=(\w+)[.,!?]?(?!\S))')   # a blank between two plain words
 
 def blocks(text: str) -> list[str]:
     "A text, cut where no rule looks across; whole where there is no such place."
     out, at = [], 0
     while at + BLOCK < len(text):
         found = (m for m in _between.finditer(text, at + BLOCK)
-                 if not m[2].startswith(m[1]) and not _touched.search(f'{m[1]} {m[2]}'))
+                 if m[2] or not m[3].startswith(m[1]) and not _touched.search(f'{m[1]} {m[3]}'))
         if (m := next(found, None)) is None: break
         out.append(text[at:m.end()])
         at = m.end()
@@ -108,6 +109,7 @@ class QuickReader(Reader):
 
     def pieces(self, text: str) -> list[str] | None:
         "The pieces of a text that rule 1 was given, and the white space between; None if rule 3 has to see the whole."
+        if len(text) > UNCUT: return None
         text = f'{BOS} {fix_html(text).strip()}'
         if '  ' in text: text = rm_useless_spaces(text)
         words = text.split()

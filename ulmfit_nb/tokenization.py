@@ -45,16 +45,16 @@ def fix_html(text: str) -> str:   # as it was written
     return text.replace('<unk>', UNK).replace(' @.@ ', '.').replace(' @-@ ', '-').replace('...', ' …')
 
 # %% ../nbs/02_tokenization.ipynb #adc80761
-_rep = re.compile(r'(\S)\1{2,}')
+_rep = re.compile(r'(\S)\1{2,}+')
 def replace_rep(text: str) -> str:   # what the rule before gave
     "Rule 2: a character three times or more becomes `xxrep`, the count and the character: `soooo` → `s xxrep 4 o`."
     return _rep.sub(lambda m: f' {REP} {len(m[0])} {m[1]} ', text)
 
 # %% ../nbs/02_tokenization.ipynb #e6c7250b
-_wrep = re.compile(r'(?:\s|^)(\w+)((?:\s+\1){2,})(?=\W|$)')
+_wrep = re.compile(r'(?:\s|^)(\w+)((?:\s++\1\b){2,}+)')
 def replace_wrep(text: str) -> str:   # what the rule before gave
     "Rule 3: a word three times or more becomes `xxwrep`, the count and the word: `no no no` → `xxwrep 3 no`."
-    return _wrep.sub(lambda m: f' {WREP} {len(m[2].split()) + 1} {m[1]} ', text)
+    return _wrep.sub(lambda m: f' {WREP} {m[2].count(m[1]) + 1} {m[1]} ', text)
 
 # %% ../nbs/02_tokenization.ipynb #561fda4c
 _spec, _spaces = re.compile(r'([/#\\])'), re.compile(' {2,}')
@@ -149,8 +149,9 @@ from itertools import chain
 # %% ../nbs/appendix/tokenization_memory.ipynb #03d2adf2
 LONGEST = 100   # characters that spaCy gets at a time
 _word, _runs, _cuts = re.compile(r'[^\W_]+'), re.compile('[a-z]+|[0-9]+'), re.compile('(--?|,)')
+_ends = frozenset(".,!?;:…'")
 _plain = re.compile(r"""(\(?"?|['…])                                      # what opens
-    ([a-z]{2,}(?:(?:--?|,)[a-z]+)*|[a-z]{2,}['.(][a-z]{2,}|[0-9]+)        # words, cut at hyphens and commas; a number
+    ([a-z]{2,}(?:(?:--?|,)[a-z]++)*+|[a-z]{2,}['.(][a-z]{2,}|[0-9]+)        # words, cut at hyphens and commas; a number
     ('s)?([.,!?]?[)"][.,!?]?|[.,!?;:…']?)                                 # what closes""", re.VERBOSE)
 
 def n_bytes(piece, tokens): return 300 + 4 * len(piece) + 60 * len(tokens)   # that remembering takes, roughly
@@ -185,9 +186,9 @@ class Memo(Parts):
     def start_afresh(self):
         "Forget every piece; and take a new spaCy, for its own table of strings only ever grows."
         from spacy.util import get_lang_class
+        from spacy.vocab import Vocab   # this one computes no shape, prefix and so on of each new word
         self.clear()
-        self.used, self.split = 0, get_lang_class(self.lang)().tokenizer
-        self.split.vocab.lex_attr_getters = {}   # shape, prefix and so on of each new word: not needed here
+        self.used, self.split = 0, get_lang_class(self.lang)(vocab=Vocab()).tokenizer
         for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
         self.odd = set(_runs.findall(' '.join(self.split.rules).lower()))   # words in spaCy's list of special cases
 
@@ -201,7 +202,11 @@ class Memo(Parts):
 
     def plain(self, piece: str) -> tuple[str, ...]:
         "The tokens of an English word with common signs around it; none if it is not one, or is on spaCy's list."
-        if self.lang != 'en' or not (m := _plain.fullmatch(piece)): return ()
+        if self.lang != 'en': return ()
+        word = piece[:-1] if piece[-1:] in _ends else piece
+        if word.isascii() and word.isalpha():   # most are a word, perhaps with a sign behind it
+            return (word, *piece[len(word):]) if len(word) > 1 and word.islower() and word not in self.odd else ()
+        if not (m := _plain.fullmatch(piece)): return ()
         before, word, s, after = m.groups()
         runs, parts = ([word], [word]) if word.isalnum() else (_runs.findall(word), _cuts.split(word))
         if not self.odd.isdisjoint(runs): return ()
