@@ -1,11 +1,14 @@
 "The tables of chapter 13: rows and figures are those of the records, and the paper's are those of the paper."
 
 import math
+import re
 
+import ablations
 import matplotlib.pyplot as plt
 import numpy as np
 import paper
 import pytest
+from notebooks import CHAPTERS, read
 from scipy.stats import sem, ttest_rel
 
 from ulmfit_nb.course.records import (
@@ -22,11 +25,13 @@ from ulmfit_nb.course.records import (
     mean_and_error,
     n_seeds,
     paired,
+    paper_change,
     plot_few_labels,
     plot_techniques,
     read_records,
     record,
     technique_table,
+    technique_tables,
 )
 
 
@@ -135,6 +140,7 @@ def study(**rows):
 
 
 STUDY = study(no_stage_2=('stages', [80.0, 82.0, 81.0]), all_of_it=('all', [85.0, 88.0, 86.0]), max_alone=('pooling', [84.5, 88.5]), freez=('stage 3', [86.0]))
+COUNTED = STUDY | {'counting words': [79.0, 80.0, 79.5]}
 COLUMN = f'difference to *{FULL}*'
 
 
@@ -152,9 +158,35 @@ def test_groups_are_chosen_and_the_full_recipe_stays():
 
 
 def test_the_rival_has_a_row_if_it_was_counted():
-    counted = STUDY | {'counting words': [79.0, 80.0, 79.5]}
-    assert technique_table(counted)[-1][COLUMN] == str(paired([79.0, 80.0, 79.5], [85.0, 88.0, 86.0]))
-    assert technique_table(counted, ['stages'])[-1]['row'] == 'no stage 2'
+    assert technique_table(COUNTED)[-1][COLUMN] == str(paired([79.0, 80.0, 79.5], [85.0, 88.0, 86.0]))
+    assert [r['row'] for r in technique_table(COUNTED, ['stages'])] == [FULL, 'no stage 2', 'counting words']
+
+
+def test_single_rows_are_chosen_and_compared_with_one_that_they_build_on():
+    table = technique_table(COUNTED, ['max alone'], base='no stage 2')
+    assert [r['row'] for r in table] == ['no stage 2', 'max alone', 'counting words']
+    assert table[1]['difference to *no stage 2*'] == str(paired([84.5, 88.5], [80.0, 82.0]))
+
+
+def test_a_chapter_shows_the_rows_that_there_are_or_says_that_there_are_none(tmp_path):
+    none = 'Not recorded yet: `python runs/ablations.py subjectivity` makes these rows.'
+    assert technique_tables(tmp_path, 'stages') == none
+    record(tmp_path / 'ablations_subjectivity.json', '', COUNTED)
+    record(tmp_path / 'ablations_snippets.json', '', study(all_of_it=('all', [85.0])) | {'data': 'snippets', 'counting words': [70.0]})
+    record(tmp_path / 'ablations_trec.json', '', study(freez=('stage 3', [85.0])) | {'data': 'trec'})
+    assert technique_tables(tmp_path, 'frozen') == technique_tables(tmp_path, 'stages', base='full') == none
+    shown = technique_tables(tmp_path, 'stages', 'freez')
+    assert re.findall('`(\\w+)`', shown) == ['subjectivity'], 'a set without these rows, or without the row they are compared with, has no table'
+    assert shown.endswith(markdown_table(technique_table(COUNTED, ['stages', 'freez'])))
+    assert technique_tables(tmp_path).endswith(markdown_table(technique_table(COUNTED)))
+
+
+def test_chapters_ask_for_rows_that_the_study_has():
+    "A misspelt row would never be shown, and nobody would miss it."
+    known = {row.name for row in ablations.ROWS} | {row.group for row in ablations.ROWS}
+    code = '\n'.join(c.source for path in CHAPTERS for c in read(path).cells if c.cell_type == 'code')
+    asked = [name for call in re.findall(r"technique_tables\('../results'(.*?)\)", code) for name in re.findall("'(.+?)'", call)]
+    assert asked and set(asked) <= known, set(asked) - known
 
 
 def test_a_study_without_the_full_recipe_yet():
@@ -167,6 +199,11 @@ def test_the_plot_shows_what_the_table_says():
     points = [c.lines[0].get_xdata()[0] for c in ax.containers]
     plt.close()
     assert points == pytest.approx([paired([80, 82, 81], [85, 88, 86]).mean, 0])
+
+
+@pytest.mark.parametrize('begun', [study(), study(all_of_it=('all', [85.0, 86.0])), study(freez=('stage 3', [85.0, 86.0]))])
+def test_a_study_that_has_just_begun_has_no_plot(begun):
+    assert plot_techniques(begun) is None and not plt.get_fignums()
 
 
 def test_table_7_is_part_of_the_ablations():
@@ -190,3 +227,12 @@ def test_rows_of_any_name():
     assert set(lines) == set(names) and list(lines['minilm'].get_ydata()) == pytest.approx([70.5, 80.5])
     assert len({line.get_color() for line in lines.values()}) == len(names)
     plt.close()
+
+
+@pytest.mark.parametrize('i, data', list(enumerate(DATA_SETS)))
+def test_a_change_in_the_paper_has_the_error_of_two_shares(i, data):
+    change, error = paper_change('full', 'all of it', data)
+    shares = [PAPER_ABLATIONS[row][i] / 100 for row in ('full', 'all of it')]
+    simulated = np.random.default_rng(0).binomial(PAPER_VALIDATION[data], shares, (20_000, 2)) / PAPER_VALIDATION[data] * 100
+    assert change == pytest.approx(PAPER_ABLATIONS['all of it'][i] - PAPER_ABLATIONS['full'][i])
+    assert error == pytest.approx((simulated[:, 1] - simulated[:, 0]).std(), rel=0.03)

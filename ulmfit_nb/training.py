@@ -114,7 +114,7 @@ class Run(RunState):
         self.opt.zero_grad()
         return step
 
-# %% ../nbs/08_schedules.ipynb #6f04c008
+# %% ../nbs/appendix/schedules_plans.ipynb #6f04c008
 def set_schedule(
     opt: torch.optim.Optimizer,   # from `make_optimizer`
     t: int,                       # the phase's step under way, from 0
