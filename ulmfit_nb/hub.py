@@ -15,7 +15,8 @@ from .files import whole_directory, write_json, write_tensors
 from .hub_errors import FILES, NOT_SENT, ON_THE_HUB, PUSH_MENDS, fetch, told
 from .model_card import model_card
 from .quantization import pack_tensors
-from .stages import HASHED, LM, Stage, StageError, check_out, read_config, resolve_model, write_config
+from .stages import (
+    HASHED, LM, Stage, StageError, check_out, parts_of, read_config, resolve_model, write_config)
 
 # %% ../nbs/17_sharing.ipynb #75b606ae
 def check_free(
@@ -89,7 +90,7 @@ def download_model(
         raise StageError(f'{name}: {", ".join(lacking)} {verb} missing: it is not a model of this library, '
                          'or was fetched only in part (then connect, and call again). '
                          'For a checkpoint of fastai see load_fastai.')
-    read_config(path)
+    for part in parts_of(path): read_config(part)
     return path
 
 # %% ../nbs/17_sharing.ipynb #a17b0004
