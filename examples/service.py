@@ -21,7 +21,10 @@ class Remembering:
     "A classifier that keeps the last texts whose two likeliest classes were close."
 
     def __init__(self, classifier, margin=0.5, most=1000):
-        self.classifier, self.classes, self.margin = classifier, classifier.classes, margin
+        if classifier.target.kind != 'single-label':
+            raise SystemExit('this service is for classifiers that give each text one label: see ulmfit-nb serve')
+        self.classifier, self.margin = classifier, margin
+        self.classes, self.target = classifier.classes, classifier.target
         self.undecided = deque(maxlen=most)
 
     def predict_proba(self, texts):

@@ -14,15 +14,15 @@ import notebooks
 import pytest
 import torch
 import typer
-from helpers import ROOT
+from helpers import ROOT, TINY_LM
 from typer.testing import CliRunner
 
 import ulmfit_nb
 import ulmfit_nb.cli as cli
-from ulmfit_nb import demo, prediction_files, service, stages
+from ulmfit_nb import TextClassifier, demo, prediction_files, pretrain, service, stages
 from ulmfit_nb.cli import app
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.sources import NAMED
+from ulmfit_nb.sources import NAMED, load_data
 
 SMALL = ['--preset', 'tiny', '--epochs', '1', '--max-tokens', '8000']
 
@@ -76,7 +76,7 @@ def test_the_chapter_shows_what_help_says():
 
 def test_stages(made):
     folder, out = made
-    assert 'written' in out and 'accuracy' in out
+    assert 'written' in out and 'accuracy' in out and 'macro_f1' in out
     for name, stage in (('lm', 'language model'), ('tuned', 'language model'), ('clas', 'classifier')):
         assert json.loads((folder / name / 'config.json').read_text())['stage'] == stage
         assert {p.name for p in (folder / name).iterdir()} == {'config.json', 'vocab.json', 'model.safetensors', 'history.json'}
@@ -199,6 +199,26 @@ def test_export_and_the_other_engine(made, tmp_path):
     assert run(*words).split('\t')[:-2] == run(*words[:-2]).split('\t')[:-2]
 
 
+def test_both_directions_by_every_command(made, tmp_path):
+    "From two directories in one: predict, evaluate, label-next, export, either engine, and where labels are written."
+    folder, _ = made
+    lm = pretrain(load_data(folder / 'mine.csv', text='review').texts * 3, tmp_path / 'back', backwards=True, **TINY_LM)
+    mine = load_data(folder / 'mine.csv', text='review', label='verdict')
+    names = [mine.classes[y] for y in mine.labels]
+    est = TextClassifier((folder / 'tuned', lm), preset='tiny', epochs=0, bs=8).fit(mine.texts, names)
+    both, read = ('--model', est.save(tmp_path / 'both')), ('--data', folder / 'mine.csv', '--text', 'review')
+    p = {name: f'{x:.6f}'.rstrip('0') for name, x in zip(est.classes_, est.predict_proba(['a lovely film'])[0])}
+    told = run('predict', *both, 'a lovely film')
+    assert [float(x) for x in told.splitlines()[1].split('\t')[2:]] == pytest.approx([float(x) for x in p.values()], abs=1e-6)
+    assert f'{100 * est.score(mine.texts, names):.1f} % right' in run('evaluate', *both, *read, '--label', 'verdict')
+    assert len(run('label-next', *both, *read, '-n', '3').splitlines()) == 4
+    assert 'encoder.onnx is not there' in run('predict', *both, 'a lovely film', '--engine', 'onnx', ok=False)
+    assert run('export', *both).count('written') == 4
+    for engine in ('onnx', 'onnx-int8'):
+        found = [float(x) for x in run('predict', *both, 'a lovely film', '--engine', engine).splitlines()[1].split('\t')[2:]]
+        assert found == pytest.approx([float(x) for x in p.values()], abs={'onnx': 1e-5, 'onnx-int8': 0.05}[engine])
+
+
 def test_serve_hands_its_options_on(made, monkeypatch):
     folder, _ = made
     given = []
@@ -212,6 +232,44 @@ def piped(folder, script, **env):
     command = f'{sys.executable} -c "from ulmfit_nb.cli import app; app()" predict --model {folder / "clas"}'
     plain = {k: v for k, v in os.environ.items() if k not in ('PYTHONUTF8', 'LC_ALL', 'LANG')}
     return subprocess.run(['bash', '-c', script.replace('predict', command)], capture_output=True, env=plain | env)
+
+
+CLOSED = {
+    'predict <&-': (1, 'standard input or output is closed. Give --data'),
+    'predict "a film" >&-': (1, 'standard input or output is closed. Give --out'),
+    'predict "a film" 2>&-': (0, ''),
+    'predict "a film" >/dev/full': (1, 'No space left'),
+    'predict </dev/null': (1, 'there are no texts'),
+    'predict "a film" --data in.csv': (1, 'and not both'),
+    'predict --data ""': (1, 'the path of nothing'),
+}
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='no bash')
+@pytest.mark.parametrize('script', CLOSED)
+def test_streams_that_are_not_there(made, script):
+    code, said = CLOSED[script]
+    found = piped(made[0], script)
+    assert (found.returncode, 'Traceback' in found.stderr.decode()) == (code, False) and said in found.stderr.decode()
+    assert found.stderr.decode().count('\n') <= 1
+
+
+def test_what_is_written_to(made, tmp_path, monkeypatch):
+    "The file that is read stays; a folder for a report is looked at before any work; ~ is the home folder."
+    folder, _ = made
+    shutil.copy(folder / 'mine.csv', tmp_path / 'in.csv')
+    read = ('--model', folder / 'clas', '--data', tmp_path / 'in.csv', '--text', 'review')
+    for command in ('predict', 'label-next'):
+        assert 'the very file that is read' in run(command, *read, '--out', tmp_path / 'in.csv', ok=False)
+    assert (tmp_path / 'in.csv').read_bytes() == (folder / 'mine.csv').read_bytes()
+    assert 'is a file, where a directory is due' in run('evaluate', *read, '--label', 'verdict', '--out', tmp_path / 'in.csv', ok=False)
+    for wrong in (('label-next', *read, '-n', '0'), ('evaluate', *read, '--errors', '-1'), ('serve', *read[:2], '--port', '99999')):
+        assert 'Invalid value' in run(*wrong, ok=False)
+    monkeypatch.setenv('HOME', str(tmp_path))
+    shutil.copytree(folder / 'lm', tmp_path / 'lm')
+    more = ('--text', 'review', '--label', 'verdict', '--preset', 'tiny', '--epochs', '0', '--bs', '8')
+    assert f'written: {tmp_path / "out"}' in run('classify', '--lm', '~/lm', '--data', '~/in.csv', '--out', '~/out', *more).replace('\n', '')
+    assert len(run('predict', '--model', '~/out', 'a film').splitlines()) == 2
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no bash')

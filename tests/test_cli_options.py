@@ -33,5 +33,8 @@ def test_a_file_is_read_as_was_said():
 
 def test_advice_is_what_one_types():
     assert options.as_options('give sep=\';\', or quoting="none".') == 'give --sep \';\', or --quoting "none".'
+    assert (
+        options.as_options("Give label='Label', encoding=\"cp1252\" or target='number'.") == "Give --label 'Label', --encoding \"cp1252\" or --target 'number'."
+    )
     assert options.as_options('the rate is lr=3') == 'the rate is lr=3'
     assert options.column(('text',)) == 'text' and options.column(('title', 'body')) == ['title', 'body']

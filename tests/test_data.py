@@ -1,9 +1,11 @@
 "Texts and labels: what is refused, splits, what data are known by."
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from helpers import refuse
 from hypothesis import given, settings
@@ -84,6 +86,11 @@ def test_splits_of_too_little():
         (pd.DataFrame({'text': ['fine']}), 'a DataFrame, where a list of strings is due', "list(table['text'])"),
         (TextData(['fine']), 'a TextData, where a list', 'Give its .texts'),
         (None, 'a NoneType, where a list', 'Give a list of strings'),
+        ({'fine', 'bad'}, 'a set, where a list', 'A set has no order'),
+        (frozenset(['fine']), 'a frozenset, where a list', 'A set has no order'),
+        (b'fine', 'text 0 is 102, of type int', 'turn it into a string'),
+        (Path('mine.csv'), 'Path, where a list', 'Give a list of strings'),
+        (pa.array(['fine', None]), 'text 1 is missing', 'Drop that row'),
     ],
 )
 def test_texts_that_are_none(texts, cause, mend):
@@ -111,6 +118,20 @@ def test_labels_that_nothing_can_be_learnt_from(labels, n, cause, mend):
 def test_a_label_that_training_has_not_seen():
     with refuse("label 'meh'", '(neg, pos)', 'train again'):
         encode_labels(['pos', 'meh'], ['neg', 'pos'])
+
+
+def test_texts_in_anything_that_has_an_order():
+    boxes = [('a', 'b'), (t for t in 'ab'), {'a': 1, 'b': 2}.keys(), pd.Series(['a', 'b'], index=[3, 3]), np.array(['a', 'b']), pa.array(['a', 'b']),
+             pa.chunked_array([['a'], ['b']])]  # fmt: skip
+    assert all(check_texts(box) == ['a', 'b'] for box in boxes)
+
+
+def test_numbers_of_any_length_are_names():
+    huge = '9' * 5000  # Python refuses to make a number of it
+    assert encode_labels([huge, '10', '9', '-1'])[1] == ['-1', '9', '10', huge]
+    with refuse("label 'meh'", '19 and 980 more', 'Correct the label') as e:
+        encode_labels(['meh'], [str(i) for i in range(1000)])
+    assert len(str(e.value)) < 300
 
 
 def test_whole_floats_are_whole_numbers(tmp_path):

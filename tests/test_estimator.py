@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+import shutil
 import threading
 import warnings
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from helpers import BAD, GOOD, LABELS, PROSE, QUICK, TEXTS, TINY_LM, names_in, same_answers
@@ -116,6 +118,8 @@ KINDS = {
     'objects': np.array(['a', 'b'], dtype=object),
     'a column': pd.Series(['x', 'y']),
     'a column of categories': pd.Series(['x', 'y'], dtype='category'),
+    'strings of pandas': pd.Series(['x', 'y'], dtype='string'),
+    'long numbers': [2**63 + 1, 2**63 + 3],
 }
 
 
@@ -126,6 +130,33 @@ def test_labels_come_back_as_they_went_in(kind, box):
     labels = box([classes[i % 2] for i in (0, 1, 1, 0, 1)])
     found, codes = label_codes(labels, 5)
     assert found.tolist() == classes and codes == [0, 1, 1, 0, 1] and type(found.tolist()[0]) is type(np.asarray(classes).tolist()[0])
+
+
+def test_labels_of_pyarrow_and_labels_as_they_come():
+    for labels in (pa.array(['a', 'b', 'a', 'b']), pa.chunked_array([['a', 'b']] * 2), (l for l in 'abab'), ('a', 'b', 'a', 'b')):
+        assert label_codes(labels, 4)[1] == [0, 1, 0, 1]
+    with pytest.raises(DataError, match='text 1 has no label'):
+        label_codes(pa.array([1, None, 2, 2]), 4)
+
+
+@pytest.mark.parametrize('work', ['', 'a\0b', 'x' * 5000, 'a file'])
+def test_where_no_work_can_lie(work, tiny_lm, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a file').write_text('')
+    with pytest.raises((ValueError, OSError), match='no name of a directory|is a file|too long for this file system'):
+        TextClassifier(tiny_lm, work_dir=work, **QUICK).fit(TEXTS, LABELS)
+    assert names_in(tmp_path) == ['a file']
+
+
+def test_the_thaw_may_be_all_there_is_and_batch_norm_needs_two(tiny_lm):
+    assert len(TextClassifier(tiny_lm, **QUICK | {'epochs': 0}).fit(TEXTS, LABELS).history_) == 3
+    with pytest.raises(ValueError, match='bs is 1: give a whole number of at least 2'):
+        TextClassifier(tiny_lm, **QUICK | {'bs': 1}).fit(TEXTS, LABELS)
+
+
+def test_labels_that_look_alike_are_said():
+    with pytest.warns(UserWarning, match="labels: 'good' and 'Good' are two labels"):
+        assert label_codes(['good', 'Good', 'bad'] * 2, 6)[0].tolist() == ['Good', 'bad', 'good']
 
 
 def test_kinds_of_labels_from_end_to_end(tiny_lm, tmp_path):
@@ -148,7 +179,19 @@ WRONG = {
     'numbers for texts': (list(range(40)), LABELS, 'not text'),
     'one string': ('a text', ['good'], 'one string'),
     'a table': (pd.DataFrame({'text': TEXTS}), LABELS, 'column'),
-    'two columns of labels': (TEXTS, [[a, a] for a in LABELS], '1d'),
+    'two columns of labels': (TEXTS, [[a, a] for a in LABELS], 'several labels.*multi_label=True'),
+    'lists of labels': (TEXTS, [[a] * (i % 2) for i, a in enumerate(LABELS)], 'several labels.*multi_label=True'),
+    'two columns of an array': (TEXTS, np.array([[a, a] for a in LABELS]), '1d'),
+    'a set of labels': (TEXTS, set(map(str, range(40))), 'labels: a set, .*no order'),
+    'labels by name': (TEXTS, dict(enumerate(LABELS)), 'labels: a dict'),
+    'one label for all': (TEXTS, 'good', 'labels: one string'),
+    'no labels': (TEXTS, None, 'labels: a NoneType, where a list of labels'),
+    'numbers beyond 64 bits': (TEXTS, [10**30, 10**31] * 20, 'too large'),
+    'numbers that floats would merge': (TEXTS, [2**63 + 1, -1] * 20, 'too large'),
+    'dates': (TEXTS, np.array(['2020-01-01', '2021-01-01'] * 20, 'M8[D]'), 'Give strings'),
+    'bytes': (TEXTS, [b'good', b'bad'] * 20, 'Give strings'),
+    'a mask': (TEXTS, np.ma.masked_array(LABELS, mask=[True] + [False] * 39), 'text 0'),
+    'a set of texts': (set(TEXTS), LABELS, 'no order'),
 }
 
 
@@ -202,8 +245,9 @@ def test_the_default_language_model(tiny_lm, tmp_path, monkeypatch):
 
 
 def test_wrong_settings(tiny_lm, tmp_path):
-    with pytest.raises(ValueError, match='no preset .*tiny, '):
-        TextClassifier(tiny_lm, preset='huge').fit(TEXTS, LABELS)
+    for preset in ('huge', None, ['tiny']):
+        with pytest.raises(ValueError, match='no preset .*tiny, '):
+            TextClassifier(tiny_lm, preset=preset).fit(TEXTS, LABELS)
     with pytest.raises(StageError, match='no such directory'):
         TextClassifier(tmp_path / 'nowhere').fit(TEXTS, LABELS)
     assert override(PRESETS['tiny'].fine_tune, lr=None, epochs=9) == replace(PRESETS['tiny'].fine_tune, epochs=9)
@@ -456,6 +500,25 @@ def test_a_file_of_unlabelled_texts(kind, tiny_lm, tmp_path):
     given, listed = (TextClassifier(tiny_lm, unlabelled=u, lm_epochs=1, **QUICK) for u in (kind(file), BAD * 4))
     with pytest.warns(UserWarning, match='stage 2 is given'):
         assert same_answers(given.fit(TEXTS, LABELS), listed.fit(TEXTS, LABELS))
+
+
+@pytest.mark.parametrize('labels', [['x', 'y'], ['bad'], [['bad'], 'good'], ['bad', 'good', 'good']])
+def test_labels_that_are_not_the_classes(fitted, tmp_path, labels):
+    "In a config.json that somebody has changed, and taken the digest out of."
+    path = fitted.save(tmp_path / 'm') / 'config.json'
+    config = json.loads(path.read_text())
+    del config['digest']
+    path.write_text(json.dumps(config | {'labels': labels}))
+    with pytest.raises(StageError, match='its labels are not its classes'):
+        TextClassifier.load(tmp_path / 'm')
+
+
+def test_the_home_folder(tiny_lm, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    shutil.copytree(tiny_lm, tmp_path / 'lm')
+    model = TextClassifier('~/lm', work_dir='~/work', **QUICK).fit(TEXTS, LABELS)
+    assert model.save('~/m') == tmp_path / 'm' and names_in(tmp_path) == ['lm', 'm', 'work']
+    assert same_answers(TextClassifier.load('~/m'), model) and load_classifier('~/m').classes == ['bad', 'good']
 
 
 # --- both directions ---------------------------------------------------------------------------------------------------------------

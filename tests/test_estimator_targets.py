@@ -107,6 +107,12 @@ ODD = {
     'texts alone': ({}, LABELS, dict(eval_set=TEXTS), r'give \(texts, labels\)'),
     'a label that is new': ({}, LABELS, dict(eval_set=(['so so'], ['mixed'])), "'mixed' was not among"),
     'a label that is missing': ({}, LABELS, dict(eval_set=(['so so'], [None])), 'eval_set: text 0 has no label'),
+    'names of two types': (dict(multi_label=True), [[1], ['1']] * 20, {}, r'names of several types \(int, str\)'),
+    'weights in quotation marks': ({}, LABELS, dict(sample_weight=['1'] * 40), 'and no strings'),
+    'a set of lists': (dict(multi_label=True), {('good',), ('early',)}, {}, 'labels: a set'),
+    'no lists': (dict(multi_label=True), None, {}, 'labels: a NoneType'),
+    'no labels to choose by': ({}, LABELS, dict(eval_set=(['so so'], None)), 'eval_set: a NoneType'),
+    'labels to choose by in a set': ({}, LABELS, dict(eval_set=(['so', 'no'], {'good', 'bad'})), 'eval_set: a set'),
     'nothing to choose by': (dict(early_stopping=2, hold_out=False), LABELS, {}, 'not learnt from'),
 }
 
@@ -123,7 +129,9 @@ def test_what_can_not_be_fitted(case, tiny_lm, tmp_path):
 @pytest.mark.parametrize(
     'how, y, message',
     [({}, [np.nan] + [1.0] * 39, 'text 0 has nan'), ({}, [1.0] * 40, 'nothing to learn'), ({}, [1.0] * 39, '39 numbers for 40'),
-     ({}, LABELS, "text 0 has 'good'"), ({'class_weight': 'balanced'}, range(40), 'sample_weight'),
+     ({}, LABELS, "text 0 has 'good'"), ({}, None, 'labels: a NoneType'), ({}, set(range(40)), 'labels: a set'),
+     ({}, ['1,5'] + ['2'] * 39, "text 0 has '1,5'"), ({}, ['1_000'] + ['2'] * 39, "text 0 has '1_000'"), ({}, np.ones((40, 2)), 'text 0 has'),
+     ({'class_weight': 'balanced'}, range(40), 'sample_weight'),
      ({'multi_label': True}, range(40), 'multi_label is about classes')],
 )  # fmt: skip
 def test_numbers_that_can_not_be_fitted(how, y, message, tiny_lm, tmp_path):

@@ -15,6 +15,7 @@ from helpers import refuse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ulmfit_nb.data import DataError
 from ulmfit_nb.file_formats import decoded, kind_of, read_columns
 
 
@@ -116,6 +117,23 @@ def test_encodings_that_are_not_given(tmp_path):
         columns(tmp_path / 'z.csv', 'text\ncafé\n', encoding='ascii')
 
 
+@pytest.mark.parametrize(
+    'first, word',
+    [(b'PK\x03\x04\x14\0\xff', r'Excel file \(.xlsx\), or something in a zip'), (b'PAR1\x15\x04\xff', 'Parquet'), (b'\xd0\xcf\x11\xe0', 'old Excel'),
+     (b'%PDF-1.7\n%\xe2\xe3', 'PDF'), (b'BZh91AY&SY\xff', 'bzip2'), (b'\xfd7zXZ\0', 'xz'), (b'\x28\xb5\x2f\xfd', 'zstd')],
+)  # fmt: skip
+def test_a_file_of_another_kind_says_which(tmp_path, first, word):
+    for name in ('x.csv', 'x.jsonl'):
+        with pytest.raises(DataError, match=f'{name}: it is .*{word}.*no text'):
+            columns(tmp_path / name, first)
+
+
+@pytest.mark.parametrize('wrong', [5, ['utf-8'], b'utf-8'])
+def test_what_is_no_encoding(tmp_path, wrong):
+    with refuse(f'encoding is {wrong!r}', 'give a name'):
+        columns(tmp_path / 'x.csv', 'text\nfine\n', encoding=wrong)
+
+
 def test_half_of_a_wide_letter():
     with refuse('not utf-16'):
         decoded('fine'.encode('utf-16') + b'x', None, 'x.csv')
@@ -151,7 +169,31 @@ def test_one_column_needs_no_separator(tmp_path, recwarn):
     assert columns(tmp_path / 'x.csv', 'text\none; two\tthree | four\n') == {'text': ['one; two\tthree | four']} and not recwarn.list
 
 
+@pytest.mark.parametrize('sep', [';', '\t', ','])
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+def test_the_line_in_which_excel_names_it(tmp_path, sep, end):
+    content = f'sep={sep}{end}text{sep}label{end}fine{sep}pos{end}bad{sep}neg{end}'
+    assert columns(tmp_path / 'x.csv', content) == columns(tmp_path / 'x.csv', content.encode('utf-16')) == {'text': ['fine', 'bad'], 'label': ['pos', 'neg']}
+    with refuse('line 3 has more fields'):
+        columns(tmp_path / 'x.csv', f'sep=;{end}text;label{end}a;b;c{end}')
+
+
+def test_a_name_that_is_missing_in_the_first_column_hides_no_separator(tmp_path):
+    with pytest.warns(UserWarning, match='a tab, which is taken to separate'):
+        assert columns(tmp_path / 'x.csv', '\ttext\n0\tfine\n1\tbad\n')['text'] == ['fine', 'bad']
+
+
+def test_one_column_of_an_old_mac_needs_no_separator(tmp_path, recwarn):
+    assert columns(tmp_path / 'x.csv', 'text\rone; two\rthree\r') == {'text': ['one; two', 'three']} and not recwarn.list
+
+
 # --- quotation
+
+
+def test_marks_behind_a_blank_quote_nothing_and_that_is_said(tmp_path, recwarn):
+    with pytest.warns(UserWarning, match='a blank stands before a quotation mark, first in line 2'):
+        assert columns(tmp_path / 'x.csv', 'label, text\npos, "so good"\nneg, "so bad"\n')[' text'] == [' "so good"', ' "so bad"']
+    assert columns(tmp_path / 'x.csv', 'label,text\npos," he said ""no"", twice"\nneg, well\n') and len(recwarn.list) == 0
 
 
 def test_a_quotation_that_nobody_closed_is_refused(tmp_path):
@@ -176,6 +218,13 @@ def test_rows_that_seem_to_be_swallowed_are_said(tmp_path):
 def test_line_breaks_in_a_single_column_are_said(tmp_path):
     with pytest.warns(UserWarning, match='2 quoted texts, the first in line 3, hold line breaks'):
         columns(tmp_path / 'x.csv', 'text\nfine\n"great\nawful"\nso\n"a\nb"\n')
+
+
+def test_names_of_columns_as_a_row_are_said(tmp_path, recwarn):
+    "Of files that were put together."
+    with pytest.warns(UserWarning, match='line 3 holds the names of the columns once more'):
+        assert len(columns(tmp_path / 'x.csv', 'text,label\nfine,pos\ntext,label\nbad,neg\n')['text']) == 3
+    assert columns(tmp_path / 'y.csv', 'text\nfine\ntext\n') == {'text': ['fine', 'text']} and not recwarn.list
 
 
 def test_line_breaks_in_a_table_need_no_word(tmp_path, recwarn):
@@ -215,8 +264,9 @@ def test_rows_are_not_swallowed_where_lines_make_sense(tmp_path):
 
 
 def test_quoting_that_there_is_not(tmp_path):
-    with refuse("quoting is 'some'", '"none"'):
-        columns(tmp_path / 'x.csv', 'text\nfine\n', quoting='some')
+    for wrong in ('some', ['none'], 7):
+        with refuse(f'quoting is {wrong!r}', '"none"'):
+            columns(tmp_path / 'x.csv', 'text\nfine\n', quoting=wrong)
 
 
 # --- columns
@@ -255,9 +305,10 @@ def test_kinds_by_name():
 )
 def test_compressed_files(tmp_path, name, content):
     assert columns(tmp_path / name, gzip.compress(content.encode())) == {'text': ['fine']}
-    for damaged in (gzip.compress(content.encode())[:-9], b'x' * 30, content.encode()):
-        with refuse(name, 'not a readable', 'Is it whole'):
-            columns(tmp_path / name, damaged)
+    with refuse(name, 'not a readable', 'Is it whole'):
+        columns(tmp_path / name, gzip.compress(content.encode())[:-9])
+    plain = name.removesuffix('.gz')
+    assert columns(tmp_path / plain, gzip.compress(content.encode())) == columns(tmp_path / name, content) == {'text': ['fine']}, 'names that say otherwise'
 
 
 def test_an_excel_file(tmp_path):
@@ -277,6 +328,32 @@ def test_an_excel_file(tmp_path):
         columns(tmp_path / 'w.xlsx')
 
 
+def sheet(path, rows, then=lambda sheet: None):
+    book = pytest.importorskip('openpyxl').Workbook()
+    for row in rows:
+        book.active.append(row)
+    then(book.active)
+    book.save(path)
+    return path
+
+
+def test_cells_without_a_value_of_their_own(tmp_path):
+    "A formula that nobody computed, an error, a cell that others were merged into."
+    with refuse('x.xlsx: cell A2 holds a formula, and no result', 'save it there'):
+        columns(sheet(tmp_path / 'x.xlsx', [('text', 'label'), ('=A3&"!"', 'pos'), ('fine', 'pos')]))
+    with refuse('y.xlsx: cell B3 holds the error #N/A'):
+        columns(sheet(tmp_path / 'y.xlsx', [('text', 'label'), ('fine', 'pos'), ('bad', '#N/A')], lambda s: setattr(s['B3'], 'data_type', 'e')))
+    merged = sheet(tmp_path / 'z.xlsx', [('text', 'label'), ('fine', 'pos'), ('good', None), ('bad', 'neg')], lambda s: s.merge_cells('B2:B3'))
+    assert columns(merged) == {'text': ['fine', 'good', 'bad'], 'label': ['pos', None, 'neg']}
+
+
+def test_a_column_of_a_sheet_without_a_name_is_kept_if_it_holds_something(tmp_path):
+    rows = [('text', None, None, 'n'), ('fine', 'remark', None, 0), ('bad', None, None, None)]
+    assert columns(sheet(tmp_path / 'x.xlsx', rows)) == {'text': ['fine', 'bad'], 'unnamed 1': ['remark', None], 'n': [0, None]}
+    with refuse('y.xlsx', "two columns 'text'"):
+        columns(sheet(tmp_path / 'y.xlsx', [('text', 'text'), ('a', 'b')]))
+
+
 def test_an_excel_file_without_openpyxl(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'openpyxl', None)
     with refuse('x.xlsx', "pip install 'ulmfit-nb[excel]'"):
@@ -287,6 +364,16 @@ def test_an_excel_file_without_openpyxl(tmp_path, monkeypatch):
 def test_json_that_is_no_table(tmp_path, content):
     with refuse('x.json', 'not a readable .json file'):
         columns(tmp_path / 'x.json', content)
+
+
+@pytest.mark.parametrize(
+    'content',
+    ['{"text": {"0": "a", "1": "b"}}', '{"text": ["a", "b"], "label": ["x", "y"]}', '{"data": [{"text": "a"}]}', '{\n "data": [\n {"text": "a"}]\n}', '{}'],
+)
+def test_json_of_columns_says_what_it_should_be(tmp_path, content):
+    with refuse('x.json', 'no list of objects', 'orient="records"'):
+        columns(tmp_path / 'x.json', content)
+    assert columns(tmp_path / 'y.json', '{\n "text": "a",\n "tags": ["b"]\n}') == {'text': ['a'], 'tags': [['b']]}
 
 
 def test_a_long_text_is_read_in_time(tmp_path):

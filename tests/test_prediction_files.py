@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from datetime import date
+from decimal import Decimal
 from itertools import product
 
 import numpy as np
@@ -166,6 +167,59 @@ def test_no_rows_and_kinds_that_are_not_written(tmp_path):
     with refuse('no such file'):
         predict_file(RowPredictor(Lengths()), tmp_path / 'no.jsonl', tmp_path / 'out.csv')
     assert [p.name for p in tmp_path.iterdir()] == ['in.csv']
+
+
+def test_a_file_that_holds_something_already(tmp_path):
+    "The file that is read stays, whatever it is called; a folder is refused before any work."
+    source, model = written(tmp_path, '.csv'), Lengths()
+    (tmp_path / 'link.csv').symlink_to(source)
+    before = source.read_bytes()
+    for out in (source, tmp_path / 'link.csv', f'{tmp_path}/./in.csv'):
+        with refuse('is the very file that is read'):
+            predict_file(RowPredictor(model), source, out)
+    (tmp_path / 'out.csv').mkdir()
+    with refuse('out.csv is a folder'):
+        predict_file(RowPredictor(model), source, tmp_path / 'out.csv')
+    assert source.read_bytes() == before and model.seen == []
+
+
+@pytest.mark.parametrize('name', ['in.jsonl.gz', 'in.JSONL.GZ', 'in.jsonl', 'in.txt.gz', 'in.txt', 'in.csv', 'in.csv.gz'])
+def test_compressed_whatever_its_name(name, tmp_path):
+    (tmp_path / name).write_bytes(gzip.compress(b'{"text": "a"}\n' if 'json' in name.lower() else b'a\n' if 'txt' in name else b'text\na\n'))
+    assert list(iter_rows(tmp_path / name)) == [{'text': 'a'}]
+
+
+def test_what_parquet_can_not_hold(tmp_path):
+    for value in (10**30, '\ud83d'):
+        with refuse('Parquet wants values of one kind', 'Write a .jsonl file'), rows_out(tmp_path / 'out.parquet') as write:
+            predict_rows(iter([{'text': 'a', 'n': value}]), RowPredictor(Lengths()), write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_of_odd_kinds(tmp_path):
+    columns = {
+        'text': pa.array(['a', 'b']).dictionary_encode(),
+        'map': pa.array([[('k', 1)], None], pa.map_(pa.string(), pa.int64())),
+        'struct': pa.array([{'z': [1]}, {'z': None}]),
+        'price': pa.array([Decimal('1.10'), None]),
+        'long': pa.array([2**63 + 1, 0], pa.uint64()),
+        'bytes': pa.array([b'\xff', b'']),
+        'day': [date(2020, 1, 2), None],
+    }
+    pq.write_table(pa.table(columns), tmp_path / 'in.parquet')
+    predict_file(RowPredictor(Lengths()), tmp_path / 'in.parquet', tmp_path / 'out.parquet')
+    assert pq.read_table(tmp_path / 'out.parquet').select(list(columns)).to_pylist() == pa.table(columns).to_pylist()
+    predict_file(RowPredictor(Lengths()), tmp_path / 'in.parquet', tmp_path / 'out.csv')
+    first, second = iter_rows(tmp_path / 'out.csv')
+    assert first['price'] == '1.10' and first['day'] == '2020-01-02' and first['struct'] == '{"z": [1]}' and first['long'] == '9223372036854775809'
+    assert second['price'] is second['day'] is second['map'] is None
+
+
+def test_files_of_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    written(tmp_path, '.parquet')
+    predict_file(RowPredictor(Lengths()), '~/in.parquet', '~/out.parquet')
+    assert pq.read_table(tmp_path / 'out.parquet').column_names == ['id', 'text', 'label', 'p_short', 'p_long']
 
 
 def test_below_the_threshold_there_is_no_label():

@@ -13,7 +13,7 @@ from ulmfit_nb.baselines import count_words
 from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.data import TextData
 from ulmfit_nb.estimator import TextClassifier
-from ulmfit_nb.report import answered, calibration, cooled, decided, evaluate, fit_temperature, label_next, plot_report, report_on
+from ulmfit_nb.report import answered, calibration, cooled, decided, evaluate, fit_temperature, interval, label_next, plot_report, report_on
 
 CLASSES = ['red', 'green', 'blue']
 
@@ -40,7 +40,35 @@ def test_a_class_that_is_never_found_shows():
     assert report.macro_f1 == pytest.approx(0.4975, abs=1e-3) and report.counted == {'accuracy': 1.0, 'macro_f1': 1.0}
     text = str(report)
     assert '99.0 % right' in text and 'counting words: 100.0 % right' in text
-    assert [line.split() for line in text.splitlines() if line.startswith('broken')] == [['broken', '4', '0.000', '-', 'fine', '4']]
+    assert [line.split() for line in text.splitlines() if line.startswith('broken')] == [['broken', '4', '0.000', '0.00', 'to', '0.49', '-', 'fine', '4']]
+
+
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_the_interval_of_few_texts(hits, more):
+    "By its own definition: the shares from which the one that was found is 1.96 standard errors away."
+    n = hits + more - 1 or 1
+    low, high = interval(hits, n)
+    assert 0 <= low <= hits / n <= high <= 1 and high - low > interval(10 * hits, 10 * n)[1] - interval(10 * hits, 10 * n)[0]
+    for edge in {low, high} - {0, 1}:
+        assert abs(hits / n - edge) == pytest.approx(1.959964 * (edge * (1 - edge) / n) ** 0.5, abs=1e-6)
+
+
+def test_the_recall_of_a_class_of_two_texts_is_hardly_known():
+    report = evaluate(np.tile([0.9, 0.1], (20, 1)), [0] * 18 + [1] * 2, ['fine', 'broken'])
+    low, high = report.interval['broken']
+    assert report.recall['broken'] == 0 and low == 0 and 0.6 < high < 0.7 and report.interval['fine'][0] > 0.8
+    assert [line.split() for line in str(report).splitlines() if line.startswith('broken')] == [
+        ['broken', '2', '0.000', '0.00', 'to', '0.66', '-', 'fine', '2']
+    ]
+
+
+def test_many_classes_are_shown_in_part():
+    n, classes = 120, [f'product {i}' for i in range(120)]
+    report = evaluate(np.eye(n)[[*range(n), 7]], [*range(n), 7], classes)
+    lines = [line for line in str(report).splitlines() if line.startswith('product')]
+    assert len(lines) == 50 and lines[7].startswith('product 7 ') and 'and 70 rarer classes' in str(report)
+    axes = plot_report(report)
+    assert list(axes[0].texts) == [] and len(axes[0].get_xticks()) == 0
 
 
 def test_classes_that_do_not_occur_are_left_out_of_the_mean():
@@ -131,6 +159,7 @@ def test_a_report_has_the_temperature_of_its_texts():
     assert found.temperature == fit_temperature(p, y) and found.cooled_error == calibration(cooled(p, found.temperature), y)[0] < found.calibration_error
 
 
+@pytest.mark.filterwarnings('ignore:40 of 40 validation texts')
 def test_a_classifier_beside_counting_words(tiny_classifier):
     "Labels may be in another order than the classifier's classes."
     classifier = load_classifier(tiny_classifier)
@@ -140,6 +169,8 @@ def test_a_classifier_beside_counting_words(tiny_classifier):
     for data in (REVIEWS, turned):
         found = report_on(classifier, data, data)
         assert found.classes == ['neg', 'pos'] and found.accuracy == right.mean() and found.counted['accuracy'] == peer
+    with pytest.warns(UserWarning, match='40 of 40 validation texts are among the training texts'):
+        report_on(classifier, REVIEWS, REVIEWS)
     assert report_on(classifier, REVIEWS).counted is None
     with refuse("label 'so so' was not among the classes"):
         report_on(classifier, TextData(['a'], [0], ['so so']))
@@ -147,6 +178,7 @@ def test_a_classifier_beside_counting_words(tiny_classifier):
         report_on(classifier, TextData(['a']))
 
 
+@pytest.mark.filterwarnings('ignore:40 of 40 validation texts')
 @pytest.mark.parametrize('names', [[False, True], [3, 7], ['a', 'b']])
 def test_an_estimator_is_judged_by_labels_of_its_own_kind(tiny_classifier, names):
     est = TextClassifier.load(tiny_classifier)

@@ -13,10 +13,11 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from helpers import REVIEWS, ROOT, refuse
+from helpers import REVIEWS, ROOT, TINY_CLASSIFIER, refuse
 
-from ulmfit_nb import service
+from ulmfit_nb import service, train_classifier
 from ulmfit_nb.classifier import load_classifier
+from ulmfit_nb.data import TextData
 from ulmfit_nb.service import create_app, run_service
 from ulmfit_nb.targets import MultiLabel, Number
 
@@ -117,6 +118,20 @@ def test_options_reach_the_server(classifier, monkeypatch, capsys):
     assert (given['host'], given['port']) == ('0.0.0.0', 9999) and 'http://0.0.0.0:9999' in capsys.readouterr().out
     assert TestClient(given['app']).get('/').json()['threshold'] == 0.75
     assert service.LONGEST == 100_000
+
+
+def test_nothing_is_promised_before_settings_are_looked_at(classifier, capsys):
+    with refuse('threshold is 60'):
+        run_service(classifier, threshold=60)
+    assert capsys.readouterr().out == ''
+
+
+def test_the_example_is_for_one_label_a_text(tiny_lm, tmp_path):
+    tags = TextData(REVIEWS.texts, [['good'] * label for label in REVIEWS.labels])
+    out = train_classifier(tiny_lm, tags, tmp_path / 'tags', tags, **TINY_CLASSIFIER | {'epochs': 0, 'target': 'multi-label'})
+    env = os.environ | {'MODEL': str(out), 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    found = subprocess.run([sys.executable, ROOT / 'examples/service.py'], env=env, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 1 and found.stderr == 'this service is for classifiers that give each text one label: see ulmfit-nb serve\n'
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='no signals')

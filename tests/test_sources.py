@@ -235,3 +235,36 @@ def test_every_named_set_says_what_its_labels_mean(name):
     assert (known.label is None) == (known.classes is None)
     if known.splits:
         assert {'text', known.label} - {None} <= set(next(read_named(name, 'train')).column_names)
+
+
+@pytest.mark.parametrize(
+    'source, said', [('', "'' is the path of nothing"), ('a warm film ' * 500, 'no such file'), ('a\0b.csv', 'no such file'), ('~nobody/x.csv', 'no such file')]
+)
+def test_strings_that_are_no_path(source, said, tmp_path, monkeypatch):
+    "Of a folder of classes that we are in, for one."
+    (tmp_path / 'pos').mkdir()
+    (tmp_path / 'pos/1.txt').write_text('fine')
+    monkeypatch.chdir(tmp_path)
+    for read in (load_data, lambda s: list(iter_texts(s)), source_files):
+        with refuse(said) as e:
+            read(source)
+        assert len(str(e.value)) < 600
+
+
+def test_links_that_go_in_circles(tmp_path):
+    (tmp_path / 'a').symlink_to(tmp_path / 'b')
+    (tmp_path / 'b').symlink_to(tmp_path / 'a')
+    with refuse('no such file or folder'):
+        load_data(tmp_path / 'a')
+
+
+@pytest.mark.parametrize('split', [5, None, ['train']])
+def test_what_is_no_split(split, tmp_path):
+    with refuse(f'split is {split!r}'):
+        load_data(tmp_path, split)
+
+
+def test_a_lock_file_of_a_spreadsheet_is_a_name_like_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '~$mine.csv').write_text('text\nfine\n')
+    assert load_data('~$mine.csv').texts == ['fine']

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from helpers import refuse
 
@@ -187,6 +188,33 @@ def test_names_and_labels_with_blanks_around_them(tmp_path):
     assert data.classes == ['neg', 'pos', 'pos ']
 
 
+@pytest.mark.parametrize(
+    'pair', [('Pos', 'pos'), ('caf\u00e9', 'cafe\u0301'), ('very  good', 'very good'), ('pos\u00a0', 'pos'), ('\uff11', '1'), ('stra\u00dfe', 'STRASSE')]
+)
+def test_labels_that_look_alike_are_said(pair):
+    with pytest.warns(UserWarning, match='are two labels. Write them alike'):
+        assert from_table(pd.DataFrame({'text': list('abc'), 'label': [*pair, 'neg']})).classes == sorted([*pair, 'neg'])
+
+
+def test_labels_that_differ_need_no_word(recwarn):
+    for labels in (['1.1', '1.10', '007', '7'], ['a', 'b', 'ä', 'a b'], [1, 2, 3, 10], [True, False, True, False]):
+        from_table(pd.DataFrame({'text': list('abcd'), 'label': labels}))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize('name', ['Label', 'LABEL', ' Labels'])
+def test_a_column_of_labels_by_almost_that_name_is_said(name, recwarn):
+    frame = pd.DataFrame({'text': ['a', 'b'], name: ['x', 'y']})
+    with pytest.warns(UserWarning, match=f'the texts are unlabelled. Give label={name!r}'):
+        assert from_table(frame).labels is None
+    assert from_table(frame, label=None).labels is None and from_table(frame.rename(columns={name: 'stars'})).labels is None and not recwarn.list
+
+
+def test_a_label_is_no_object():
+    with refuse("text 0 is labelled {'x': 1}", 'Give a string'):
+        from_table(pd.DataFrame({'text': ['a', 'b'], 'label': [{'x': 1}, {'y': 1}]}))
+
+
 def test_labels_that_all_have_a_blank_are_named(tmp_path):
     (tmp_path / 'in.csv').write_text('text, label\nfine, pos\ndull, neg\n')
     with pytest.warns(UserWarning, match="labels such as ' neg' keep the blanks"):
@@ -228,3 +256,59 @@ def test_lists_are_asked_of_files_alone(tmp_path):
     for source in (tmp_path, 'subjectivity'):
         with refuse('one label each'):
             load_data(source, multi_label=True)
+
+
+# --- tables in memory
+
+
+class Column:
+    def __init__(self, values):
+        self.to_list = lambda: values
+
+
+class Polars:
+    "Names and columns as polars has them."
+
+    def __init__(self, **columns):
+        self.columns, self.of = list(columns), columns
+
+    def __getitem__(self, name):
+        return Column(self.of[name])
+
+
+SAME = TextData(['a', 'b'], [1, 0], ['x', 'y'])
+MADE = {
+    'pandas, one index twice': pd.DataFrame({'text': ['a', 'b'], 'label': ['y', 'x']}, index=[7, 7]),
+    'categories': pd.DataFrame({'text': ['a', 'b'], 'label': pd.Categorical(['y', 'x'], ['z', 'y', 'x'])}),
+    'strings of pandas': pd.DataFrame({'text': ['a', 'b'], 'label': ['y', 'x']}, dtype='string'),
+    'a batch of pyarrow': pa.RecordBatch.from_pydict({'text': ['a', 'b'], 'label': ['y', 'x']}),
+    'a dictionary of pyarrow': pa.table({'text': pa.array(['a', 'b']).dictionary_encode(), 'label': pa.array(['y', 'x']).dictionary_encode()}),
+    'polars': Polars(text=['a', 'b'], label=['y', 'x']),
+}
+
+
+@pytest.mark.parametrize('kind', MADE)
+def test_tables_of_any_kind(kind):
+    assert from_table(MADE[kind]) == SAME
+
+
+@pytest.mark.parametrize('name', ['text', 'label'])
+def test_two_columns_of_one_name(name):
+    for table in (pd.DataFrame([['a', 'y', 'b']], columns=['text', 'label', name]), pa.table([['a'], ['y'], ['b']], names=['text', 'label', name])):
+        with refuse(f'two columns {name!r}', 'Rename or drop one'):
+            from_table(table)
+
+
+@pytest.mark.parametrize(
+    'text, said', [([], 'no column of texts is named'), (5, 'no column 5; it has text'), (None, 'no column None'), (['text', 7], 'no column 7')]
+)
+def test_columns_that_are_none(text, said):
+    with refuse(said, 'Name'):
+        from_table(pd.DataFrame({'text': ['a']}), text)
+
+
+def test_an_error_names_some_of_many():
+    wide = pd.DataFrame([range(5000)], columns=[f'column {i}' for i in range(5000)])
+    with refuse("no column 'text'; it has column 0, ", 'column 19 and 4,980 more. Name') as e:
+        from_table(wide)
+    assert len(str(e.value)) < 400 and len(repr(TextData(['a'] * 5000, range(5000), [str(i) for i in range(5000)]))) < 200

@@ -232,9 +232,10 @@ from pathlib import Path
 
 from .checkpoint import load_weights, seeded
 from .data import check_texts
+from .directions import BothDirections
 from .onnx_engine import OnnxMixin, in_threads, open_encoder
 from .precision import best_device
-from .stages import Stage, StageError
+from .stages import Stage, StageError, parts_of, resolve_model
 from .targets import NUMBERED, SingleLabel, Target, read_target
 from .tokenization import Tokenizer, Vocab
 from .training import Step
@@ -381,8 +382,10 @@ def load_classifier(
     path: str | Path | Stage,          # the directory that `train_classifier` wrote, or the name of one that ships
     device: str | torch.device=None,   # where to predict, as in `best_device`; None: the GPU if there is one
     engine: str='torch',               # what computes: torch, or what `export_onnx` has written, on the CPU
-) -> Classifier:                       # raises `StageError` for a bad directory, `ValueError` for a missing device
+) -> Classifier | BothDirections:      # raises `StageError` for a bad directory, `ValueError` for a missing device
     "A classifier from its directory."
+    parts = [path] if isinstance(path, Stage) else parts_of(resolve_model(path))
+    if len(parts) == 2: return BothDirections([load_classifier(part, device, engine) for part in parts])
     stage = Stage.open(path, 'classifier')
     config, target = stage.config, read_target(stage.config)
     encoder = AWDLSTMConfig(**config['architecture'])

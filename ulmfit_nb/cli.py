@@ -89,8 +89,7 @@ def run_pretrain(
         settings = override(recipe(preset.value).pretrain, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
                             seed=seed, backwards=backwards, lang=lang, subwords=subwords)
         texts = TextSource(data, split, column(text), **reading(sep, encoding, quoting))
-        stage(texts, out, settings, workers=workers, precision=precision.value)
-        report(out)
+        report(stage(texts, out, settings, workers=workers, precision=precision.value))
 
 # %% ../nbs/18_command_line.ipynb #807d5091
 @app.command('fine-tune')
@@ -111,8 +110,7 @@ def run_fine_tune(
         settings = override(recipe(preset.value).fine_tune, max_tokens=max_tokens, epochs=epochs, lr=lr, bs=bs,
                             seed=seed)
         texts = TextSource(data, split, column(text), **reading(sep, encoding, quoting))
-        stage(lm, texts, out, settings, workers=workers, precision=precision.value)
-        report(out)
+        report(stage(lm, texts, out, settings, workers=workers, precision=precision.value))
 
 # %% ../nbs/18_command_line.ipynb #cd1d070b
 @app.command()
@@ -137,9 +135,8 @@ def classify(
         held = valid and (load_data(data, valid, **how) if a_split else load_data(valid, **how))
         settings = override(recipe(preset.value).train_classifier, target=target.value, epochs=epochs, lr=lr, bs=bs,
                             seed=seed, class_weight=class_weight and class_weight.value, hold_out=hold_out)
-        train_classifier(lm, load_data(data, split, **how), out, held or None, settings,
-                         precision=precision.value)
-        report(out)
+        report(train_classifier(lm, load_data(data, split, **how), out, held or None, settings,
+                                precision=precision.value))
 
 # %% ../nbs/18_command_line.ipynb #14fc27ad
 def report(out: Path):
@@ -149,7 +146,7 @@ def report(out: Path):
 
 def epoch_line(h: dict) -> str:
     "One epoch of a history as text."
-    fields = {'perplexity': '7.1f', 'accuracy': '.3f', 'mae': '.3f', 'minutes': '.1f'}
+    fields = {'perplexity': '7.1f', 'accuracy': '.3f', 'macro_f1': '.3f', 'mae': '.3f', 'minutes': '.1f'}
     figures = '  '.join(f'{k} {h[k]:{f}}' for k, f in fields.items() if k in h)
     return f'phase {h["phase"]} epoch {h["epoch"]}  {", ".join(h["groups"]):<46} loss {h["train_loss"]:.3f}  {figures}'
 
@@ -162,11 +159,18 @@ class Piped(StrEnum):
     "What standard input is."
     txt, jsonl, tsv, csv = 'txt', 'jsonl', 'tsv', 'csv'
 
+def binary(stream, mend: str):
+    "The bytes of standard input or output. Raises `ValueError` if whoever called us has closed it."
+    if stream is None: raise ValueError(f'standard input or output is closed. {mend}')
+    return stream.buffer
+
 def rows_out_or_shown(out: Path | None, written: Written, source: str | None):
     "What takes rows: a file, or standard output, where nothing that they hold steers a terminal."
     from ulmfit_nb.prediction_files import RowLines, rows_out
     if out: return rows_out(out, source)
-    return nullcontext(RowLines(sys.stdout.buffer, f'.{written.value}', terminal=True))
+    return nullcontext(RowLines(binary(sys.stdout, 'Give --out.'), f'.{written.value}', terminal=True))
+
+def watched() -> bool: return sys.stderr is not None and sys.stderr.isatty()   # whether a bar would be seen
 
 def say_counts(counts, out: Path | None):
     "What came of the rows, on standard error."
@@ -196,15 +200,16 @@ def predict(
             from ulmfit_nb.ray_jobs import predict_dataset
             how = download_model(model), data, out, column(text), threshold, temperature, engine.value, precision.value
             return say_counts(predict_dataset(*how), out)
-        if out: check_out(out)
+        if texts and data is not None: raise ValueError('give texts, or --data, and not both.')
+        if out: check_out(out, data)
         classifier = load_classifier(download_model(model), engine=engine.value)
         how = reading(sep, encoding, quoting)
-        if data: rows = iter_rows(data, split, **how)
+        if data is not None: rows = iter_rows(data, split, **how)
         elif texts: rows, text = ({'text': line} for line in texts), ['text']
-        else: rows = rows_in(sys.stdin.buffer, f'.{stdin.value}', 'standard input', **how)
+        else: rows = rows_in(binary(sys.stdin, 'Give --data.'), f'.{stdin.value}', 'standard input', **how)
         predictor = RowPredictor(classifier, list(text), threshold, temperature)
         with computing_in(precision.value, classifier.model, 64), rows_out_or_shown(out, written, data) as write:
-            say_counts(predict_rows(rows, predictor, write, progress_bar=sys.stderr.isatty()), out)
+            say_counts(predict_rows(rows, predictor, write, progress_bar=watched()), out)
 
 # %% ../nbs/18_command_line.ipynb #1426098d
 @app.command()
@@ -266,7 +271,7 @@ def evaluate(
     model: Model, data: Data, split: AnySplit=None, text: TextCol=('text',), label: LabelCol='label',
     train: Annotated[str | None, typer.Option(
         help='The data it was trained on (of a named set, train): counting words learns from it, to compare.')]=None,
-    errors: Annotated[int, typer.Option(help='Mistakes to show, those it was surest of.')]=5,
+    errors: Annotated[int, typer.Option(min=0, help='Mistakes to show, those it was surest of.')]=5,
     out: Annotated[Path | None, typer.Option(help='A folder for report.json and report.png.')]=None,
     engine: Computed=Engine.torch, sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
 ):
@@ -275,12 +280,14 @@ def evaluate(
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.report import report_on
         from ulmfit_nb.sources import load_data
+        from ulmfit_nb.stages import check_out
+        out = out and check_out(out)
         classifier = load_classifier(download_model(model), engine=engine.value)
         how = {'text': column(text), 'label': label, 'multi_label': classifier.target.kind == Target.multi_label,
                **reading(sep, encoding, quoting)}
         kept = load_data(data, split or ('test' if data in NAMED else 'train'), **how)
         learnt = train and load_data(train, **how)
-        found = report_on(classifier, kept, learnt or None, errors, progress_bar=sys.stderr.isatty())
+        found = report_on(classifier, kept, learnt or None, errors, progress_bar=watched())
         typer.echo(printable(str(found)))
         if out: write_report(found, out)
 
@@ -305,7 +312,7 @@ def write_report(found, out: Path):   # a `Report`
 @app.command('label-next')
 def choose_to_label(
     model: Model, data: Annotated[str, typer.Option(help='Texts without labels, as for predict.')],
-    n: Annotated[int, typer.Option('-n', help='How many texts.')]=20,
+    n: Annotated[int, typer.Option('-n', min=1, help='How many texts.')]=20,
     out: Table=None, split: AnySplit=None, text: TextCol=('text',), engine: Computed=Engine.torch,
     sep: Sep=None, encoding: Encoding=None, quoting: Quotes=None,
 ):
@@ -313,7 +320,7 @@ def choose_to_label(
     with plain_errors():
         from ulmfit_nb import download_model, load_classifier
         from ulmfit_nb.prediction_files import RowPredictor, check_out, iter_rows, rows_to_label
-        if out: check_out(out)
+        if out: check_out(out, data)
         predictor = RowPredictor(load_classifier(download_model(model), engine=engine.value), list(text))
         rows = rows_to_label(iter_rows(data, split, **reading(sep, encoding, quoting)), predictor, n)
         with rows_out_or_shown(out, Written.tsv, data) as write: write(rows)
@@ -331,7 +338,7 @@ def export(model: Annotated[Path, typer.Option(help="A classifier's directory. T
 def serve(
     model: Model, engine: Computed=Engine.torch,
     host: Annotated[str, typer.Option(help='127.0.0.1: this machine alone; 0.0.0.0: whoever reaches it.')]='127.0.0.1',
-    port: Annotated[int, typer.Option(help='Where it listens.')]=8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help='Where it listens.')]=8000,
     threshold: Threshold=0., temperature: Temperature=1.,
 ):
     'Answer over HTTP: POST /predict with {"texts": ["…"]}; GET / says what is served, /docs how to ask.'

@@ -108,7 +108,7 @@ def column(names: list[str]) -> str | list[str]:   # of texts, as `--text` has t
 
 def as_options(message: str) -> str:
     "What an error of the library advises, as it is typed."
-    return re.sub(r'\b(sep|encoding|quoting|target)=([\'"])(.*?)\2', r'--\1 \2\3\2', message)
+    return re.sub(r'\b(sep|encoding|quoting|target|label)=([\'"])(.*?)\2', r'--\1 \2\3\2', message)
 
 # %% ../nbs/appendix/command_line_options.ipynb #1ac548dc
 Model = Annotated[str, typer.Option(

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from .data import some_of
 from .data_checks import MANY, unknown_among
 from .estimator import ENOUGH
 from .tokenization import Tokenizer
@@ -75,7 +76,7 @@ def data_report_text(
     n, labels = report['n'], report['labels']
     lines = [f'{n:,} texts of {report["tokens"]:,} tokens: half of them have {report["median"]:,} or fewer, '
              f'the longest has {report["longest"]:,}',
-             'labels: ' + (', '.join(f'{c} {k:,} ({100 * k / n:.0f} %)' for c, k in labels) or 'none')]
+             'labels: ' + (some_of([f'{c} {k:,} ({100 * k / n:.0f} %)' for c, k in labels]) or 'none')]
     if labels and labels[0][1] > 0.8 * n:
         lines.append(f'unbalanced: whoever always says {labels[0][0]!r} is right as often. '
                      'Look at recall and macro F1 (ulmfit-nb evaluate)')
@@ -90,9 +91,7 @@ def data_report_text(
 def few_of(report: dict) -> list[str]:
     "The classes of which there is hardly anything to learn from."
     few = [f'{name!r} {n}' for name, n in report['labels'] if n < 10]
-    more = f' and {len(few) - 5} more' if len(few) > 5 else ''
-    told = f'hardly any texts of {", ".join(few[:5])}{more}: too few to learn much from, and to judge by'
-    return [told] if few else []
+    return [f'hardly any texts of {some_of(few, 5)}: too few to learn much from, and to judge by'] if few else []
 
 def gaps_in(report: dict) -> list[str]:
     "Rows that training would refuse."
@@ -109,7 +108,7 @@ def known_words(report: dict) -> list[str]:
     lines = [f'{known}; most often missing: {missing}']
     if report['known'] < 1 - MANY:
         lines.append('that is little: is it the language that the model has read? If not, make one that has: '
-                     'ulmfit-nb pretrain --data TEXTS --out LM, and then --lm LM')
+                     'ulmfit-nb pretrain --lang LANGUAGE --data TEXTS --out LM, and then --lm LM')
     return lines
 
 def expected(report: dict) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 
-from .data import DataError, TextData, check_present, check_texts, is_missing, labelled
+from .data import DataError, TextData, check_present, check_texts, is_missing, labelled, to_list
 from .settings import ClassifierSettings
 from .stages import StageError
 from .targets import prepare_data, read_target
@@ -35,8 +35,10 @@ def label_lists(labels, n: int) -> tuple[list[tuple], np.ndarray]:   # n: texts
     "Labels as tuples of names, and what the names stand for. Raises `DataError` for a label that no text has."
     matrix, several = matrix_of(labels, n), list | tuple | set | frozenset | np.ndarray
     if matrix is None:
-        lists = [tuple(l) if isinstance(l, several) else l for l in labels]
+        lists = [tuple(l) if isinstance(l, several) else l for l in to_list(labels, 'labels', 'lists')]
         there = [x for l in lists if isinstance(l, tuple) for x in l if not is_missing(x)]
+        kinds = sorted({type(x.item() if isinstance(x, np.generic) else x).__name__ for x in there})
+        if len(kinds) > 1: raise DataError(f'labels: names of several types ({", ".join(kinds)}). Give all the same.')
         def names(l): return tuple(x if is_missing(x) else str(x) for x in l) if isinstance(l, tuple) else l
         return list(map(names, lists)), np.unique(np.array(there))
     classes = np.asarray(getattr(labels, 'columns', range(matrix.shape[1])))
@@ -51,7 +53,7 @@ def target_name(est: BaseEstimator) -> str:
 
 def labels_as_data(est: BaseEstimator, texts, labels) -> tuple[TextData, np.ndarray | None]:
     "Labelled texts as stage 3 takes them, and the classes as they came."
-    if is_regressor(est): return TextData(check_texts(texts), list(labels)), None
+    if is_regressor(est): return TextData(check_texts(texts), to_list(labels, 'labels', 'numbers')), None
     if est.multi_label:
         lists, classes = label_lists(labels, len(texts := check_texts(texts)))
         return TextData(texts, lists), classes
@@ -65,7 +67,7 @@ def eval_data(est: BaseEstimator, eval_set) -> TextData | None:
         raise DataError('eval_set: give (texts, labels), or a TextData.')
     texts, labels = check_texts(eval_set[0], 'eval_set'), eval_set[1]
     if target_name(est) != 'single-label': return labels_as_data(est, texts, labels)[0]
-    check_present(list(labels), len(texts), 'eval_set')
+    check_present(to_list(labels, 'eval_set', 'labels'), len(texts), 'eval_set')
     return TextData(texts, [str(l) for l in np.asarray(labels).tolist()])
 
 def to_learn(est: BaseEstimator, texts, labels, eval_set, sample_weight=None) -> tuple:

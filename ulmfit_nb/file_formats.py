@@ -6,16 +6,26 @@
 __all__ = ['KINDS', 'LETTERS', 'kind_of', 'read_columns']
 
 # %% ../nbs/appendix/file_formats.ipynb #db1870de
-import codecs, csv, gzip, io, json, warnings, zipfile, zlib
+import codecs, csv, gzip, io, json, os, re, warnings, zipfile, zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .data import DataError
+
+# %% ../nbs/appendix/file_formats.ipynb #ff600001
+def open_bytes(path: Path) -> BinaryIO:
+    "An open file; if it is compressed by gzip, what it was made of."
+    with open(path, 'rb') as file: packed = file.read(2) == b'\x1f\x8b'
+    return gzip.open(path) if packed else open(path, 'rb')
 
 # %% ../nbs/appendix/file_formats.ipynb #82142a64
 MARKS = [(codecs.BOM_UTF8, 'utf-8-sig'), (codecs.BOM_UTF32_LE, 'utf-32'), (codecs.BOM_UTF32_BE, 'utf-32'),
          (codecs.BOM_UTF16_LE, 'utf-16'), (codecs.BOM_UTF16_BE, 'utf-16')]
+OTHERS = {b'PK\x03\x04': 'an Excel file (.xlsx), or something in a zip archive', b'PAR1': 'a Parquet file (.parquet)',
+          b'\xd0\xcf\x11\xe0': 'a file of an old Excel or Word', b'%PDF': 'a PDF', b'BZh': 'compressed by bzip2',
+          b'\xfd7zXZ': 'compressed by xz', b'\x28\xb5\x2f\xfd': 'compressed by zstd'}
 
 def decoded(
     raw: bytes,            # a file
@@ -23,21 +33,26 @@ def decoded(
     where: str,            # what to call it in an error
 ) -> str:                  # raises `DataError` for bytes that are no letters
     "The letters in a file."
+    if not isinstance(encoding, str | None): raise DataError(f'encoding is {encoding!r}: give a name, such as "utf-8".')
     name = encoding or next((name for mark, name in MARKS if raw.startswith(mark)), 'utf-8')
     try: text = raw.decode(name)
     except LookupError:
         raise DataError(f'{where}: there is no encoding {name!r}. utf-8, cp1252 and utf-16 are some.') from None
-    except UnicodeError as e:
-        start = getattr(e, 'start', 0)
-        line = raw.count(b'\n', 0, start) + 1
-        begin = raw.rfind(b'\n', 0, start) + 1
-        near = raw[max(begin, start - 10):start + 10].partition(b'\n')[0].decode('cp1252', 'replace').strip()
-        raise DataError(f'{where}: not {name}: line {line} holds bytes that are no letters there. In cp1252, which '
-                        f'Windows used, it reads {near!r}: if that is right, give encoding="cp1252".') from e
+    except UnicodeError as e: raise DataError(f'{where}: {no_letters(raw, name, getattr(e, "start", 0))}') from e
     if encoding is None and text.count('\0') > len(text) / 4:
         order = 'le' if raw[1:2] == b'\0' else 'be'
         raise DataError(f'{where}: every other byte is zero, as in utf-16. Give encoding="utf-16-{order}".')
     return text.removeprefix('\ufeff')
+
+# %% ../nbs/appendix/file_formats.ipynb #ff600004
+def no_letters(raw: bytes, encoding: str, start: int) -> str:   # start: the first byte that is none
+    "What is wrong with bytes that are no letters."
+    other = next((what for first, what in OTHERS.items() if raw.startswith(first)), None)
+    if other: return f'it is {other}, by its first bytes, and no text. Give it the right name, or unpack it.'
+    line, begin = raw.count(b'\n', 0, start) + 1, raw.rfind(b'\n', 0, start) + 1
+    near = raw[max(begin, start - 10):start + 10].partition(b'\n')[0].decode('cp1252', 'replace').strip()
+    return (f'not {encoding}: line {line} holds bytes that are no letters there. In cp1252, which Windows used, '
+            f'it reads {near!r}: if that is right, give encoding="cp1252".')
 
 # %% ../nbs/appendix/file_formats.ipynb #0f6a9970
 def split_rows(
@@ -59,6 +74,7 @@ def split_rows(
 
 # %% ../nbs/appendix/file_formats.ipynb #5ae23c6b
 SEPARATORS = {',': 'comma', '\t': 'tab', ';': 'semicolon', '|': 'bar'}
+SEP_LINE = re.compile(r'\Asep=(.)(?=[\r\n])')
 
 def fits(text: str, sep: str) -> bool:
     "Whether a sign cuts every row into as many fields as the first."
@@ -75,8 +91,9 @@ def find_separator(
     if given is not None:
         if isinstance(given, str) and len(given) == 1 and given not in '"\r\n': return given
         raise DataError(f'sep is {given!r}: give the one character between two fields, such as "," or ";".')
+    if named := SEP_LINE.match(text): return named[1]
     usual = '\t' if kind == '.tsv' else ','
-    top = text.lstrip().partition('\n')[0]
+    top = re.split('[\r\n]', text.lstrip(' \r\n'), maxsplit=1)[0]
     others = [sep for sep in SEPARATORS if sep in top]
     if usual in top or not others: return usual
     fitting = [sep for sep in others if fits(text, sep)]
@@ -108,7 +125,7 @@ def rows_of_tabs(text: str, sep: str, where: str) -> list:
 
 def rows_of(text: str, sep: str, quoting, where: str) -> list:
     "Rows of fields, by what the caller says of quotation marks."
-    if quoting is not None and quoting not in QUOTING:
+    if not isinstance(quoting, str | int | None) or quoting is not None and quoting not in QUOTING:
         raise DataError(f'quoting is {quoting!r}: give "minimal", or "none" if quotation marks belong to the texts.')
     if quoting is None and sep == '\t': return rows_of_tabs(text, sep, where)
     try: return split_rows(text, sep, QUOTING[quoting] if quoting is not None else True)
@@ -134,8 +151,17 @@ def swallowed(rows: list, sep: str) -> list[int]:
         return len(fields) == width and any(f and f in values for f, values in zip(fields, seen))
     return [line for line, field in broken if any(map(like_a_row, field.split('\n')))]
 
-def say_swallowed(rows: list, sep: str, where: str):
-    "Warn of quotations that seem to have swallowed rows."
+# %% ../nbs/appendix/file_formats.ipynb #ff600007
+def say_odd(rows: list, sep: str, where: str):
+    "Warn of quotations that seem to have swallowed rows, of those that are none, and of the names of columns as a row."
+    again = [line for line, row in rows[1:] if row == rows[0][1] and len(row) > 1]
+    if again:
+        warnings.warn(f'{where}: line {again[0]} holds the names of the columns once more. '
+                      'If several files were put together, take it out.', stacklevel=6)
+    blank = [line for line, row in rows for field in row if re.match(r'\s+".*"$', field)]
+    if blank:
+        warnings.warn(f'{where}: a blank stands before a quotation mark, first in line {blank[0]}. Such marks do not '
+                      'quote, and belong to the field. Take those blanks out of the file if they should.', stacklevel=6)
     lines = swallowed(rows, sep)
     if lines:
         one = len(rows[0][1]) == 1
@@ -149,19 +175,24 @@ def separated(text: str, kind: str, sep: str | None, quoting, where: str):
     "A table of separated values, a pyarrow Table of strings."
     import pyarrow
     sep = find_separator(text, kind, sep, where)
-    rows = rows_of(text, sep, quoting, where)
+    rows = rows_of(SEP_LINE.sub('', text, count=1), sep, quoting, where)
     if not rows: raise DataError(f'{where}: the file is empty. Give one that holds texts.')
-    names = [name or f'unnamed {i}' for i, name in enumerate(rows[0][1])]
+    names = rows[0][1]
     for line, row in rows[1:]:
         if len(row) > len(names) and any(row[len(names):]):
             raise DataError(f'{where}: line {line} has more fields than the first line has names. Name every column '
                             f'there, and put texts that hold a {SEPARATORS.get(sep, sep)} in quotation marks.')
-    say_swallowed(rows, sep, where)
-    columns = [[row[i] or None if i < len(row) else None for _, row in rows[1:]] for i in range(len(names))]
-    kept = [i for i, name in enumerate(names) if rows[0][1][i] or any(columns[i])]   # a separator at each line's end
-    refuse_twins([names[i] for i in kept])
-    arrays = [pyarrow.array(columns[i], pyarrow.large_string()) for i in kept]
-    return pyarrow.table(arrays, names=[names[i] for i in kept])
+    say_odd(rows, sep, where)
+    columns = by_column(names, [[field or None for field in row] for _, row in rows[1:]])
+    return pyarrow.table({name: pyarrow.array(column, pyarrow.large_string()) for name, column in columns.items()})
+
+def by_column(names: list, rows: list) -> dict[str, list]:   # names: None or '' for a column without one
+    "Columns of rows, of which some may be short. A column without a name and without a value is none."
+    columns = [[row[i] if i < len(row) else None for row in rows] for i in range(len(names))]
+    kept = [i for i, column in enumerate(columns) if names[i] or any(value is not None for value in column)]
+    found = [str(names[i] or f'unnamed {i}') for i in kept]
+    refuse_twins(found)
+    return dict(zip(found, (columns[i] for i in kept)))
 
 def refuse_twins(names: list):
     "Raise `ValueError` if two columns have one name."
@@ -184,15 +215,24 @@ def json_lines(lines: Iterable[str]) -> Iterator[dict]:
         if not isinstance(row, dict): raise ValueError(f'line {n} is no object such as {{"text": "…"}}')
         yield row
 
+# %% ../nbs/appendix/file_formats.ipynb #ff600006
+def _whole(text: str):
+    "What a file of JSON holds; None if it is not one value, but a line of it for each row."
+    try: return json.loads(text, object_pairs_hook=_once)
+    except RecursionError: raise ValueError('it is nested too deeply') from None
+    except json.JSONDecodeError:
+        if text.lstrip().startswith('{'): return None
+        raise
+
 def _objects(text: str, kind: str):
     "A table of JSON objects, one a line or in a list."
     import pandas as pd
-    if kind == '.json' and not text.lstrip().startswith('{'):
-        try: rows = json.loads(text, object_pairs_hook=_once)
-        except RecursionError: raise ValueError('it is nested too deeply') from None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise ValueError('it holds no list of objects such as [{"text": "…"}]')
-    else: rows = list(json_lines(text.split('\n')))
+    rows = _whole(text) if kind == '.json' else None
+    if isinstance(rows, dict) and not all(isinstance(value, dict | list) for value in rows.values()): rows = [rows]
+    if rows is None: rows = list(json_lines(text.split('\n')))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError('it holds no list of objects such as [{"text": "…"}], as pandas writes with '
+                         'to_json(…, orient="records")')
     return pd.DataFrame(rows, dtype=object)   # values as they stand: pandas would make 1.0 of 1 beside a gap
 
 # %% ../nbs/appendix/file_formats.ipynb #5113bc7d
@@ -214,12 +254,24 @@ def _sheet(path: Path):
     first, *others = book.worksheets
     also = [sheet.title for sheet in others if sheet.max_row]
     if also: warnings.warn(f'{path}: only its first sheet is read, not {", ".join(also)}.', stacklevel=5)
-    rows = [row for row in first.iter_rows(values_only=True) if any(value is not None for value in row)]
-    if not rows: raise DataError(f'{path}: its first sheet is empty. Put the table there.')
-    named = [i for i, name in enumerate(rows[0]) if name is not None]
-    names = [str(rows[0][i]) for i in named]
-    refuse_twins(names)
-    return pd.DataFrame([[row[i] for i in named] for row in rows[1:]], columns=names, dtype=object)
+    cells = [row for row in first.iter_rows() if any(cell.value is not None for cell in row)]
+    if not cells: raise DataError(f'{path}: its first sheet is empty. Put the table there.')
+    wrong = [cell for row in cells for cell in row if cell.data_type == 'e']
+    if wrong: raise DataError(f'{path}: cell {wrong[0].coordinate} holds the error {wrong[0].value}. Mend or empty it.')
+    names, *rows = [[cell.value for cell in row] for row in cells]
+    if any(value is None for row in rows for value in row): refuse_formulas(path)
+    return pd.DataFrame(by_column(names, rows), dtype=object)
+
+# %% ../nbs/appendix/file_formats.ipynb #ff600005
+def refuse_formulas(path: Path):
+    "Raise `DataError` for a formula that nobody has computed: its cell would look empty."
+    import openpyxl
+    books = [openpyxl.load_workbook(path, read_only=True, data_only=results) for results in (False, True)]
+    for row, found in zip(*(book.worksheets[0].iter_rows() for book in books)):
+        for cell, result in zip(row, found):
+            if cell.data_type == 'f' and result.value is None:
+                raise DataError(f'{path}: cell {cell.coordinate} holds a formula, and no result. '
+                                'Open the file in a spreadsheet program, and save it there.')
 
 # %% ../nbs/appendix/file_formats.ipynb #e8ded2c5
 KINDS = ('.csv', '.tsv', '.jsonl', '.json', '.parquet', '.xlsx')
@@ -229,7 +281,7 @@ def kind_of(path: Path) -> str:
     "What a file holds, by its name: `.csv` of `films.CSV` and of `films.csv.gz`."
     ending = path.suffix.lower()
     inner = Path(path.stem).suffix.lower()
-    return inner if ending == '.gz' and inner in LETTERS else ending
+    return inner if ending == '.gz' and inner in (*LETTERS, '.txt') else ending
 
 # %% ../nbs/appendix/file_formats.ipynb #f242884f
 @contextmanager
@@ -248,13 +300,13 @@ def readable(
 
 # %% ../nbs/appendix/file_formats.ipynb #e8ded2c7
 def read_columns(
-    path: str | Path,         # a .csv, .tsv, .jsonl, .json, .parquet or .xlsx file; the first four may end in .gz
+    path: str | Path,         # a .csv, .tsv, .jsonl, .json, .parquet or .xlsx file; the first four maybe in gzip
     sep: str=None,            # what separates fields in .csv and .tsv; None: as the file's name says, or its first line
     encoding: str=None,       # how letters became bytes; None: as the first bytes say, or UTF-8
     quoting: str | int=None,  # 'minimal': quotation marks quote; 'none': they are text; None: by the file's kind
 ):                            # a pandas DataFrame or a pyarrow Table; raises `DataError` for a file that can't be read
     "Read a table, each field as it was written. Only an empty field is a missing value."
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     kind = kind_of(path)
     if kind not in KINDS:
         raise DataError(f'{path}: a {path.suffix or "nameless"} file. '
@@ -265,7 +317,5 @@ def read_columns(
 def _read(path: Path, kind: str, sep, encoding, quoting):
     "The table in a file of a kind that there is."
     if kind in ('.parquet', '.xlsx'): return _parquet(path) if kind == '.parquet' else _sheet(path)
-    raw = path.read_bytes()
-    if path.suffix.lower() == '.gz': raw = gzip.decompress(raw)
-    text = decoded(raw, encoding, str(path))
+    with open_bytes(path) as file: text = decoded(file.read(), encoding, str(path))
     return _objects(text, kind) if kind in ('.jsonl', '.json') else separated(text, kind, sep, quoting, str(path))

@@ -52,7 +52,7 @@ def download_model(
         raise StageError(f'{name}: {", ".join(lacking)} {verb} missing: it is not a model of this library, '
                          'or was fetched only in part (then connect, and call again). '
                          'For a checkpoint of fastai see load_fastai.')
-    read_config(path)
+    for part in parts_of(path): read_config(part)
     return path
 
 # %% ../nbs/17_sharing.ipynb #a17b0004

@@ -20,7 +20,7 @@ from .awd_lstm import AWDLSTM, AWDLSTMConfig, fit_state
 from .checkpoint import load_weights, model_tensors
 from .extras import import_extra
 from .files import atomic_write
-from .stages import Stage, StageError
+from .stages import Stage, StageError, parts_of, resolve_model
 
 # %% ../nbs/appendix/onnx_engine.ipynb #d776149b
 FILES = {'onnx': 'encoder.onnx', 'onnx-int8': 'encoder.int8.onnx'}   # engine → the file beside model.safetensors
@@ -141,30 +141,37 @@ def _done(item, future): return item, future.result()
 
 # %% ../nbs/appendix/onnx_engine.ipynb #804bdba8
 def export_onnx(
-    path: str | Path,        # a classifier's directory
-    encoder: nn.Module=None, # what should be in it; None: whatever is
-) -> list[Path]:             # the files; raises `StageError` if its encoder is another one
-    "Write the encoder of a classifier for ONNX Runtime, in floats and in bytes, beside the weights."
+    path: str | Path,              # a classifier's directory, or that of both directions
+    encoders: list[nn.Module]=None,# what should be in it, one for each direction; None: whatever is
+) -> list[Path]:                   # the files; raises `StageError` if its encoders are other ones
+    "Write the encoder of a classifier for ONNX Runtime, in floats and in bytes, beside the weights; or both encoders."
+    parts = parts_of(resolve_model(path))
+    encoders = encoders or [None] * len(parts)
+    if len(encoders) != len(parts): raise StageError(_OTHER.format(path))
+    return [file for part, encoder in zip(parts, encoders) for file in _export(part, encoder)]
+
+_OTHER = '{}: the classifier there has other weights. Save this one elsewhere.'
+
+def _export(path: Path, encoder: nn.Module | None) -> list[Path]:
+    "`export_onnx` of a single direction."
     stage = Stage.open(path, 'classifier')
     weights = {k.removeprefix('encoder.'): v for k, v in stage.tensors.items() if k.startswith('encoder.')}
     if encoder is not None:
         mine = {k: v.cpu() for k, v in model_tensors(encoder).items()}
         if mine.keys() != weights.keys() or any(not torch.equal(v, weights[k]) for k, v in mine.items()):
-            raise StageError(f'{path}: the classifier there has other weights. Save this one elsewhere.')
+            raise StageError(_OTHER.format(path))
     made = AWDLSTM(AWDLSTMConfig(**stage.config['architecture']))
     load_weights(made, weights, stage.path)
     mark = stage.config['sha256']['model.safetensors']
     return [export_encoder(made, stage.path, mark, engine) for engine in FILES]
 
 class OnnxMixin:
-    "Lets a `Classifier`, or a `TextClassifier` that has been fitted, be written for ONNX Runtime."
+    "Lets a classifier, or a `TextClassifier` that has been fitted, be written for ONNX Runtime."
     def export_onnx(self, path: str | Path) -> list[Path]:   # its directory; raises `StageError` if it is another's
         "Write the encoder, or both, in floats and in bytes, beside the weights; an estimator is saved first."
         if hasattr(self, 'save') and not Path(path).exists(): self.save(path)
         classifier = getattr(self, 'classifier_', self)
-        if not hasattr(classifier, 'readers'): return export_onnx(path, classifier.model.encoder)
-        folders = [Path(path)/('backwards' if r.backwards else 'forwards') for r in classifier.readers]
-        return [file for f, r in zip(folders, classifier.readers) for file in export_onnx(f, r.model.encoder)]
+        return export_onnx(path, [r.model.encoder for r in getattr(classifier, 'readers', [classifier])])
 
 # %% ../nbs/appendix/onnx_engine.ipynb #9bc0540b
 def open_encoder(

@@ -7,7 +7,7 @@ __all__ = ['WRITTEN', 'iter_rows', 'RowPredictor', 'RowLines', 'RowParquet', 'ch
            'predict_file', 'rows_to_label']
 
 # %% ../nbs/appendix/prediction_files.ipynb #5ad264ca
-import io, json, re, warnings
+import io, json, os, re, warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ import numpy as np
 
 from .classifier import Classifier
 from .data import DataError, is_missing
-from .file_formats import MARKS, decoded, json_lines, kind_of, read_columns, readable, separated
+from .file_formats import (
+    MARKS, decoded, json_lines, kind_of, open_bytes, read_columns, readable, separated)
 from .files import atomic_open, atomic_write
 from .report import cooled, label_next
 from .sources import load_data, part_of, read_named, set_named
@@ -84,13 +85,13 @@ def iter_rows(
     path = part_of(source, split or 'train')
     kind = kind_of(path)
     if path.is_dir(): yield from _rows_of_folder(path, **reading)
-    elif kind not in ('.txt', '.jsonl', '.parquet') or path.suffix == '.gz':
+    elif kind not in ('.txt', '.jsonl', '.parquet'):
         yield from rows_of_table(read_columns(path, **reading))
     else:
         with readable(path, kind):
             if kind == '.parquet': yield from _rows_of_parquet(path)
             else:
-                with open(path, 'rb') as file: yield from rows_in(file, kind, str(path), **reading)
+                with open_bytes(path) as file: yield from rows_in(file, kind, str(path), **reading)
 
 def _rows_of_folder(path: Path, sep=None, encoding=None, quoting=None) -> Iterator[dict]:
     "A row for each text file, with the name of its folder as its label if folders are classes."
@@ -211,9 +212,10 @@ def shown(text: str) -> str:
     return CONTROL.sub(lambda sign: sign[0].encode('unicode_escape').decode(), text)
 
 def as_field(value) -> str:
-    "A value in a table of text."
+    "A value in a table of text: lists, objects, numbers and truth values as JSON has them, a date as Python says it."
     if value is None: return ''
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    written = isinstance(value, bool | int | float | list | tuple | dict)
+    return json.dumps(value, ensure_ascii=False, default=str) if written else str(value)
 
 def quoted(field: str, sep: str) -> str:
     "A field of a table, in quotation marks if it needs them. (Python's csv leaves a lone carriage return without.)"
@@ -285,7 +287,7 @@ class RowParquet:
             if self.writer is None: self.writer = pq.ParquetWriter(self.path, self.schema(rows))
             refuse_new(rows, self.writer.schema.names)
             self.writer.write_table(pa.Table.from_pylist(rows, self.writer.schema))
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as e:
             raise DataError(f'Parquet wants values of one kind in a column ({e}). Write a .jsonl file.') from None
 
     def schema(self, rows: list[dict]):
@@ -300,12 +302,18 @@ class RowParquet:
 WRITTEN = ('.csv', '.tsv', '.jsonl', '.parquet')
 
 def check_out(
-    out: str | Path,   # the file to be written
-) -> Path:             # raises `DataError` for a kind that isn't written
-    "Refuse an unknown kind of file, before any work."
-    out = Path(out).expanduser()
-    if out.suffix.lower() in WRITTEN: return out
-    raise DataError(f'{out}: a {out.suffix or "nameless"} file. Write a {", ".join(WRITTEN)} file.')
+    out: str | Path,          # the file to be written
+    source: str | Path=None,  # where the rows come from
+) -> Path:                    # raises `DataError` for what can't be written, or holds those rows
+    "Refuse another kind of file, a folder, and the file that is read, before any work."
+    out = Path(os.path.expanduser(out))
+    if out.suffix.lower() not in WRITTEN:
+        raise DataError(f'{out}: a {out.suffix or "nameless"} file. Write a {", ".join(WRITTEN)} file.')
+    if out.is_dir(): raise DataError(f'{out} is a folder. Give the name of a file.')
+    given = os.path.expanduser(source or '')
+    if os.path.exists(given) and out.exists() and out.samefile(given):
+        raise DataError(f'{out} is the very file that is read. Write another one.')
+    return out
 
 @contextmanager
 def rows_out(
@@ -313,9 +321,10 @@ def rows_out(
     source: str | Path=None, # where the rows came from
 ) -> Iterator[Callable]:     # takes a list of rows
     "Write rows to a file."
-    out = check_out(out)
+    out = check_out(out, source)
     if out.suffix.lower() == '.parquet':
-        like = source if source is not None and Path(source).suffix.lower() == '.parquet' else None
+        source = os.path.expanduser(source or '')
+        like = source if source.lower().endswith('.parquet') else None
         with atomic_write(out) as part, RowParquet(part, like) as write: yield write
     else:
         with atomic_open(out) as file: yield RowLines(file, out.suffix.lower())

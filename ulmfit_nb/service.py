@@ -61,5 +61,6 @@ def run_service(
 ):                             # returns when somebody stops it
     "Serve a classifier until Ctrl-C, or until the process is told to end; requests under way are answered."
     _, uvicorn = _needed()
+    app = create_app(classifier, threshold, temperature)
     print(f'serving on http://{host}:{port}; /docs says how to ask', flush=True)
-    uvicorn.run(create_app(classifier, threshold, temperature), host=host, port=port, log_level='warning')
+    uvicorn.run(app, host=host, port=port, log_level='warning')

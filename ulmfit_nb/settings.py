@@ -161,7 +161,8 @@ def recipe(
     name: str,      # a name in `PRESETS`
 ) -> Recipe:        # raises `ValueError` for one that there isn't
     "Settings by name."
-    if name not in PRESETS: raise ValueError(f'there is no preset {name!r}, but {", ".join(PRESETS)}.')
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ValueError(f'there is no preset {name!r}, but {", ".join(PRESETS)}.')
     return PRESETS[name]
 
 def override(

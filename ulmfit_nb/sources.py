@@ -57,7 +57,7 @@ def set_named(
 ) -> NamedSet | None:     # None for a path; raises `DataError` for a string that names a set and something here as well
     "The set that goes by a name."
     known = NAMED.get(source) if isinstance(source, str) else None
-    if known is None or not Path(source).exists(): return known
+    if known is None or not os.path.exists(source): return known
     root = Path(os.environ.get('ULMFIT_NB_DATA', DATASETS))
     own = [p.resolve() for p in (DATASETS/source, root/source, root/f'{source}-v1')]
     if Path(source).resolve() in own: return known
@@ -124,9 +124,10 @@ def split_parts(
     split: str,           # one split, or several: 'train+unsup'
 ) -> list[str]:           # the splits to read; beside others, `unsup` only if there is one
     "The parts of a split such as `train+unsup`."
+    if not isinstance(split, str): raise DataError(f'split is {split!r}: give a name, such as "train".')
     parts = split.split('+')
     known = set_named(source)
-    has_unsup = known.unsup if known else (Path(source).expanduser()/'unsup').is_dir()
+    has_unsup = known.unsup if known else os.path.isdir(os.path.join(os.path.expanduser(source), 'unsup'))
     return parts if has_unsup or len(parts) == 1 else [p for p in parts if p != 'unsup']
 
 # %% ../nbs/appendix/sources.ipynb #a715537c
@@ -135,9 +136,10 @@ def part_of(
     split: str='train',   # a single split
 ) -> Path:                # the file or folder with its texts; raises `DataError` if there is none
     "Where a split lies."
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise DataError(f'{path}: no such file or folder, and no data set of that name ({", ".join(NAMED)}).')
+    if source == '': raise DataError("'' is the path of nothing. Give one; . is the folder we are in.")
+    path = Path(os.path.expanduser(source))
+    if not os.path.exists(path):   # of a name that is too long, or goes in circles, it says no
+        raise DataError(f'{str(path):.200}: no such file or folder, and no data set of that name ({", ".join(NAMED)}).')
     if (path/split).is_dir(): return path/split
     if split != 'train':
         raise DataError(f'{path}: there is no split {split!r} in it. Leave split out, or give the path of that part.')

@@ -6,13 +6,14 @@
 __all__ = ['read_table', 'join_fields', 'from_table', 'without_gaps', 'from_folder']
 
 # %% ../nbs/appendix/tables.ipynb #f652bbc0
-import json, warnings
+import json, os, warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from .data import DataError, TextData, check_present, check_texts, encode_labels, is_missing
+from .data import (
+    DataError, TextData, check_present, check_texts, encode_labels, is_missing, say_alike, some_of)
 from .file_formats import decoded, read_columns
 
 # %% ../nbs/appendix/tables.ipynb #7cd657fa
@@ -34,9 +35,10 @@ def column_names(
 def find_column(
     table,       # a pandas DataFrame or a pyarrow Table
     name,        # what the caller calls it
-):               # its name in the table; None: there is none
+):               # its name in the table; None: there is none. Raises `DataError` if there are two
     "A column by its name, or by what its name is without blanks around it."
     names = column_names(table)
+    if names.count(name) > 1: raise DataError(f'there are two columns {name!r}. Rename or drop one of them.')
     like = [n for n in names if isinstance(n, str) and n.strip() == name]
     return name if name in names else like[0] if len(like) == 1 else None
 
@@ -46,7 +48,8 @@ def column_values(
 ) -> list:
     "What stands in a column of a table, as Python's own values."
     values = table[column]
-    return values.to_pylist() if hasattr(values, 'to_pylist') else values.tolist()
+    how = next(how for how in ('to_pylist', 'tolist', 'to_list') if hasattr(values, how))   # of pyarrow, pandas, polars
+    return getattr(values, how)()
 
 # %% ../nbs/appendix/tables.ipynb #26170ae7
 def join_fields(
@@ -65,14 +68,18 @@ def read_texts(
     if not hasattr(frame, 'columns'):
         raise DataError(f'{where}: a {type(frame).__name__}, where a table (a pandas DataFrame) is due. '
                         'Write pandas.DataFrame(…) around it.')
-    columns = {name: find_column(frame, name) for name in ([text] if isinstance(text, str) else text)}
-    for name, column in columns.items():
-        if column is None:
-            there = ', '.join(map(str, column_names(frame))) or 'none'
-            raise DataError(f'{where}: no column {name!r}; it has {there}. Name the column of texts.')
-    if isinstance(text, str): return check_texts(column_values(frame, columns[text]), where)
-    parts = [check_texts(column_values(frame, c), f'{where}, column {c!r}') for c in columns.values()]
+    names = list(text) if isinstance(text, list | tuple) else [text]
+    if not names: raise DataError(f'{where}: no column of texts is named. Name one, or several.')
+    columns = [find_column(frame, name) for name in names]
+    for name, column in zip(names, columns):
+        if column is None: raise DataError(f'{no_column(frame, name, where)} Name the column of texts.')
+    if not isinstance(text, list | tuple): return check_texts(column_values(frame, columns[0]), where)
+    parts = [check_texts(column_values(frame, c), f'{where}, column {c!r}') for c in columns]
     return [join_fields(row) for row in zip(*parts)]
+
+def no_column(frame, name, where: str) -> str:
+    "That a column is not there, and what is."
+    return f'{where}: no column {name!r}; it has {some_of(column_names(frame)) or "none"}.'
 
 # %% ../nbs/appendix/tables.ipynb #d47a0007
 def read_labels(
@@ -83,17 +90,14 @@ def read_labels(
     "The labels in a table, as they stand."
     column = find_column(frame, label)
     if column is not None: return column_values(frame, column)
-    there = ', '.join(map(str, column_names(frame)))
-    raise DataError(f'{where}: no column {label!r}; it has {there}. Name the column of labels.')
+    raise DataError(f'{no_column(frame, label, where)} Name the column of labels.')
 
-def say_blanks(labels: list, where: str):
-    "Warn of labels with blanks around them, above all where they make two classes of one."
-    names = {l for l in labels if isinstance(l, str)}
-    wide = sorted((n for n in names if n != n.strip()), key=lambda n: (n.strip() not in names, n))
-    if not wide: return
-    if wide[0].strip() in names: told = f'{wide[0]!r} and {wide[0].strip()!r} are two labels'
-    else: told = f'labels such as {wide[0]!r} keep the blanks around them'
-    warnings.warn(f'{where}: {told}. Take the blanks out of the file if they mean nothing.', stacklevel=5)
+def say_other_case(frame, where):
+    "Warn of a column that may be meant, where there is none that is called `label`."
+    like = [name for name in column_names(frame) if str(name).strip().casefold() in ('label', 'labels')]
+    if like:
+        warnings.warn(f"{where}: there is no column 'label', so the texts are unlabelled. "
+                      f'Give label={like[0]!r} if that is meant.', stacklevel=5)
 
 # %% ../nbs/appendix/tables.ipynb #9c20fd63
 def label_lists(labels: list, where: str) -> list[list]:   # one a text; raises `DataError` for what is no list of names
@@ -123,12 +127,14 @@ def from_table(
 ) -> TextData:           # lists of labels stay lists; raises `DataError` for a missing column or bad values
     "The texts and labels in a table."
     texts = read_texts(frame, text, where)
-    if label is None or label == 'label' and find_column(frame, label) is None: return TextData(texts)
+    if label is None or label == 'label' and find_column(frame, label) is None:
+        if label: say_other_case(frame, where)
+        return TextData(texts)
     labels = read_labels(frame, label, where)
     if all(not is_missing(l) and str(l) == '-1' for l in labels): return TextData(texts)
     if multi_label: return TextData(texts, label_lists(labels, where))
     check_present(labels, len(texts), where)
-    say_blanks(labels, where)
+    say_alike(labels, where)
     if names is None: return TextData(texts, *encode_labels(labels))
     return TextData(texts, encode_labels(labels, [str(i) for i in range(len(names))])[0], list(names))
 
@@ -140,7 +146,7 @@ def without_gaps(
     where='table',       # what to call it in an error
 ) -> tuple:              # the table without such rows; {'no_text': …, 'no_label': …}, places counted from 1
     "The rows that have a text and, where there is a column of labels, a label."
-    names = [find_column(frame, name) for name in ([text] if isinstance(text, str) else text)]
+    names = [find_column(frame, name) for name in (text if isinstance(text, list | tuple) else [text])]
     if None in names: return frame, {}   # `from_table` says so
     labelled = label is not None and find_column(frame, label) is not None
     fields = {'no_text': [column_values(frame, name) for name in names],
@@ -164,7 +170,7 @@ def text_files(
     path: str | Path,    # a folder, as in `from_folder`
 ) -> list[Path]:         # in the order in which they are read; raises `DataError` if there are none
     "The files of texts in a folder, or in its folders of classes."
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     return texts_among(visible_files(path), path)
 
 def texts_among(files: list[Path], path: Path) -> list[Path]:
@@ -200,7 +206,7 @@ def from_folder(
     encoding: str=None,  # how letters became bytes; None: as a file's first bytes say, or UTF-8
 ) -> TextData:           # classes are the folders' names, apart from `unsup`; raises `DataError` if there are no texts
     "Read a folder for each class. What is left out is said."
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     visible = visible_files(path)
     files = texts_among(visible, path)
     say_left_out(path, files, visible)

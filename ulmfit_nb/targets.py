@@ -166,7 +166,8 @@ def check_numbers(data: TextData, where: str) -> TextData:
     if len(data.labels) != len(texts):
         raise DataError(f'{where}: {len(data.labels)} numbers for {len(texts)} texts. Give one to each text.')
     def number(label):
-        try: return float(label if data.classes is None else data.classes[label])
+        value = label if data.classes is None else data.classes[label]
+        try: return float('nan' if isinstance(value, str) and '_' in value else value)   # Python reads 1_0 as ten
         except (TypeError, ValueError): return float('nan')
     values = list(map(number, data.labels))
     for i, v in enumerate(values):
@@ -254,6 +255,7 @@ def class_weights(
 # %% ../nbs/appendix/targets.ipynb #8553a9c4
 def check_weights(weights, n: int) -> np.ndarray:   # n: texts
     "Weights as numbers. Raises `DataError` if there isn't one for each text, or one is negative or no number."
+    if np.asarray(weights).dtype.kind in 'US': raise DataError('sample_weight: give one number to each text, and no strings.')
     try: found = np.asarray(weights, float)
     except (TypeError, ValueError): raise DataError('sample_weight: give one number to each text.') from None
     if found.shape != (n,):
