@@ -13,7 +13,7 @@ from .files import whole_directory, write_json, write_tensors
 from .hub_errors import FILES, NOT_SENT, ON_THE_HUB, PUSH_MENDS, fetch, told
 from .model_card import model_card
 from .quantization import pack_tensors
-from .stages import HASHED, StageError, check_out, read_config, resolve_model, write_config
+from .stages import HASHED, StageError, check_out, parts_of, read_config, resolve_model, write_config
 
 # %% ../nbs/17_sharing.ipynb #ec713964
 def save_pretrained(
