@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .awd_lstm import AWDLSTM, AWDLSTMConfig, fit_state
+from .awd_lstm import AWDLSTM, ENCODERS, AWDLSTMConfig, AllLayers, fit_state
 from .checkpoint import load_weights, model_tensors
 from .extras import import_extra
 from .files import atomic_write
@@ -30,13 +30,15 @@ class _Graph(nn.Module):
     def __init__(self, encoder: AWDLSTM):
         super().__init__()
         self.emb, self.lstms = encoder.embedding.emb, nn.ModuleList(layer.lstm for layer in encoder.lstms)
+        self.every = isinstance(encoder, AllLayers)
 
     def forward(self, ids, *state):
-        x, new = self.emb(ids), []
+        found, new = [self.emb(ids)], []
         for i, lstm in enumerate(self.lstms):
-            x, s = lstm(x, (state[2 * i], state[2 * i + 1]))
+            x, s = lstm(found[-1], (state[2 * i], state[2 * i + 1]))
+            found.append(x)
             new += s
-        return (x, *new)
+        return (torch.cat(found, 2) if self.every else x, *new)
 
 def _names(n_layers: int) -> list[str]: return [f'{part}{i}' for i in range(n_layers) for part in 'hc']
 
@@ -151,7 +153,7 @@ def export_onnx(
         mine = {k: v.cpu() for k, v in model_tensors(encoder).items()}
         if mine.keys() != weights.keys() or any(not torch.equal(v, weights[k]) for k, v in mine.items()):
             raise StageError(f'{path}: the classifier there has other weights. Save this one elsewhere.')
-    made = AWDLSTM(AWDLSTMConfig(**stage.config['architecture']))
+    made = ENCODERS[stage.config.get('layers', 'last')](AWDLSTMConfig(**stage.config['architecture']))
     load_weights(made, weights, stage.path)
     mark = stage.config['sha256']['model.safetensors']
     return [export_encoder(made, stage.path, mark, engine) for engine in FILES]
