@@ -18,15 +18,15 @@ from techniques import ALL, plans
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, pretrain
-from ulmfit_nb.awd_lstm import AWDLSTM
 from ulmfit_nb.baselines import count_words, draw_labels
 from ulmfit_nb.batching import DocBatches
-from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, concat_pool, evaluate_classifier
+from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, evaluate_classifier
 from ulmfit_nb.classifier_training import doc_batches, new_classifier
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.demo import BEARS_MORE
+from ulmfit_nb.layers import pooled_features
 from ulmfit_nb.schedules import all_at_once, stlr
 from ulmfit_nb.settings import PRESETS, n_epochs, override
 from ulmfit_nb.sources import load_data
@@ -192,8 +192,8 @@ class Study:
     def pooled(self, lm: str, layers: str, split: str, seed: int | None) -> np.ndarray:
         "Pooled features of texts, of a network that is frozen."
         data = self.few(seed) if split == 'few' else getattr(self, split)
-        model = new_classifier(self.lm(lm), len(data.classes), CLASSIFY).eval()
-        return features(model.encoder, self.docs(lm, data), layers)
+        model = new_classifier(self.lm(lm), len(data.classes), replace(CLASSIFY, layers=layers))
+        return pooled_features(model, self.docs(lm, data))
 
     def linear(self, row: Row, strength: float, seed: int, splits: tuple[str, ...]) -> dict[str, float]:
         "Logistic regression on these features; in place of a rate, the inverse of its penalty is chosen."
@@ -211,22 +211,6 @@ def see_only(model: PoolingClassifier, pools: tuple[str, ...]):
     n = model.encoder.config.n_out
     seen = torch.cat([torch.full((n,), float(name in pools)) for name in FULL.pools])
     model.head.register_forward_pre_hook(lambda head, given: (given[0] * seen.to(given[0]),))
-
-
-@torch.no_grad()
-def features(encoder: AWDLSTM, batches: DocBatches, layers: str) -> np.ndarray:
-    "Last, maximum and mean over each text, of the last LSTM layer or of all."
-    found, outs = {}, []
-    hooks = [lstm.register_forward_hook(lambda module, given, out: outs.append(out[0].float())) for lstm in encoder.lstms]
-    for batch in batches:
-        outs.clear()
-        encoder(batch.ids)
-        kept = outs if layers == 'all' else outs[-1:]
-        pooled = torch.cat([concat_pool(out, batch.lengths) for out in kept], 1).numpy()
-        found.update(zip(batch.index.tolist(), pooled))
-    for hook in hooks:
-        hook.remove()
-    return np.stack([found[i] for i in range(len(found))])
 
 
 def best_rate(row: Row, score: Callable[[float], float]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .awd_lstm import AWDLSTM, AWDLSTMConfig
+from .awd_lstm import ENCODERS, AWDLSTMConfig, n_features
 from .batching import DocBatches
 
 # %% ../nbs/11_classifier.ipynb #f5775294
@@ -81,10 +81,12 @@ class PoolingClassifier(nn.Module):
                  n_class: int,                           # classes
                  bptt: int=70,                           # tokens in a piece, as in `bptt_pieces`
                  max_len: int|None=1400,                 # how far back gradients reach, as in `bptt_pieces`
-                 hidden=(50,)):                          # features of the blocks between, as in `PoolingHead`
+                 hidden=(50,),                           # features of the blocks between, as in `PoolingHead`
+                 layers: str='last'):                    # whose features are pooled: 'last' or 'all' (chapter 20)
         super().__init__()
-        self.encoder, self.bptt, self.max_len = AWDLSTM(config), bptt, max_len
-        self.head = PoolingHead(3 * config.n_out, n_class, hidden, (config.output_p, *[0.1] * len(hidden)))
+        self.encoder, self.bptt, self.max_len, self.layers = ENCODERS[layers](config), bptt, max_len, layers
+        n_in = 3 * n_features(config, layers)
+        self.head = PoolingHead(n_in, n_class, hidden, (config.output_p, *[0.1] * len(hidden)))
 
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:
         "Parameters by layer, from the words up to the head."
@@ -100,7 +102,7 @@ class PoolingClassifier(nn.Module):
             pool.add(out)
             if not torch.is_grad_enabled(): continue   # AR and TAR are for learning
             real = is_real(out, lengths[:piece.running] - piece.start)
-            out, real = out[piece.no_grad:], real[piece.no_grad:]
+            out, real = out[piece.no_grad:, :, -self.encoder.config.n_out:], real[piece.no_grad:]   # the last layer's
             ar.add(out, real)
             tar.add(out[:, 1:] - out[:, :-1], real[:, 1:])
         pooled = pool.result()
@@ -389,7 +391,8 @@ def load_classifier(
     stage = Stage.open(path, 'classifier')
     config, target = stage.config, read_target(stage.config)
     encoder = AWDLSTMConfig(**config['architecture'])
-    with seeded(0): model = PoolingClassifier(encoder, target.n_out, config['bptt'], hidden=config['hidden'])
+    how = dict(bptt=config['bptt'], hidden=config['hidden'], layers=config.get('layers', 'last'))
+    with seeded(0): model = PoolingClassifier(encoder, target.n_out, **how)
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     if engine != 'torch': model.encoder, device = open_encoder(stage, engine), 'cpu'
     tokenizer = Tokenizer(**config['tokenizer'])

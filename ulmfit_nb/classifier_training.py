@@ -20,11 +20,11 @@ from .training import FitSettings, RunOptions, fit, with_changes
 def new_classifier(
     stage: Stage,              # a language model
     n_class: int,              # classes
-    settings: ClassifierSettings=ClassifierSettings(),   # bptt, max_len and drop_mult are looked at
+    settings: ClassifierSettings=ClassifierSettings(),   # bptt, max_len, drop_mult and layers are looked at
 ) -> PoolingClassifier:
     "The language model's encoder under a head that has learnt nothing."
     encoder = AWDLSTMConfig(**stage.config['architecture']).drop(settings.drop_mult, **CLASSIFIER_DROPOUTS)
-    model = PoolingClassifier(encoder, n_class, settings.bptt, settings.max_len)
+    model = PoolingClassifier(encoder, n_class, settings.bptt, settings.max_len, layers=settings.layers)
     load_encoder(model, stage)
     return model
 
@@ -105,7 +105,7 @@ def save_classifier(
 ) -> Path:                       # `out`
     "Write a classifier's directory."
     made = {'architecture': asdict(model.encoder.config), **target.asdict(),
-            'bptt': model.bptt, 'hidden': model.head.hidden,
+            'bptt': model.bptt, 'hidden': model.head.hidden, **({'layers': 'all'} if model.layers == 'all' else {}),
             **{k: stage.config[k] for k in ('tokenizer', 'backwards')},
             'settings': identity, 'precision': history[-1]['precision']}
     from_rank_0(save_stage, out, 'classifier', model, stage.vocab, made, history)
@@ -148,11 +148,14 @@ def target_of(stage: Stage) -> Target | None:   # stage: of either kind
 def old_classifier(
     stage: Stage,                  # a classifier
     settings: ClassifierSettings,  # bptt, max_len and drop_mult are looked at
-) -> PoolingClassifier:
+) -> PoolingClassifier:            # raises `ValueError` if it is to look at more layers than it does
     "A classifier as it was saved, with dropouts to train with."
     encoder = AWDLSTMConfig(**stage.config['architecture']).drop(settings.drop_mult, **CLASSIFIER_DROPOUTS)
-    n, hidden = read_target(stage.config).n_out, stage.config['hidden']
-    model = PoolingClassifier(encoder, n, settings.bptt, settings.max_len, hidden)
+    n, hidden, layers = read_target(stage.config).n_out, stage.config['hidden'], stage.config.get('layers', 'last')
+    if settings.layers not in ('last', layers):
+        raise ValueError(f"layers is 'all', and the head of {stage.path} has learnt from the last layer alone. "
+                         "Leave layers out to go on from it, or start from its language model.")
+    model = PoolingClassifier(encoder, n, settings.bptt, settings.max_len, hidden, layers)
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     return model
 

@@ -30,13 +30,15 @@ class _Graph(nn.Module):
     def __init__(self, encoder: AWDLSTM):
         super().__init__()
         self.emb, self.lstms = encoder.embedding.emb, nn.ModuleList(layer.lstm for layer in encoder.lstms)
+        self.every = isinstance(encoder, AllLayers)
 
     def forward(self, ids, *state):
-        x, new = self.emb(ids), []
+        found, new = [self.emb(ids)], []
         for i, lstm in enumerate(self.lstms):
-            x, s = lstm(x, (state[2 * i], state[2 * i + 1]))
+            x, s = lstm(found[-1], (state[2 * i], state[2 * i + 1]))
+            found.append(x)
             new += s
-        return (x, *new)
+        return (torch.cat(found, 2) if self.every else x, *new)
 
 def _names(n_layers: int) -> list[str]: return [f'{part}{i}' for i in range(n_layers) for part in 'hc']
 

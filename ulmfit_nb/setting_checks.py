@@ -27,18 +27,20 @@ class Allowed(NamedTuple):
     none: bool = False        # None will do as well
     switch: bool = False      # True and False will do as well
     each: 'Allowed' = None    # what the items of a list, or the values of a mapping, may be
+    one_of: tuple = ()        # nothing but these; none: anything of the kind
 
     def has(self, value) -> bool:
         "Whether a value is allowed."
         if value is None: return self.none
         if isinstance(value, bool | np.bool_): return self.switch or self.kind == 'switch'
-        if not isinstance(value, KINDS.get(self.kind, ())): return False
+        if not isinstance(value, KINDS.get(self.kind, ())) or self.one_of and value not in self.one_of: return False
         if self.each and not all(map(self.each.has, value.values() if isinstance(value, dict) else value)): return False
         size = len(value) if isinstance(value, str | list | dict) else value
         return self.least <= size <= self.most and self.above < size < self.below
 
     def __str__(self):
         if self.kind == 'switch': return 'True or False'
+        if self.one_of: return ' or '.join(map(repr, self.one_of))
         bounds = {'of at least': self.least, 'above': self.above, 'of at most': self.most, 'below': self.below}
         said = ' and '.join(f'{how} {bound:g}' for how, bound in bounds.items() if math.isfinite(bound))
         options = ', or None' * self.none + ', or True or False' * self.switch
@@ -59,7 +61,7 @@ ALLOWED = {
     'best_epoch': SWITCH, 'early_stopping': COUNT._replace(none=True), 'multi_label': SWITCH,
     'every': AMOUNT, 'workers': AMOUNT, 'progress_bar': SWITCH,
     'lm_epochs': COUNT, 'lm_lr': RATE, 'verbose': SWITCH,   # these are the estimator's
-    'hold_out': Allowed('number', above=0, below=1, switch=True),
+    'hold_out': Allowed('number', above=0, below=1, switch=True), 'layers': Allowed('text', one_of=('last', 'all')),
 }
 # of a classifier: batch norm needs two documents, and the thaw may be all there is
 OF_A_CLASSIFIER = {'epochs': AMOUNT, 'bs': Allowed('whole number', 2)}

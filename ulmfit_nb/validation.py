@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .awd_lstm import AWDLSTM, AWDLSTMConfig, LanguageModel
+from .awd_lstm import AWDLSTM, AWDLSTMConfig, LanguageModel, n_features
 from .checkpoint import check_weights, model_tensors
 from .new_language import spacy_languages
 from .setting_checks import ALLOWED, AMOUNT, COUNT, SWITCH, Allowed, check_fields, short
@@ -37,10 +37,10 @@ CONFIG = {
 }
 OF_A_CLASSIFIER = {
     'classes': Allowed('list', each=TEXT), 'bptt': COUNT, 'hidden': Allowed('list', each=COUNT), 'target': MAPPING,
-    'labels': Allowed('list'), 'estimator': MAPPING,
+    'labels': Allowed('list'), 'estimator': MAPPING, 'layers': ALLOWED['layers'],
 }
 HASHES = dict.fromkeys(('model.safetensors', 'vocab.json', 'history.json'), TEXT)
-YOUNGER = ('precision', 'weights', 'torch', 'target', 'labels', 'estimator')
+YOUNGER = ('precision', 'weights', 'torch', 'target', 'labels', 'estimator', 'layers')
 
 # %% ../nbs/appendix/validation.ipynb #va00000a
 def check_language(lang: str):   # as `Tokenizer` has it
@@ -133,7 +133,8 @@ def check_network(
     if max(shape.n_layers, len(config.get('hidden', []))) > deep:
         raise ValueError(f'{where} has {deep} tensors, and more layers are said to be there.')
     if config['stage'] != 'classifier': return check_shapes(lambda: LanguageModel(shape), tensors, where)
-    sizes = [3 * shape.n_out, *config['hidden'], read_target(config).n_out]
+    n_in = 3 * n_features(shape, config.get('layers', 'last'))
+    sizes = [n_in, *config['hidden'], read_target(config).n_out]
     other = [k for k in tensors if not k.startswith(('encoder.', 'head.'))]
     if other: raise ValueError(f'{where}: weights for {other[0]}, which a classifier has not got.')
     check_shapes(lambda: AWDLSTM(shape), part(tensors, 'encoder.'), where)
