@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .awd_lstm import AWDLSTM, AWDLSTMConfig, fit_state
+from .awd_lstm import AWDLSTM, ENCODERS, AWDLSTMConfig, AllLayers, fit_state
 from .checkpoint import load_weights, model_tensors
 from .extras import import_extra
 from .files import atomic_write
