@@ -162,7 +162,7 @@ def _export(path: Path, encoder: nn.Module | None) -> list[Path]:
         mine = {k: v.cpu() for k, v in model_tensors(encoder).items()}
         if mine.keys() != weights.keys() or any(not torch.equal(v, weights[k]) for k, v in mine.items()):
             raise StageError(_OTHER.format(path))
-    made = AWDLSTM(AWDLSTMConfig(**stage.config['architecture']))
+    made = ENCODERS[stage.config.get('layers', 'last')](AWDLSTMConfig(**stage.config['architecture']))
     load_weights(made, weights, stage.path)
     mark = stage.config['sha256']['model.safetensors']
     return [export_encoder(made, stage.path, mark, engine) for engine in FILES]
