@@ -109,6 +109,7 @@ class PoolingClassifier(nn.Module):
         return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
 
 # %% ../nbs/appendix/classifier_documents.ipynb #di000100
+from .awd_lstm import AWDLSTM
 from .distributed import mean_count
 
 # %% ../nbs/appendix/classifier_documents.ipynb #cd56f939
