@@ -66,7 +66,8 @@ def test_a_figure_gets_the_text_of_its_cell():
     about = json.loads((folder / 'package.json').read_text())
     build = about['jupyterlab']['_build']
     found = run_js(f"""{NOTEBOOK}{(folder / build['load']).read_text(encoding='utf-8')}
-const made = await window._JUPYTERLAB[{json.dumps(about['name'])}].get({json.dumps(build['extension'])}), plugin = made().default;
+const made = await window._JUPYTERLAB[{json.dumps(about['name'])}].get({json.dumps(build['extension'])}), module = made();
+const plugin = Object.hasOwn(module, '__esModule') ? module.default : module;   // as JupyterLab has it
 plugin.activate({{ shell: {{ widgets: () => [{{}}, {{ content: {{ widgets: cells }} }}] }} }});
 const first = cells.map(c => c.image.alt ?? null);
 delete cells[0].image.alt;

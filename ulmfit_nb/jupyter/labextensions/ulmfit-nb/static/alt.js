@@ -25,5 +25,5 @@
   }
 
   const plugin = { id: 'ulmfit-nb:alt', description: 'The alternative texts of figures.', autoStart: true, activate };
-  (window._JUPYTERLAB ??= {})['ulmfit-nb'] = { init() {}, get: async () => () => ({ default: plugin }) };
+  (window._JUPYTERLAB ??= {})['ulmfit-nb'] = { init() {}, get: async () => () => ({ __esModule: true, default: plugin }) };
 })();
