@@ -124,6 +124,7 @@
   // A widget that Python would answer gets a button that loads a model into the page, which answers in its place.
   function offer(host, model) {
     const { answers: kind, model: name, megabytes } = host.dataset, row = make(host, 'div', { className: 'page-model' });
+    host.querySelector('.stage .ulmfit-nb').after(row);   // above the caption: on a phone that is a screen of text
     const again = text => {
       const button = make(row, 'button', { type: 'button' }, `Try a text of your own: load a model into this page (${megabytes} MB)`);
       if (text) make(row, 'p', {}, text);

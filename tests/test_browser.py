@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
 from notebooks import NBS, has_widgets, name_of, read
+from notebooks import NBS, name_of, read
 from test_exercises import LESSONS, exercises_of
 
 EXPLORER = '08_schedules'
@@ -134,6 +135,16 @@ def test_python_moves_the_slider_and_the_curve(page):
 
 
 @explorer
+def test_sliders_stand_beside_their_picture(page):
+    "So that both are seen at once on a screen of 1280 x 800."
+    beside = """() => [...document.querySelectorAll('.widget-slider + .ulmfit-nb')].map(picture => {
+        const slider = picture.previousElementSibling.getBoundingClientRect(), box = picture.getBoundingClientRect();
+        return slider.right <= box.left + 1 && box.top < slider.bottom;
+    })"""
+    assert page.evaluate(beside) == [True, True]
+
+
+@explorer
 def test_long_lines_of_code_are_wrapped(page):
     "As `make lab` has it: at the edge of a cell a comment would be cut off."
     wide = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputArea .cm-scroller')].filter(e => e.scrollWidth > e.clientWidth + 1).length"""
@@ -152,6 +163,20 @@ def test_the_answer_opens_on_committing(page):
     for i in range(question.count()):
         assert page.locator('.predict').nth(i).locator('.answer').count() == 0, 'the answer is to be seen before a choice was made'
         assert len(commit_to(page, page.locator('.predict').nth(i)).split()) > 5
+
+
+@every
+def test_figures_have_the_text_of_their_cells(page):
+    "JupyterLab gives them none; the extension that `ulmfit-nb lab` brings along does."
+    told = [line for c in read(ROOT / f'nbs/{page.chapter}.ipynb').cells for line in figure_texts(c)]
+    page.wait_for_function("() => ![...document.querySelectorAll('.jp-RenderedImage img')].some(i => !i.alt)")
+    assert page.locator('.jp-RenderedImage img').evaluate_all('images => images.map(i => i.alt)') == told
+
+
+def figure_texts(cell) -> list[str]:
+    "The texts of a cell's figures."
+    found = re.search(r'^#\| fig-alt: (.*)', cell.source, re.M)
+    return [found[1].strip('"')] * sum('image/png' in o.get('data', {}) for o in cell.get('outputs', [])) if found else []
 
 
 NUMBER = re.compile(r'-?\d[\d,]*\.?\d*')
@@ -180,3 +205,6 @@ def test_the_saved_notebook_is_alive_without_running_it(browser, tmp_path):
         press_right(page, 'cut_frac', times=3)
         sees_change(stlr_curve(page), 'd', before)
         assert 'NameError' in page.evaluate(ASK, 'explorer')
+        chains = "() => [...document.querySelectorAll('.jupyter-widgets-disconnected')].filter(e => getComputedStyle(e, '::before').content !== 'none').length"
+        assert page.evaluate(chains) == 0, 'broken chains, which say that nothing here works'
+        assert page.locator('.jp-RenderedImage img').count() == page.locator('.jp-RenderedImage img[alt]').count() > 3

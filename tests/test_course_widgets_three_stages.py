@@ -1,11 +1,13 @@
 "The slider from random weights to a verdict: what is shown is what the record has, at every checkpoint and every width."
 
 import json
+import re
 
 import pytest
 from javascript import call_js, page
 from notebooks import ROOT
 
+from ulmfit_nb.course.palette import ROLES
 from ulmfit_nb.course.records import read_records
 from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.three_stages import ThreeStages, three_stages_source, three_stages_view
@@ -56,6 +58,14 @@ def test_the_layers_are_those_that_learnt(view):
         assert [name for name, state, *_ in layers if state == 'not yet'] == ([] if point['stage'] == 'stage 3' else ['head'])
 
 
+def test_a_layer_that_learns_has_its_own_colour(view):
+    "The one that it has in the figures."
+    styles = at_each(view, "host.all('li').map(l => l.kids[2]?.kids[0]?.at.style ?? '').filter(s => s.startsWith('width'))")
+    named = {layer for point in styles for style in point for layer in re.findall(r'background: var\(--nb-(\w+)\)', style)}
+    assert named == {layer.split()[0] for layer in LAYERS} <= set(ROLES)
+    assert [bool(re.search('background', ''.join(point))) for point in styles] == [bool(p['awake']) for p in RECORD['points']]
+
+
 def test_the_buttons_lead_to_the_end_of_each_stage(view):
     found = page(ThreeStages._esm, view, TRAITS, "console.log(JSON.stringify(host.all('button').map(b => { b.onclick(); return state.at; })))")
     last = {p['stage']: i for i, p in enumerate(RECORD['points'])}
@@ -89,7 +99,9 @@ def test_a_sentence_of_ones_own_is_text_and_only_text(view):
     own['guesses'] = [[['a', 0.5]], [['b', 0.1]]]
     then = f"model.set('own', {json.dumps(own)}); console.log(JSON.stringify([host.textContent, host.all('img').length]))"
     text, images = page(ThreeStages._esm, view, TRAITS, then)
-    assert 'as film-small finds it: perplexity 16.0' in text and '<img onerror=1>' in text and images == 0 and 'innerHTML' not in CODE
+    assert 'the less film-small, a network that has read Wikipedia and film reviews, expected the word' in text
+    assert 'among 16.0 words' in text and 'in a dashed frame it does not know' in text
+    assert '<img onerror=1>' in text and images == 0 and 'innerHTML' not in CODE
 
 
 def test_the_caption_says_where_the_path_jumps():

@@ -178,6 +178,15 @@ def test_pictures_say_what_they_show(path):
             assert 'fig-alt' in directives(cell), f'{name_of(path)}, cell {cell.id}: give its picture a text, #| fig-alt: what it shows:\n{cell.source[:200]}'
 
 
+@pytest.mark.parametrize('path', NBS, ids=name_of)
+def test_options_of_cells_are_yaml(path):
+    "Quarto stops at the first that isn't, a text with a colon and without quotation marks, and renders no page."
+    for cell in read(path).cells:
+        for line in cell.source.splitlines() if cell.cell_type == 'code' else ():
+            if option := re.match(r'#\| ([\w-]+: .*)', line):
+                assert isinstance(yaml.safe_load(option[1]), dict), f'{name_of(path)}, cell {cell.id}: {line[:80]}'
+
+
 def test_llms_txt_names_every_page(site):
     text = (site.parent / 'nbs/llms.txt').read_text()
     assert all(f'({html_name(p)})' in text for p in NBS)
@@ -275,6 +284,13 @@ def test_the_address_and_the_repository_are_settings_of_one_file():
     settings = dict(line.split(' = ', 1) for line in (ROOT / 'settings.ini').read_text().splitlines() if ' = ' in line)
     assert (cited['version'], cited['license'], cited['title']) == (settings['version'], settings['license'], settings['lib_name'])
     assert f'Repository = "{about["repo-url"]}"' in (ROOT / 'pyproject.toml').read_text()
+
+
+def test_a_link_past_the_sidebar_comes_first():
+    "The first that Tab reaches; that it leads somewhere is checked of the rendered pages."
+    settings = yaml.safe_load((ROOT / '_quarto.yml').read_text())['format']['html']
+    assert settings['include-before-body'] == [{'text': '<a class="skip-link" href="#quarto-document-content">Skip to the text</a>'}]
+    assert '.skip-link:focus { left: 0; }' in (ROOT / 'site/theme.scss').read_text()
 
 
 def test_the_search_finds_chapters_before_widgets(site):

@@ -1,12 +1,16 @@
-"Ctrl-C, and what a program that was started makes of it."
+"Ctrl-C, and what a program that was started makes of it; what JupyterLab is given along."
 
+import json
 import os
 import signal
 import sys
 import time
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from helpers import start_program
+from javascript import run_js
 
 from ulmfit_nb.lab import lab_environment
 
@@ -36,7 +40,38 @@ def test_the_second_ctrl_c_means_it(tmp_path):
     assert process.wait(60) == -signal.SIGKILL % 256 and not (tmp_path / 'mark').exists()
 
 
-def test_a_reader_s_own_places_for_settings_come_first(monkeypatch):
-    monkeypatch.setenv('JUPYTER_CONFIG_PATH', '/mine')
-    first, *rest = lab_environment()['JUPYTER_CONFIG_PATH'].split(os.pathsep)
+@pytest.mark.parametrize('name', ['JUPYTER_CONFIG_PATH', 'JUPYTER_PATH'])
+def test_a_reader_s_own_places_come_first(monkeypatch, name):
+    "For settings, and for extensions."
+    monkeypatch.setenv(name, '/mine')
+    first, *rest = lab_environment()[name].split(os.pathsep)
     assert first == '/mine' and len(rest) == 1 and os.path.isdir(rest[0])
+
+
+# JupyterLab's notebook as far as the extension looks at it: two cells, of which one has drawn a figure and the other has no text for its own.
+NOTEBOOK = r"""
+const cells = ['#| code-fold: true\n#| fig-alt: "A line that rises: \'slowly\'."\nax.plot(x)', 'plt.plot(x)'].map(source => {
+  const node = {}, image = { closest: () => node };
+  return { node, image, model: { sharedModel: { getSource: () => source } } };
+});
+globalThis.window = globalThis;
+globalThis.MutationObserver = class { constructor(look) { globalThis.look = look; } observe() {} };
+globalThis.document = { body: null, querySelectorAll: () => cells.map(c => c.image).filter(i => i.alt === undefined) };
+"""
+
+
+def test_a_figure_gets_the_text_of_its_cell():
+    "As JupyterLab loads an extension: by its package.json, its container, its plugin. In a JupyterLab itself: tests/test_browser.py."
+    folder = Path(lab_environment()['JUPYTER_PATH'].split(os.pathsep)[-1]) / 'labextensions/ulmfit-nb'
+    about = json.loads((folder / 'package.json').read_text())
+    build = about['jupyterlab']['_build']
+    found = run_js(f"""{NOTEBOOK}{(folder / build['load']).read_text(encoding='utf-8')}
+const made = await window._JUPYTERLAB[{json.dumps(about['name'])}].get({json.dumps(build['extension'])}), module = made();
+const plugin = Object.hasOwn(module, '__esModule') ? module.default : module;   // as JupyterLab has it
+plugin.activate({{ shell: {{ widgets: () => [{{}}, {{ content: {{ widgets: cells }} }}] }} }});
+const first = cells.map(c => c.image.alt ?? null);
+delete cells[0].image.alt;
+look();
+console.log(JSON.stringify([plugin.autoStart, first, cells[0].image.alt]));""")
+    assert found == [True, ["A line that rises: 'slowly'.", None], "A line that rises: 'slowly'."]
+    assert about['version'] == version('ulmfit-nb')

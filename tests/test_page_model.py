@@ -17,7 +17,7 @@ from ulmfit_nb.course.widgets.base import es_module
 from ulmfit_nb.course.widgets.pooling import pooling_view
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.quantization import pack_tensors, unpack_tensors
-from ulmfit_nb.stages import load_lm
+from ulmfit_nb.stages import load_lm, pretrained_models
 from ulmfit_nb.tokenization import Tokenizer
 
 LM = es_module('lm.js')
@@ -72,8 +72,9 @@ def test_the_page_computes_what_pytorch_does(tmp_path, tie, weights):
     np.testing.assert_allclose(log_probabilities(tmp_path, ids.tolist()), ours, atol=1e-5)
 
 
-def test_the_model_that_ships_guesses_alike(tmp_path):
-    path = save_pretrained('wiki-small', tmp_path / 'lm', weights='int8')
+@pytest.mark.parametrize('name', ['film-small', 'wiki-small'])
+def test_the_models_that_ship_guess_alike(name):
+    path = pretrained_models()[name]
     model, vocab = load_lm(path)[:2]
     text = ' '.join(TEXTS[:3]) + ' The film was shown in 1972, and nobody "saw" it.'
     ids = torch.from_numpy(vocab.numericalize(Tokenizer()(text)).astype(np.int64))
@@ -85,10 +86,8 @@ def test_the_model_that_ships_guesses_alike(tmp_path):
 CLASSIFIER = es_module('tokenizer.js', 'vocab.js', 'classifier.js')
 
 
-@pytest.mark.parametrize('text', ['a dull film , truly , and a great bore', 'Awful!', 'zebulon', '<b>Zoë</b>, '.join(TEXTS[:12])])
-@pytest.mark.parametrize('weights', ['int8', 'fp32'])
-def test_a_verdict_is_pythons(tiny_classifier, tmp_path, text, weights):
-    path = save_pretrained(tiny_classifier, tmp_path / 'classifier', weights=weights)
+def same_verdict(path, text: str):
+    "A text is judged in the page as in Python: the verdict, its probability, and what each word brought."
     ours, tokens = pooling_view(load_classifier(path), text).view, Tokenizer()(text)
     theirs = run_js(f"""{load(path)}{CLASSIFIER}
 const work = verdict(classifierFrom(config, words, buffer), new Vocab(words), {json.dumps(tokens)}), shares = [];
@@ -99,6 +98,18 @@ console.log(JSON.stringify({{ ...now.value, shares }}));""")
     assert [theirs[k] for k in ('tokens', 'wins', 'cls')] == [ours.tokens, ours.wins, ours.cls]
     np.testing.assert_allclose(theirs['parts'], ours.parts, atol=1e-4)
     assert theirs['start'] == pytest.approx(ours.start, abs=1e-4) and theirs['probability'] == pytest.approx(ours.probability, abs=1e-4)
+
+
+@pytest.mark.parametrize('text', ['a dull film , truly , and a great bore', 'Awful!', 'zebulon', '<b>Zoë</b>, '.join(TEXTS[:12])])
+@pytest.mark.parametrize('weights', ['int8', 'fp32'])
+def test_a_verdict_is_pythons(tiny_classifier, tmp_path, text, weights):
+    same_verdict(save_pretrained(tiny_classifier, tmp_path / 'classifier', weights=weights), text)
+
+
+def test_the_classifier_that_ships_judges_alike():
+    same_verdict(
+        pretrained_models()['film-subjectivity'], 'A warm, funny and "honest" film: I have never laughed so much. <br />He finds the letter in 1972 … 😀 مرحبا'
+    )
 
 
 def test_a_language_model_is_no_classifier(tmp_path):

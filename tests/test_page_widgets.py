@@ -10,7 +10,7 @@ import page_model
 import pytest
 import widget_pages
 from notebooks import ROOT
-from test_static_widgets import STORED, browser  # noqa: F401
+from test_static_widgets import RENEWED, browser  # noqa: F401
 
 from ulmfit_nb.classifier import load_classifier
 from ulmfit_nb.course.widgets.microscope import microscope_steps
@@ -19,7 +19,7 @@ from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.stages import load_lm
 from ulmfit_nb.tokenization import Tokenizer
 
-WIDGETS = {w.classes[0]: w for w in STORED.values() if w.classes and w.classes[0] in page_model.ANSWERS}
+WIDGETS = {w.classes[0]: w for w in RENEWED.values() if w.classes and w.classes[0] in page_model.ANSWERS}
 WEIGHTS = 'model/film-small/model.safetensors'
 LIVES_ON = 'A film &amp; <img src=x onerror="document.title=1"> 😀 مرحبا!'
 
@@ -101,21 +101,48 @@ def test_a_typed_text_is_coloured(page, site, lm):
     assert f'over {len(tokens)} tokens' in page.inner_text('.stage .figures')
 
 
-def test_a_text_of_100_kb_is_cut_and_can_be_stopped(page, site):
-    load(page, site, 'SurprisalView')
-    page.fill('.page-model textarea', f'{LIVES_ON} ' * 2500)
-    page.click('.page-model button:text("Colour it")')
+HUGE = f'{LIVES_ON} ' * 2500  # 150 KB
+
+
+@pytest.mark.parametrize('kind, press, words', [('SurprisalView', 'Colour it', 400), ('ThreeStages', 'Colour it', 400), ('PoolingView', 'Judge it', 400)])
+def test_a_text_of_100_kb_is_cut_and_the_page_says_so(page, site, kind, press, words):
+    load(page, site, kind)
+    before = len(words_of(page)) if kind == 'ThreeStages' else 0
+    page.fill('.page-model textarea', HUGE)
+    page.click(f'.page-model button:text("{press}")')
     said(page, 'Only the first 400 tokens were read.')
-    assert len(words_of(page)) == 400
+    assert len(words_of(page)) == before + words and page.title() == ''
+
+
+def test_a_prompt_of_100_kb_is_cut_by_its_field(page, site):
+    load(page, site, 'Generation')
+    before = page.inner_text('.stage .written')
+    page.locator('.stage input[type=text]').focus()
+    page.keyboard.insert_text(HUGE)
+    page.click('.stage button')
+    page.wait_for_function('before => document.querySelector(".stage .written").innerText !== before', arg=before)
+    assert 290 < len(page.input_value('.stage input[type=text]')) <= 300 and page.title() == ''
+
+
+def test_what_takes_long_can_be_stopped(page, site):
+    load(page, site, 'SurprisalView')
+    page.fill('.page-model textarea', HUGE)
     page.evaluate("""() => {
         let now = 0;
         performance.now = () => now += 100;   // a model so small would be done before anybody could stop it
         document.querySelector('.page-model form').requestSubmit();
         [...document.querySelectorAll('.page-model button')].find(b => b.textContent === 'Stop').click(); }""")
     said(page, 'Stopped.')
-    page.fill('.page-model textarea', ' ')
-    page.click('.page-model button:text("Colour it")')
-    said(page, 'There is no word in this text')
+
+
+@pytest.mark.parametrize('kind', ['SurprisalView', 'ThreeStages', 'PoolingView'])
+def test_a_text_without_words(page, site, kind):
+    load(page, site, kind)
+    before = words_of(page)
+    page.fill('.page-model textarea', ' \n ')
+    page.click('.page-model form button')
+    said(page, 'There is no word in this text.')
+    assert words_of(page) == before
 
 
 def test_the_microscope_takes_what_is_typed(page, site, lm):
@@ -147,8 +174,10 @@ def test_a_sentence_of_ones_own_beside_the_slider(page, site):
     before = words_of(page)
     page.fill('.page-model textarea', LIVES_ON)
     page.click('.page-model button:text("Colour it")')
-    page.wait_for_selector('.stage :text("Your sentence, as film-small finds it")')
+    page.wait_for_selector('.stage :text("the less film-small")')
     assert words_of(page) == before + Tokenizer()(LIVES_ON)[1:] and page.locator('.stage img').count() == 0
+    boxes = [page.locator(where).last.bounding_box()['y'] for where in ('.stage .words', '.page-model', '.stage :text("What to look for")')]
+    assert boxes == sorted(boxes), 'the answer, what was asked, and only then the caption'
     assert len(page.locator('.stage .written').last.inner_text()) > 10
     page.locator('.stage button').first.click()
     assert page.locator('.stage .word').count() == len(words_of(page)), 'it stays when the slider moves'

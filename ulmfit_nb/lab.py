@@ -11,9 +11,10 @@ from importlib.resources import files
 
 # %% ../nbs/appendix/lab.ipynb #63e458e6
 def lab_environment() -> dict[str, str]:
-    "The environment's variables, with this package's defaults for JupyterLab among those that it looks for."
-    places = os.environ.get('JUPYTER_CONFIG_PATH'), str(files('ulmfit_nb')/'jupyter')
-    return os.environ | {'JUPYTER_CONFIG_PATH': os.pathsep.join(filter(None, places))}
+    "The environment's variables, with this package's defaults for JupyterLab, and its extension, where it looks for such."
+    ours = str(files('ulmfit_nb')/'jupyter')
+    return os.environ | {name: os.pathsep.join(filter(None, (os.environ.get(name), ours)))
+                         for name in ('JUPYTER_CONFIG_PATH', 'JUPYTER_PATH')}
 
 # %% ../nbs/appendix/lab.ipynb #9ecccf71
 STOP = [s for s in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, s)]   # Windows has no SIGHUP

@@ -139,13 +139,13 @@ def n_seeds(
 
 # %% ../../nbs/appendix/records.ipynb #ca12541e
 LINES = {
-    'fine-tuned': ('o-', '#0072b2'),
-    'pretrained': ('s--', '#e69f00'),
-    'scratch': ('^:', '#009e73'),
-    'tf-idf': ('d-.', '#7f7f7f'),
+    'fine-tuned': ('o-', 'C0'),
+    'pretrained': ('s--', 'C1'),
+    'scratch': ('^:', 'C2'),
+    'tf-idf': ('d-.', 'C4'),
 }
 OTHERS = [
-    ('v-', '#d55e00'), ('P--', '#cc79a7'), ('X:', '#56b4e9'), ('<-.', '#000000'), ('>-', '#999933'), ('*--', '#882255')]
+    ('v-', 'C5'), ('P--', 'C3'), ('X:', 'black'), ('<-.', ('C0', 0.5)), ('>-', ('C1', 0.5)), ('*--', ('C2', 0.5))]
 
 def lines_of(rows: list[str]) -> dict[str, tuple[str, str]]:
     "Each row's marker and colour, in the order in which they are drawn: those that go by a known name first."
@@ -228,7 +228,7 @@ def plot_techniques(
     if not found: return None
     ax = ax or plt.subplots(figsize=(5.5, 0.9 + 0.26 * len(found)))[1]
     for i, d in enumerate(found.values()):
-        ax.errorbar(d.mean, i, xerr=d.line, fmt='o', capsize=3, color='#0072b2' if d.seen else '#999999')
+        ax.errorbar(d.mean, i, xerr=d.line, fmt='o', capsize=3, color='C0' if d.seen else '0.6')
     ax.axvline(0, color='0.5', lw=1)
     ax.set_yticks(range(len(found)), list(found))
     ax.set(xlabel=f'accuracy, less that of {FULL!r} (points)', ylim=(len(found) - 0.5, -0.5))

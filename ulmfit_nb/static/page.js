@@ -8,7 +8,7 @@ import { microscopeSteps, surprisalRun, write } from './answers.js';
 import { node } from './words.js';
 
 const LONGEST = { characters: 5000, tokens: 400, microscope: 1000 };   // what is read of a text
-const STORE = 'ulmfit_nb', NOTHING = 'There is no word in this text, so there is nothing to guess.';
+const STORE = 'ulmfit_nb', NOTHING = 'There is no word in this text. Type a few.';
 
 // A file's bytes; `say` is told how many have come.
 async function fetchBytes(address, signal, say) {
@@ -138,9 +138,10 @@ const CONNECT = {
     return 'Type a sentence and have it coloured.';
   },
 
-  PoolingView({ network, vocab, tokenizer }, model, { run, ask }) {
+  PoolingView({ network, vocab, tokenizer }, model, { run, say, ask }) {
     ask('Judge it', text => {
       const tokens = tokenizer.tokens(first(text, LONGEST.characters)), read = tokens.slice(0, LONGEST.tokens);
+      if (tokens.length < 2) return say(NOTHING);
       run(verdict(network, vocab, read), found => model.set({ ...found, at: 0 }), saidOf(tokens, read, text));
     });
     return `Type a sentence: is it ${network.classes.join(' or ')}?`;
@@ -182,8 +183,9 @@ export async function start(row, { files, name, kind, model, megabytes }) {
     if (working === mine) { busy(null); say(told); }
     return fault;
   };
-  const ready = `${name} answers here, in your browser; nothing is sent anywhere. `;
-  const run = (work, take, more = '') => during('Reading …', (signal, tell) => inSlices(work, signal, tell), found => { take(found); return ready + more; });
+  const ready = `The model ${name} is in your browser now; nothing is sent anywhere. `;
+  const show = () => [...row.closest('.stage').querySelectorAll('.words')].at(-1)?.scrollIntoView({ block: 'nearest' });   // on a phone the answer is above the question
+  const run = (work, take, more = '') => during('Reading …', (signal, tell) => inSlices(work, signal, tell), found => { take(found); show(); return ready + more; });
   const ask = (label, answer) => {
     const area = node(form, 'textarea', { rows: 3, 'aria-label': 'a text of your own' });
     node(form, 'button', { type: 'submit' }, label);

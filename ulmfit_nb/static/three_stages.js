@@ -76,7 +76,8 @@ function layers(parent, point) {
     node(row, 'span', { class: 'name' }, name);
     node(row, 'span', { class: 'state' }, there ? on ? 'learns' : 'rests' : 'not yet');
     const way = node(row, 'span', { class: 'way' });
-    if (there) node(way, 'span', { class: 'length', style: `width: ${(100 * point.moved[name] / most).toFixed(1)}%` });
+    const its = on ? `; background: var(--nb-${name.split(' ')[0]})` : '';   // a layer's own colour while it learns
+    if (there) node(way, 'span', { class: 'length', style: `width: ${(100 * point.moved[name] / most).toFixed(1)}%${its}` });
     node(row, 'span', { class: 'p' }, there && point.moved[name] ? percent(point.moved[name]) : '');
   }
 }
@@ -166,7 +167,9 @@ function render({ model, el: host }) {
     const { name, tokens, known, bits, guesses, line } = model.get('own');
     own.replaceChildren();
     if (!tokens) return;
-    node(own, 'div', { class: 'head' }, `Your sentence, as ${name} finds it: perplexity ${around(2 ** (bits.reduce((a, b) => a + b, 0) / bits.length))}`);
+    const has = name === about.film ? ', a network that has read Wikipedia and film reviews,' : '', unsure = around(2 ** (bits.reduce((a, b) => a + b, 0) / bits.length));
+    node(own, 'div', { class: 'head' }, 'Your sentence');
+    node(own, 'p', { class: 'figures' }, `The stronger the colour, the less ${name}${has} expected the word. On the whole it was as unsure as among ${unsure} words: its perplexity.${known.every(Boolean) ? '' : ' What stands in a dashed frame it does not know.'} Touch a word.`);
     sentence(own, tokens, known, 'Your sentence, word by word', () => {})(bits, guesses, bits.indexOf(Math.max(...bits)));
     node(own, 'div', { class: 'head' }, 'It would go on');
     node(own, 'p', { class: 'written' }, line);

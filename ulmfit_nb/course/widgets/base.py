@@ -13,6 +13,8 @@ from importlib.resources import files
 import anywidget
 import ipywidgets as ipw
 
+from ..palette import variables
+
 # %% ../../../nbs/course/widgets/base.ipynb #49ca0276
 STATIC = files('ulmfit_nb')/'static'
 
@@ -26,7 +28,7 @@ def es_module(
 # %% ../../../nbs/course/widgets/base.ipynb #42211757
 class Widget(anywidget.AnyWidget):
     "What JavaScript files of `static` draw from the traits: `class Mine(Widget, js=('svg.js', 'mine.js'))`."
-    _css = (STATIC/'widgets.css').read_text(encoding='utf-8')
+    _css = variables() + (STATIC/'widgets.css').read_text(encoding='utf-8')
 
     def __init_subclass__(
         cls, *,
