@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from browser import ASK, ROOT, RUN_CODE, browser_path, chromium, commit_to, copy_notebook, dead_controls, jupyterlab, open_notebook, run_all
 from notebooks import NBS, has_widgets, name_of, read
-from notebooks import NBS, name_of, read
 from test_exercises import LESSONS, exercises_of
 
 EXPLORER = '08_schedules'
