@@ -1,5 +1,6 @@
 "Several processes: they take the steps that one would take, end in words when one of them dies, and go on in any number."
 
+import json
 import os
 import shutil
 import socket
@@ -47,6 +48,11 @@ def process(monkeypatch):
 
 def weights(path):
     return load_file(path / 'model.safetensors')
+
+
+def told(path):
+    "What the history says of each epoch: tokens or documents so far, and the loss."
+    return np.array([[h['seen'], h['train_loss']] for h in json.loads((path / 'history.json').read_text())])
 
 
 def differ(a, b) -> float:
@@ -236,4 +242,5 @@ def test_two_are_as_good_as_one_and_go_on_for_each_other(killed, tmp_path, monke
     assert differ(weights(tmp_path / 'one/lm'), weights(tmp_path / 'goes on alone')) < 1e-5
     for stage in ('lm', 'tuned', 'classifier'):
         assert differ(weights(tmp_path / 'one' / stage), weights(out / stage)) < 1e-5, stage
+        assert np.allclose(told(tmp_path / 'one' / stage), told(out / stage), rtol=1e-4), stage
     assert not list(out.rglob('*.part')) and not (out / 'lm/work').exists()
