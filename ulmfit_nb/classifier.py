@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .awd_lstm import AWDLSTM, ENCODERS, AWDLSTMConfig, n_features
+from .awd_lstm import ENCODERS, AWDLSTMConfig, n_features
 from .batching import DocBatches
 
 # %% ../nbs/11_classifier.ipynb #f5775294
@@ -109,6 +109,7 @@ class PoolingClassifier(nn.Module):
         return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
 
 # %% ../nbs/appendix/classifier_documents.ipynb #di000100
+from .awd_lstm import AWDLSTM
 from .distributed import mean_count
 
 # %% ../nbs/appendix/classifier_documents.ipynb #cd56f939
