@@ -158,7 +158,7 @@ def about(args: Options, work: Study) -> dict:
 
 
 def study(args: Options, say: Callable[[str], None] = print):
-    "Probes first; then classifiers, seeds outermost so that a study cut short has something to say of each."
+    "Probes first, then classifiers."
     work, path = Study(args), args.results / 'layers.json'
     what, commit = about(args, work), git_commit()
     before = earlier(path, what) or {}
@@ -197,11 +197,11 @@ def probes(work: Study, done: dict, write: Callable, say: Callable):
 
 
 def points(work: Study, done: dict, write: Callable, say: Callable):
-    "The last layer against all, frozen and trained."
+    "The last layer against all: frozen, which is soon done, and then trained, seeds outermost so that a study cut short has something to say of each."
     args = work.args
     ways = {'frozen': (work.frozen, PENALTIES), 'trained': (work.trained, args.rates)}
-    for seed in args.seeds:
-        for way, (measure, choices) in ways.items():
+    for way, (measure, choices) in ways.items():
+        for seed in args.seeds:
             for n in args.labels:
                 for data in args.data:
                     for layers in ('last', 'all'):

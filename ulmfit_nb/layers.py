@@ -6,16 +6,19 @@
 __all__ = ['PENALTIES', 'pooled_features', 'split_layers', 'token_features', 'Probe', 'balanced_rows', 'probe', 'is_word',
            'word_labels', 'capital_labels']
 
-# %% ../nbs/20_layers.ipynb #96b15ae6
+# %% ../nbs/20_layers.ipynb #7eef95be
 from collections import Counter
 
 import numpy as np
 import torch
 
-from .awd_lstm import AWDLSTM, AWDLSTMConfig, layer_widths
+from .awd_lstm import AWDLSTM, AWDLSTMConfig
 from .batching import DocBatches
 from .classifier import PoolingClassifier
 from .tokenization import SPECIAL
+
+# %% ../nbs/20_layers.ipynb #aeeefeed
+from .awd_lstm import layer_widths
 
 # %% ../nbs/20_layers.ipynb #58587374
 @torch.no_grad()
