@@ -299,6 +299,11 @@ def test_two_columns_of_one_name(name):
             from_table(table)
 
 
+def test_two_columns_that_differ_in_blanks_are_not_chosen_between():
+    with refuse("no column 'text'; it has  text, text "):
+        from_table(pd.DataFrame([['a', 'b']], columns=[' text', 'text ']))
+
+
 @pytest.mark.parametrize(
     'text, said', [([], 'no column of texts is named'), (5, 'no column 5; it has text'), (None, 'no column None'), (['text', 7], 'no column 7')]
 )
