@@ -299,6 +299,11 @@ def test_two_columns_of_one_name(name):
             from_table(table)
 
 
+def test_only_a_column_of_nothing_but_minus_one_is_unlabelled():
+    frame = pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [-1, 1, -1]})
+    assert from_table(frame).classes == ['-1', '1'] and from_table(frame.assign(label='-1')).labels is None
+
+
 def test_two_columns_that_differ_in_blanks_are_not_chosen_between():
     with refuse("no column 'text'; it has  text, text "):
         from_table(pd.DataFrame([['a', 'b']], columns=[' text', 'text ']))
