@@ -142,7 +142,7 @@ def test_a_table_with_gaps_is_looked_at(made, tmp_path):
     words = ['--data', tmp_path / 'in.csv', '--text', 'title', '--text', 'body', '--label', 'verdict', '--lm', folder / 'lm', '--preset', 'tiny']
     out = run('check', *words)
     assert out.startswith('13 texts of') and "hardly any texts of 'yes' 1" in out and 'go straight to classify' in out
-    assert 'rows without a text: 2, the first is row 13.' in out and 'rows without a label: 1, the first is row 16.' in out
+    assert 'rows without a text: 2, the first is row 13 below' in out and 'rows without a label: 1, the first is row 16 below' in out
     assert 'is missing' in run('classify', *words, '--out', tmp_path / 'no', ok=False)
 
 

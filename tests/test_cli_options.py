@@ -36,5 +36,17 @@ def test_advice_is_what_one_types():
     assert (
         options.as_options("Give label='Label', encoding=\"cp1252\" or target='number'.") == "Give --label 'Label', --encoding \"cp1252\" or --target 'number'."
     )
+    assert options.as_options('no column. Name the column of labels.') == 'no column. Name it with --label.'
+    assert options.as_options('x.csv: text 5 has no label. text 0 is missing, text 2') == 'x.csv: row 6 has no label. row 1 is missing, text 2'
     assert options.as_options('the rate is lr=3') == 'the rate is lr=3'
     assert options.column(('text',)) == 'text' and options.column(('title', 'body')) == ['title', 'body']
+
+
+def test_options_go_by_these_names():
+    "Those whose names are not their parameters'; a script of somebody's depends on each."
+    infos = {name: get_args(getattr(options, name))[1] for name in options.__all__ if get_args(getattr(options, name))}
+    assert {name: info.param_decls[0] for name, info in infos.items() if info.param_decls} == {
+        'Data': '--data', 'TextCol': '--text', 'AnySplit': '--split', 'Learnt': '--target', 'Weights': '--class-weight', 'Held': '--hold-out',
+        'From': '--lm', 'Rows': '--bs', 'Digits': '--precision', 'Quotes': '--quoting', 'Model': '--model', 'Computed': '--engine',
+        'Unlabelled': '--data', 'Table': '--out',
+    }  # fmt: skip

@@ -73,6 +73,15 @@ def test_what_is_no_question_is_refused(client, wrong):
     assert client.post('/predict', json=wrong).status_code == 422
 
 
+@pytest.mark.parametrize(
+    'body, code', [(rb'{"texts": ["a \ud83d"]}', 422), (b'{"texts": ' + b'[' * 100_000, 400), (b'{"texts": ["\xff"]}', 400), (b'', 422), (b'9' * 5000, 400)]
+)
+def test_a_body_that_is_no_question_is_refused_in_a_sentence(client, body, code):
+    "Half of a character, brackets without end, no UTF-8, nothing, a number of 5,000 digits; what was sent is not sent back."
+    answer = client.post('/predict', content=body, headers={'content-type': 'application/json'})
+    assert answer.status_code == code and len(answer.content) < 500 and answer.json()['detail']
+
+
 def test_one_computes_at_a_time():
     "Requests come in threads; the classifier is never entered twice."
 

@@ -299,6 +299,16 @@ def test_two_columns_of_one_name(name):
             from_table(table)
 
 
+def test_only_a_column_of_nothing_but_minus_one_is_unlabelled():
+    frame = pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [-1, 1, -1]})
+    assert from_table(frame).classes == ['-1', '1'] and from_table(frame.assign(label='-1')).labels is None
+
+
+def test_two_columns_that_differ_in_blanks_are_not_chosen_between():
+    with refuse("no column 'text'; it has  text, text "):
+        from_table(pd.DataFrame([['a', 'b']], columns=[' text', 'text ']))
+
+
 @pytest.mark.parametrize(
     'text, said', [([], 'no column of texts is named'), (5, 'no column 5; it has text'), (None, 'no column None'), (['text', 7], 'no column 7')]
 )

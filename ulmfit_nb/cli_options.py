@@ -107,7 +107,9 @@ def column(names: list[str]) -> str | list[str]:   # of texts, as `--text` has t
     return names[0] if len(names) == 1 else list(names)
 
 def as_options(message: str) -> str:
-    "What an error of the library advises, as it is typed."
+    "What an error of the library advises, as it is typed; rows as `check` counts them, from 1."
+    message = re.sub(r'\btext (\d+)(?= (?:is|has)\b)', lambda place: f'row {int(place[1]) + 1}', message)
+    for what in ('text', 'label'): message = message.replace(f'Name the column of {what}s.', f'Name it with --{what}.')
     return re.sub(r'\b(sep|encoding|quoting|target|label)=([\'"])(.*?)\2', r'--\1 \2\3\2', message)
 
 # %% ../nbs/appendix/command_line_options.ipynb #1ac548dc

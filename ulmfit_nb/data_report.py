@@ -97,8 +97,8 @@ def gaps_in(report: dict) -> list[str]:
     "Rows that training would refuse."
     kinds = {'no_text': 'a text', 'no_label': 'a label'}
     found = {what: report[kind] for kind, what in kinds.items() if report.get(kind)}
-    return [f'rows without {what}: {len(rows):,}, the first is row {rows[0]:,}. They are not counted here; '
-            'mend or drop them before training' for what, rows in found.items()]
+    return [f'rows without {what}: {len(rows):,}, the first is row {rows[0]:,} below the names. '
+            'They are not counted here; mend or drop them before training' for what, rows in found.items()]
 
 def known_words(report: dict) -> list[str]:
     "How much of the language the model knows."

@@ -16,7 +16,7 @@ from .prediction_files import RowPredictor
 # %% ../nbs/appendix/service.ipynb #b3cc5de4
 LONGEST = 100_000   # letters of a text
 
-def _needed(): return import_extra('serve', 'fastapi', 'uvicorn')
+def _needed(): return import_extra('serve', 'fastapi', 'uvicorn', 'fastapi.responses')
 
 # %% ../nbs/appendix/service.ipynb #3a9c012c
 def create_app(
@@ -26,11 +26,15 @@ def create_app(
     most: int=256,             # texts in a request
 ):                             # a FastAPI application; raises `ImportError` without FastAPI and uvicorn
     "Answer POST /predict with a label and probabilities for each text, GET / with what is served."
-    fastapi, _ = _needed()
+    fastapi, _, _ = _needed()
     RowPredictor(classifier, 'text', threshold, temperature)   # refuses bad settings before anybody asks
     app, alone = fastapi.FastAPI(title='ulmfit-nb'), threading.Lock()
     texts = Annotated[list[Annotated[str, fastapi.Body(max_length=LONGEST)]],
                       fastapi.Body(embed=True, min_length=1, max_length=most)]
+
+    @app.exception_handler(fastapi.exceptions.RequestValidationError)
+    def refused(request, error):   # FastAPI's own repeats what was sent, which may be long, or no text at all
+        return fastapi.responses.JSONResponse({'detail': [told(e) for e in error.errors()]}, 422)
 
     @app.get('/')
     def about():
@@ -44,6 +48,10 @@ def create_app(
 
     return app
 
+# %% ../nbs/appendix/service.ipynb #sv600002
+def told(error: dict) -> dict: return {k: error[k] for k in ('loc', 'msg', 'type')}
+
+# %% ../nbs/appendix/service.ipynb #sv600001
 def as_answer(row: dict, classes: list[str]) -> dict:
     "A row of `RowPredictor` as JSON: no label if there is no text, or it is not sure enough."
     if not classes: return {'prediction': row['prediction']}
@@ -60,7 +68,7 @@ def run_service(
     temperature: float=1.,     # likewise
 ):                             # returns when somebody stops it
     "Serve a classifier until Ctrl-C, or until the process is told to end; requests under way are answered."
-    _, uvicorn = _needed()
+    _, uvicorn, _ = _needed()
     app = create_app(classifier, threshold, temperature)
     print(f'serving on http://{host}:{port}; /docs says how to ask', flush=True)
     uvicorn.run(app, host=host, port=port, log_level='warning')

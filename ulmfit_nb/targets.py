@@ -255,7 +255,8 @@ def class_weights(
 # %% ../nbs/appendix/targets.ipynb #8553a9c4
 def check_weights(weights, n: int) -> np.ndarray:   # n: texts
     "Weights as numbers. Raises `DataError` if there isn't one for each text, or one is negative or no number."
-    if np.asarray(weights).dtype.kind in 'US': raise DataError('sample_weight: give one number to each text, and no strings.')
+    if np.asarray(weights).dtype.kind in 'US':
+        raise DataError('sample_weight: give one number to each text, and no strings.')
     try: found = np.asarray(weights, float)
     except (TypeError, ValueError): raise DataError('sample_weight: give one number to each text.') from None
     if found.shape != (n,):
