@@ -11,7 +11,7 @@ from importlib.resources import files
 
 # %% ../nbs/appendix/lab.ipynb #63e458e6
 def lab_environment() -> dict[str, str]:
-    "The environment's variables, with this package's defaults for JupyterLab, and its extension, where it looks for such."
+    "The environment's variables, with our defaults and our extension among those that JupyterLab looks for."
     ours = str(files('ulmfit_nb')/'jupyter')
     return os.environ | {name: os.pathsep.join(filter(None, (os.environ.get(name), ours)))
                          for name in ('JUPYTER_CONFIG_PATH', 'JUPYTER_PATH')}
