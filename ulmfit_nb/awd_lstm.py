@@ -64,26 +64,21 @@ class AWDLSTM(nn.Module):
         super().__init__()
         self.config = config
         emb = nn.Embedding(config.vocab_sz, config.emb_sz, padding_idx=config.pad)
-        self.embedding = EmbeddingDropout(emb, config.embed_p)
-        self.lstms = lstm_layers(config)
+        self.embedding, self.lstms = EmbeddingDropout(emb, config.embed_p), lstm_layers(config)
         self.input_dropout, self.hidden_dropout = RNNDropout(config.input_p), RNNDropout(config.hidden_p)
         init_embedding(emb)
 
-    def read(
-        self,
-        ids: torch.Tensor,   # (bs, seq_len), int64
-        state=None,          # from the last call; None at the start of a text
-        weights=None,        # from `self.weights()`, to keep the same dropped weights over several calls
-    ) -> tuple[list[torch.Tensor], list]:  # features of every layer, from the embedding up, and the state
-        "Read on from where `state` left off."
-        x, found, new = self.embedding(ids), [], []
-        state = fit_state(state, [o for _, o in self.config.layer_sizes()], len(ids), x)
+    def read(self, ids: torch.Tensor,   # (bs, seq_len), int64
+             state=None,                # from the last call; None at the start of a text
+             weights=None):             # from `self.weights()`, to keep the same dropped weights over several calls
+        "Read on from where `state` left off: features of every layer, from the embedding up, and the state."
+        found, new = [self.embedding(ids)], []
+        state = fit_state(state, [o for _, o in self.config.layer_sizes()], len(ids), found[0])
         for i, lstm in enumerate(self.lstms):
-            found.append(x)
-            x = (self.hidden_dropout if i else self.input_dropout)(x)
+            x = (self.hidden_dropout if i else self.input_dropout)(found[-1])
             x, s = lstm(x, state[i], None if weights is None else weights[i])
-            new.append(s)
-        return [*found, x], new
+            found, new = [*found, x], [*new, s]
+        return found, new
 
     def forward(self, ids, state=None, weights=None):   # as `read` takes them
         found, state = self.read(ids, state, weights)

@@ -85,8 +85,7 @@ class PoolingClassifier(nn.Module):
                  layers: str='last'):                    # whose features are pooled: 'last' or 'all' (chapter 20)
         super().__init__()
         self.encoder, self.bptt, self.max_len, self.layers = ENCODERS[layers](config), bptt, max_len, layers
-        n_in = 3 * n_features(config, layers)
-        self.head = PoolingHead(n_in, n_class, hidden, (config.output_p, *[0.1] * len(hidden)))
+        self.head = PoolingHead(3 * n_features(config, layers), n_class, hidden, (config.output_p, *[.1] * len(hidden)))
 
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:
         "Parameters by layer, from the words up to the head."

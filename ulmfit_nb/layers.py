@@ -41,6 +41,7 @@ def split_layers(
     columns = np.split(parts, np.cumsum(list(widths.values()))[:-1], axis=2)
     return {name: x.reshape(len(pooled), -1) for name, x in zip(widths, columns)}
 
+# %% ../nbs/20_layers.ipynb #d74c83f4
 @torch.no_grad()
 def token_features(
     encoder: AWDLSTM,         # put into evaluation mode

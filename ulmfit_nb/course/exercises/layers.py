@@ -23,7 +23,7 @@ def check_width(width):
     need(width == 9300, 'Three times the sum of four layers.')
     return 'Nearly eight times as many as from the last layer: and as many more weights in the first block of the head.'
 
-# %% ../../../nbs/course/exercises/layers.ipynb #5ba3d141
+# %% ../../../nbs/course/exercises/layers.ipynb #f423f412
 @exercise
 def check_mix(f):
     "ELMo's weighted sum of layers, from chapter 20."
@@ -33,15 +33,15 @@ def check_mix(f):
     found, s = f(layers, w, gamma), w.softmax(0)
     want = gamma * sum(share * x for share, x in zip(s, layers))
     need(torch.is_tensor(found), f'A tensor is due, and yours is a {type(found).__name__}.')
-    need(found.shape == (2, 5, 4), f'The sum of layers has the shape of one, (2, 5, 4), and yours {tuple(found.shape)}.')
+    need(found.shape == (2, 5, 4), f'A sum of layers has the shape of one, (2, 5, 4), and yours {tuple(found.shape)}.')
     need(not torch.allclose(found, want / gamma), 'gamma is left out.')
     plain = gamma * sum(share * x for share, x in zip(w, layers))
-    need(not torch.allclose(found, plain), 'You weigh by the numbers themselves. Their softmax is due, which sums to 1.')
+    need(not torch.allclose(found, plain), 'You weigh by the numbers themselves. Their softmax is due: it sums to 1.')
     need(not torch.allclose(found, want / 3), 'The weights sum to 1 already: a sum is due, and no mean over layers.')
     need(torch.allclose(found, want), 'For three layers and the weights 0, 1, -2 it comes out otherwise.')
     return 'One number a layer, where side by side every feature has weights of its own.'
 
-# %% ../../../nbs/course/exercises/layers.ipynb #cfb9466a
+# %% ../../../nbs/course/exercises/layers.ipynb #d0b1db50
 @exercise
 def check_earlier(f):
     "Examples for the question what was read k tokens ago, from chapter 20."
@@ -52,5 +52,5 @@ def check_earlier(f):
         need(not across, f'With k = {k}, row {across[:1]} looks back into another text.')
         need(-1 not in then, f'With k = {k} you keep rows before which there is no class, but -1.')
         need(mine == rows, f'With k = {k} the rows are {rows}, and yours are {mine}.')
-        need(then == y[np.array(rows, int) - k].tolist(), f'The rows are right; the classes are those of {k} tokens ago.')
+        need(then == y[np.array(rows, int) - k].tolist(), f'The rows are right; the classes are to be {k} tokens ago.')
     return 'Now ask the layers, and the control.'
