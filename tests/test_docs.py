@@ -254,7 +254,7 @@ def as_page(path) -> str:
     body, _ = HTMLExporter(template_name='basic').from_notebook_node(nb)
     rules = re.sub(r'^//.*$', '', (ROOT / 'site/theme.scss').read_text().split('/*-- scss:rules --*/')[1], flags=re.M)
     style = 'body { margin: 0; font: 17px/1.5 sans-serif } main { max-width: 860px; margin: auto; padding: 0 12px } img { max-width: 100%; height: auto }'
-    wrapped = 'main div.highlight pre { white-space: pre-wrap; overflow-wrap: anywhere }'  # code-overflow: wrap
+    wrapped = 'code { white-space: pre } main div.highlight pre { white-space: pre-wrap; overflow-wrap: anywhere }'  # Quarto's own, and code-overflow: wrap
     return f'<!doctype html><meta charset="utf-8"><base href="{path.parent.as_uri()}/"><style>{style} {wrapped} {rules}</style><main>{body}</main>'
 
 
