@@ -45,7 +45,7 @@ def test_advice_is_what_one_types():
 def test_options_go_by_these_names():
     "Those whose names are not their parameters'; a script of somebody's depends on each."
     infos = {name: get_args(getattr(options, name))[1] for name in options.__all__ if get_args(getattr(options, name))}
-    assert {name: info.param_decls[0] for name, info in infos.items() if info.param_decls} == {
+    assert {name: info.default for name, info in infos.items() if str(info.default).startswith('--')} == {  # where typer keeps it
         'Data': '--data', 'TextCol': '--text', 'AnySplit': '--split', 'Learnt': '--target', 'Weights': '--class-weight', 'Held': '--hold-out',
         'From': '--lm', 'Rows': '--bs', 'Digits': '--precision', 'Quotes': '--quoting', 'Model': '--model', 'Computed': '--engine',
         'Unlabelled': '--data', 'Table': '--out',

@@ -378,7 +378,8 @@ def test_json_of_columns_says_what_it_should_be(tmp_path, content):
 
 def test_a_long_text_is_read_in_time(tmp_path):
     "Fields have no limit, and the limit of others stays as it was."
-    before, began = csv.field_size_limit(), time.perf_counter()
+    before, began = 131_072, time.perf_counter()  # Python's own
+    csv.field_size_limit(before)
     long = 'word, ' * 500_000
     assert columns(tmp_path / 'x.csv', f'text\n"{long}"\n', sep=',') == {'text': [long]}
     assert csv.field_size_limit() == before and time.perf_counter() - began < 20

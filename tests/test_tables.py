@@ -11,7 +11,7 @@ from ulmfit_nb import train_classifier
 from ulmfit_nb.data import TextData
 from ulmfit_nb.data_report import data_report
 from ulmfit_nb.sources import iter_texts, load_data
-from ulmfit_nb.tables import from_table, read_table
+from ulmfit_nb.tables import from_table, read_table, without_gaps
 
 TEXTS = ['plain', 'a, b', '"quoted"', 'two\nlines', 'NA', 'None', 'null', ' blanks ', 'naïve 😀', '1984']
 LABELS = ['pos', 'neg'] * 5
@@ -302,6 +302,13 @@ def test_two_columns_of_one_name(name):
 def test_only_a_column_of_nothing_but_minus_one_is_unlabelled():
     frame = pd.DataFrame({'text': ['a', 'b', 'c'], 'label': [-1, 1, -1]})
     assert from_table(frame).classes == ['-1', '1'] and from_table(frame.assign(label='-1')).labels is None
+
+
+def test_rows_with_gaps_are_counted_from_one():
+    holes = {'text': ['a', None, 'c', ''], 'label': ['x', 'x', None, 'y']}
+    for table in (pd.DataFrame(holes), pa.table(holes)):
+        whole, gaps = without_gaps(table)
+        assert from_table(whole).texts == ['a'] and gaps == {'no_text': [2, 4], 'no_label': [3]}
 
 
 def test_two_columns_that_differ_in_blanks_are_not_chosen_between():
