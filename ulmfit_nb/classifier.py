@@ -364,7 +364,7 @@ class Classifier(OnnxMixin):
     def logits(
         self,
         texts: list[str],          # any number, of any length; an empty text is allowed
-        bs: int=64,                # documents at a time; the result does not depend on it, but for the rounding of bytes
+        bs: int=64,                # documents at a time; changes nothing but the rounding of bytes
         progress_bar: bool=False,  # count the texts, first while they are split into tokens, then while they are read
     ) -> torch.Tensor:             # (texts, outputs of the head); raises `DataError` for anything but a list of strings
         "What the head says of each text, in the order of the texts."

@@ -185,19 +185,17 @@ class Memo(Parts):
 
     def start_afresh(self):
         "Forget every piece; and take a new spaCy, for its own table of strings only ever grows."
-        from spacy.util import get_lang_class
-        from spacy.vocab import Vocab   # this one computes no shape, prefix and so on of each new word
+        import spacy.util, spacy.vocab   # this vocabulary computes no shape, prefix and so on of each new word
         self.clear()
-        self.used, self.split = 0, get_lang_class(self.lang)(vocab=Vocab()).tokenizer
+        self.used, self.split = 0, spacy.util.get_lang_class(self.lang)(vocab=spacy.vocab.Vocab()).tokenizer
         for word in SPECIAL: self.split.add_special_case(word, [{'ORTH': word}])
         self.odd = set(_runs.findall(' '.join(self.split.rules).lower()))   # words in spaCy's list of special cases
 
     def __missing__(self, piece: str) -> tuple[str, ...]:
         if len(piece) > LONGEST: return self.in_parts(piece)
         if self.used > self.size: self.start_afresh()
-        tokens = self.plain(piece) or self.ask_spacy(piece)
+        tokens = self[piece] = self.plain(piece) or self.ask_spacy(piece)
         self.used += n_bytes(piece, tokens)
-        self[piece] = tokens
         return tokens
 
     def plain(self, piece: str) -> tuple[str, ...]:
