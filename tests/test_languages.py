@@ -87,7 +87,8 @@ def test_expected_counts_are_the_mean_over_all_cuts(word):
 
 
 def likelihood(counts, p):
-    return sum(n * best_cut(w, {k: math.log(v) for k, v in p.items()})[1] for w, n in counts.items())
+    logs = {k: math.log(v) for k, v in p.items()}
+    return sum(n * best_cut(w, logs)[1] for w, n in counts.items())
 
 
 def test_a_step_makes_words_likelier(english):
