@@ -220,6 +220,17 @@ def test_named_sets_that_can_not_be_had(monkeypatch):
         load_data('imdb')
 
 
+def test_no_set_is_read_half_from_here_and_half_from_the_hub(monkeypatch, tmp_path):
+    import datasets
+
+    (tmp_path / 'imdb').mkdir()
+    pd.DataFrame({'text': ['a'], 'label': [0]}).to_parquet(tmp_path / 'imdb/train.parquet')
+    monkeypatch.setenv('ULMFIT_NB_DATA', str(tmp_path))
+    monkeypatch.setattr(datasets, 'load_dataset', lambda *args, **kwargs: pytest.fail('it asks the hub'))
+    with refuse('imdb', "has train, and no 'test'", 'Name one'):
+        load_data('imdb', 'test')
+
+
 def test_named_sets_with_bad_files(parquet):
     pd.DataFrame({'review': ['a']}).to_parquet(parquet / 'imdb' / 'train.parquet')
     with refuse('imdb', "no column 'text'; it has review", 'Name the column'):

@@ -100,6 +100,9 @@ def read_named(
     elif known.hub is None:
         raise DataError(f'{name}: there is no split {split!r} here, and the set is on no hub. '
                         'Set ULMFIT_NB_DATA to the folder that holds it.')
+    elif here := [s for s in ('train', 'validation', 'test', 'unsup') if local_files(name, s)]:
+        raise DataError(f'{name}: the folder of ULMFIT_NB_DATA has {", ".join(here)}, and no {split!r}. Name one of '
+                        'these, or put it there too: no set is read half from there and half from the hub.')
     else: yield _from_hub(name, known, split)
 
 def _read_file_of(name: str, path: Path):
