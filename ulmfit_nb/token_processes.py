@@ -17,7 +17,7 @@ def map_texts(
     workers: int,          # processes; 0: this one alone
     progress_bar: bool,    # show how many texts are done
 ) -> Iterator[list[str]]:
-    "What `Tokenizer.map` does: tokens of many texts, in order, in this process or in several."
+    "What a tokenizer's `map` does: tokens of many texts, in order, in this process or in several."
     from tqdm.auto import tqdm
     out = map_in_processes(tokenizer, texts, workers) if workers else map(tokenizer, texts)
     total = len(texts) if hasattr(texts, '__len__') else None   # a list knows how many there will be, a stream does not
@@ -25,7 +25,7 @@ def map_texts(
 
 # %% ../nbs/appendix/tokenization_memory.ipynb #131d2084
 def map_in_processes(tokenizer, texts, workers, size=200):
-    "`Tokenizer.map` in several processes, `size` texts a chunk and two chunks a worker under way."
+    "The same in several processes, `size` texts a chunk and two chunks a worker under way."
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
     texts, waiting = iter(texts), deque()

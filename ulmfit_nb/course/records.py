@@ -220,7 +220,7 @@ def plot_techniques(
     study: dict,          # a record of runs/ablations.py
     ax=None,              # matplotlib axes; None: new ones
 ):                        # the axes; None, and nothing is drawn, where no row can be compared yet
-    "Differences to the full recipe, paired by seed; a bar is as long as `Difference.line`, either way."
+    "Differences to the full recipe, paired by seed; a bar is as long as the line of a difference, either way."
     import matplotlib.pyplot as plt
     full = next((r['seeds'] for r in study['rows'] if r['name'] == FULL), [])
     pairs = {r['name']: list(zip(r['seeds'], full)) for r in study['rows'] if r['name'] != FULL}
