@@ -1,17 +1,24 @@
 "The notebooks: they run, they are clean, they say what the modules say, and they keep to the form of a chapter."
 
 import ast
+import contextlib
 import filecmp
+import gc
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
+from unittest import mock
 
+import matplotlib.pyplot as plt
 import notebooks
 import pytest
+import torch
 from browser import browser_path
 from nbdev.clean import clean_nb
 from nbdev.export import nb_export
@@ -64,9 +71,19 @@ def against_module(monkeypatch):
     monkeypatch.setattr(nbdev.test, 'NBProcessor', Swapped)
 
 
+@pytest.fixture
+def left_as_found():
+    "What a notebook changes in its process is undone, for other tests run there too: style and figures, variables, folder, threads."
+    with plt.rc_context(), mock.patch.dict(os.environ), warnings.catch_warnings(), contextlib.chdir(Path.cwd()):
+        yield
+    plt.close('all')
+    torch.set_num_threads(1)
+    gc.collect()
+
+
 # Those with widgets are run by tests/test_browser.py, in JupyterLab; test_modules_are_fresh says that their code is the module's.
 @pytest.mark.parametrize('path', [p for p in NBS if not (browser_path() and has_widgets(read(p)))], **ids)
-def test_runs(path, against_module):
+def test_runs(path, against_module, left_as_found):
     ok, seconds = run_notebook(path, skip_flags=['slow', 'gpu'])
     assert ok, f'{name_of(path)} fails; run it in JupyterLab to see where'
 
