@@ -511,6 +511,8 @@ def test_labels_that_are_not_the_classes(fitted, tmp_path, labels):
     path.write_text(json.dumps(config | {'labels': labels}))
     with pytest.raises(StageError, match='its labels are not its classes'):
         TextClassifier.load(tmp_path / 'm')
+    with pytest.raises(StageError, match='its labels are not its classes'):
+        load_classifier(tmp_path / 'm')
 
 
 def test_the_home_folder(tiny_lm, tmp_path, monkeypatch):

@@ -101,7 +101,7 @@ from .hub import check_free, download_model
 from .setting_checks import OF_A_CLASSIFIER, check_settings
 from .settings import ClassifierSettings, FineTuneSettings, override, recipe
 from .sources import TextSource
-from .stages import DIRECTIONS, Stage, StageError, check_out, parts_of, read_config, save_stage
+from .stages import DIRECTIONS, Stage, check_out, parts_of, read_config, save_stage
 from .training import RunOptions
 
 # %% ../nbs/appendix/estimator_stages.ipynb #14fc27ad
@@ -272,11 +272,7 @@ def load_estimator(cls: type, path: str | Path) -> TextEstimator:
     est = cls(**{k: v for k, v in config.get('estimator', {}).items() if k in known})
     if isinstance(est.lm, list): est.lm = tuple(est.lm)
     check_target(est, path, config)
-    classes = config.get('classes', [])
-    labels = config.get('labels', classes)
-    if sorted(map(str, labels)) != sorted(classes):
-        raise StageError(f'{paths[0]/"config.json"}: its labels are not its classes. Copy the whole directory again.')
-    adopt(est, paths, labels or None)
+    adopt(est, paths, config.get('labels', config.get('classes')) or None)
     return est
 
 # %% ../nbs/appendix/estimator_targets.ipynb #4a7c98f3

@@ -57,6 +57,8 @@ def check_target(config: dict):   # config.json of a classifier
         raise ValueError(f'target is {short(kind)}, and not one of {", ".join(TARGETS)}.')
     check_fields(about, TARGETS[kind].kept, what='target')
     if len(set(classes)) < len(classes): raise ValueError('a class stands there twice.')
+    if sorted(map(str, config.get('labels', classes))) != sorted(classes):
+        raise ValueError('its labels are not its classes.')
     if bool(classes) == (kind == 'number'):
         raise ValueError(f'there are {len(classes)} classes, and the target is {kind!r}.')
     if 'thresholds' in about and len(about['thresholds']) != len(classes):
