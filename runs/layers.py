@@ -27,7 +27,6 @@ from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
 from ulmfit_nb.tokenization import Tokenizer
-from ulmfit_nb.training import Stop
 
 CLASSIFY = PRESETS['small'].train_classifier
 CHOOSING = 100  # the seed that chooses
@@ -65,11 +64,6 @@ class Study:
         self.args, self.stage = args, Stage.open(args.lm, 'language model')
         self.deadline, self.tokenizer = Deadline(args.minutes), Tokenizer(**self.stage.config['tokenizer'])
         self.asked, self.pooled = cache(self.asked), cache(self.pooled)
-
-    def look(self):
-        "Raises `Stop` when the time is up."
-        if self.deadline.left() <= 0:
-            raise Stop('The time is up. The same call goes on from here.')
 
     def network(self, seed: int | None) -> PoolingClassifier:
         "All layers of the language model; of one with random weights, where there is a seed."
@@ -183,7 +177,7 @@ def probes(work: Study, done: dict, write: Callable, say: Callable):
             left = [(q, s) for q in questions for s in seeds if not any((p['question'], p['network'], p['seed']) == (q, name, s) for p in done['probes'])]
             if not left:
                 continue
-            work.look()
+            work.deadline.check()
             model = model or work.network(own)
             x = work.features(model, data, of)
             for question, seed in left:
@@ -208,7 +202,7 @@ def points(work: Study, done: dict, write: Callable, say: Callable):
                         point = {'data': data, 'labels': n, 'way': way, 'layers': layers, 'seed': seed}
                         if any(point.items() <= p.items() for p in done['points']):
                             continue
-                        work.look()
+                        work.deadline.check()
                         tried = done['chosen'].setdefault(f'{data}, {n} labels, {way}, {layers}', {})
                         for choice in choices:
                             if str(choice) not in tried:

@@ -128,8 +128,7 @@ class Paper:
         made_by = {'preset': self.args.preset}
         if path.exists():
             return same_settings({k: json.loads(path.read_text(encoding='utf-8')).get(k) for k in made_by}, made_by, path)
-        if self.deadline.left() <= 0:
-            raise Stop('The time is up. The same call goes on from here.')
+        self.deadline.check()
         print(f'{run.name} …', flush=True)
         for needed in (*filter(None, [run.lm]), *run.of):
             if not (self.folder(needed) / 'config.json').exists():

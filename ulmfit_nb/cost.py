@@ -94,6 +94,8 @@ class Deadline:
     "A `callback` that stops a run when its time is up. It asks for no number, so a GPU is never waited for."
     def __init__(self, minutes: float): self.at = time.monotonic() + 60 * minutes   # from now on
     def left(self) -> float: return (self.at - time.monotonic()) / 60   # minutes
-    def __call__(self, seen: int, loss: torch.Tensor):
-        if self.left() <= 0:
-            raise Stop(f'The time is up after {seen:,} tokens or documents. The same call goes on from here.')
+    def check(self, after: str=''):
+        "Raise `Stop` when the time is up."
+        if self.left() <= 0: raise Stop(f'The time is up{after}. The same call goes on from here.')
+
+    def __call__(self, seen: int, loss: torch.Tensor): self.check(f' after {seen:,} tokens or documents')
