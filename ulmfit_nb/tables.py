@@ -68,7 +68,7 @@ def read_texts(
     if not hasattr(frame, 'columns'):
         raise DataError(f'{where}: a {type(frame).__name__}, where a table (a pandas DataFrame) is due. '
                         'Write pandas.DataFrame(…) around it.')
-    names = list(text) if isinstance(text, list | tuple) else [text]
+    names = names_of(text)
     if not names: raise DataError(f'{where}: no column of texts is named. Name one, or several.')
     columns = [find_column(frame, name) for name in names]
     for name, column in zip(names, columns):
@@ -76,6 +76,9 @@ def read_texts(
     if not isinstance(text, list | tuple): return check_texts(column_values(frame, columns[0]), where)
     parts = [check_texts(column_values(frame, c), f'{where}, column {c!r}') for c in columns]
     return [join_fields(row) for row in zip(*parts)]
+
+def names_of(text) -> list:   # a column, or a list of columns
+    return list(text) if isinstance(text, list | tuple) else [text]
 
 def no_column(frame, name, where: str) -> str:
     "That a column is not there, and what is."
@@ -146,7 +149,7 @@ def without_gaps(
     where='table',       # what to call it in an error
 ) -> tuple:              # the table without such rows; {'no_text': …, 'no_label': …}, places counted from 1
     "The rows that have a text and, where there is a column of labels, a label."
-    names = [find_column(frame, name) for name in (text if isinstance(text, list | tuple) else [text])]
+    names = [find_column(frame, name) for name in names_of(text)]
     if None in names: return frame, {}   # `from_table` says so
     labelled = label is not None and find_column(frame, label) is not None
     fields = {'no_text': [column_values(frame, name) for name in names],
