@@ -35,6 +35,8 @@ from ulmfit_nb.transformer import TransformerClassifier, TransformerEncoder, Tra
 
 CLASSIFY = PRESETS['small'].train_classifier
 KINDS = ('lstm', 'transformer')
+ROW = 64  # tokens in a row of training, and the reach of a Transformer: it knows no place that it hasn't trained
+THAW = 3  # groups that are thawed one by one: as many passes for both, though the Transformer has a layer more
 READINGS = {'sentences': None, 'wikipedia': None, 'both': 'wikipedia'}  # what is read, and by whom; both: the sentences, by who has read Wikipedia
 CHOOSING = 100  # the seed that chooses a classifier's rate
 
@@ -98,16 +100,17 @@ class Study:
         n, vocab_sz = self.args.n, len(self.vocab)
         torch.manual_seed(seed)
         if kind == 'transformer':
-            return TransformerLM(TransformerEncoder(vocab_sz, n=n, n_layers=3, p=0.1))
+            return TransformerLM(TransformerEncoder(vocab_sz, n=n, n_layers=3, reach=ROW, p=0.1))
         return LanguageModel(AWDLSTMConfig(vocab_sz, n, 2 * n, 2).drop(0.5))
 
     def judge(self, model: nn.Module, corpus: str, which: str) -> float:
-        "Fair perplexity: on the first validation tokens, or by those behind them, which choose a rate."
+        """Fair perplexity: on the first validation tokens, or by those behind them, which choose a rate. Read in half rows, so that behind the first
+        of them a Transformer sees half a row at least."""
         n = self.args.held
         ids = self.streams[corpus, 'validation'].ids
         part = ids[:n] if which == 'test' else ids[n : 2 * n]
         charge = unknown_charge(part, self.vocab, self.unknown[corpus, 'validation'])
-        return charge * evaluate_lm(model, LMBatches(part, bs=8, bptt=64))['perplexity']
+        return charge * evaluate_lm(model, LMBatches(part, bs=8, bptt=ROW // 2))['perplexity']
 
     def read(self, kind: str, reading: str, rate: float, seed: int, before: Path | None) -> dict:
         "A language model's curve, and what it is chosen by; its weights are kept. `before`: weights to begin with."
@@ -115,7 +118,7 @@ class Study:
         if before:
             model.load_state_dict(torch.load(before, weights_only=True))
         epochs = 1 if corpus == 'wikipedia' else self.args.epochs
-        batches = LMBatches(*self.streams[corpus, 'train'], bs=8, bptt=64, shuffle=True, seed=seed)
+        batches = LMBatches(*self.streams[corpus, 'train'], bs=8, bptt=ROW, shuffle=True, seed=seed)
         total, curve, spent, began = epochs * batches.bs * sum(batches.lengths()), [], 0.0, time.process_time()
 
         def look(seen, loss):
@@ -153,11 +156,11 @@ class Study:
             model = PoolingClassifier(lm.config.drop(1, **CLASSIFIER_DROPOUTS).drop(CLASSIFY.drop_mult), 2)
             model.encoder.load_state_dict(lm.encoder.state_dict())
         else:
-            model = TransformerClassifier(lm.encoder, 2)
+            model = TransformerClassifier(lm.encoder, 2, ps=(CLASSIFIER_DROPOUTS['output_p'] * CLASSIFY.drop_mult, 0.1))
         docs = doc_batches(few, self.vocab, CLASSIFY.bs, True, False, seed)
         names, epochs = list(model.layer_groups()), n_epochs(CLASSIFY.epochs, CLASSIFY.min_steps, docs.n_batches)
-        awake = all_at_once(names, rate, epochs + len(names) - 1, 1)
-        plan = gradual_unfreezing(names, rate, epochs, CLASSIFY.factor) if before else awake
+        awake = all_at_once(names, rate, epochs + THAW, 1)
+        plan = gradual_unfreezing(names, rate, epochs, CLASSIFY.factor, steps=THAW) if before else awake
         ar = {} if kind == 'lstm' else {'alpha': 0, 'beta': 0}
         fit(ClassifierTask(model, docs, **ar), plan, schedule=stlr, seed=seed, callback=self.deadline, progress_bar=False, precision='fp32')
         return evaluate_classifier(model, doc_batches(self.split(which), self.vocab, 64, False, False, 0))['accuracy']
@@ -187,6 +190,8 @@ def about(args: Options, work: Study) -> dict:
         'weights': sizes,
         'epochs': args.epochs,
         'n': args.n,
+        'row': ROW,
+        'thaw': THAW,
         'held': args.held,
         'test_texts': args.test,
     }

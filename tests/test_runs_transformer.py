@@ -79,6 +79,31 @@ def test_what_chooses_is_not_what_is_reported(args, monkeypatch):
     assert np.array_equal(np.concatenate(seen), ids[:600]) and len(seen[0]) == 300
 
 
+def test_no_place_is_judged_that_was_not_learnt(args, monkeypatch):
+    "A Transformer's vectors of places that training never reached would stay as they were drawn."
+    work, judged = transformer.Study(replace(args, held=1200)), []
+    model = work.language_model('transformer', 0)
+    taught = model.encoder.place.weight
+    model(torch.ones(1, transformer.ROW, dtype=torch.int64), None, torch.ones(1, transformer.ROW, dtype=torch.int64)).loss.backward()
+    assert (taught.grad.abs().sum(1) > 0).all() and len(taught) == transformer.ROW
+    monkeypatch.setattr(transformer, 'evaluate_lm', lambda model, batches: judged.append(batches) or {'perplexity': 1.0})
+    work.judge(model, 'sentences', 'test')
+    rows = [x.shape[1] for x, _ in judged[0]]
+    assert len(rows) > 2 and 2 * rows[0] == transformer.ROW, 'behind the first, half a row is seen before each half'
+
+
+def test_both_kinds_make_as_many_passes(args, monkeypatch):
+    work, plans = transformer.Study(args), {}
+    args.out.mkdir()
+    monkeypatch.setattr(transformer, 'fit', lambda task, plan, **how: plans.setdefault(kind, []).append(sum(phase.epochs for phase in plan)))
+    for kind in transformer.KINDS:
+        weights = args.out / f'{kind}.pt'
+        torch.save(work.language_model(kind, 0).state_dict(), weights)
+        for before in (weights, None):
+            work.classify(kind, before, 12, 0.01, 0, 'validation')
+    assert plans['lstm'] == plans['transformer'] and len(set(plans['lstm'])) == 1
+
+
 @pytest.mark.parametrize('kind', transformer.KINDS)
 def test_a_classifier_begins_with_what_was_read(kind, args, monkeypatch):
     work, begun = transformer.Study(args), []

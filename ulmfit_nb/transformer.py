@@ -21,7 +21,7 @@ class TransformerEncoder(nn.Module):
         n: int=128,         # features of a token
         n_layers: int=3,    # blocks of attention and two linear layers
         n_heads: int=4,     # looks back at a time, in each block
-        reach: int=128,     # tokens that are seen at most
+        reach: int=64,      # tokens seen at most: as many as a row of training has, for a place must be learnt
         p: float=0.1,       # dropout
         pad: int=1,         # id of the padding
     ):
@@ -74,9 +74,14 @@ class TransformerLM(nn.Module):
 
 class TransformerClassifier(nn.Module):
     "A Transformer in the place of `PoolingClassifier`: of a document, the tokens within its reach."
-    def __init__(self, encoder: TransformerEncoder, n_class: int):   # n_class: classes
+    def __init__(
+        self,
+        encoder: TransformerEncoder,   # of a language model
+        n_class: int,                  # classes
+        ps=(0.4, 0.1),                 # dropout of the head's blocks
+    ):
         super().__init__()
-        self.encoder, self.head = encoder, PoolingHead(3 * encoder.n, n_class)
+        self.encoder, self.head = encoder, PoolingHead(3 * encoder.n, n_class, ps=ps)
 
     def forward(self, ids, lengths) -> ClassifierOutput:   # as `PoolingClassifier` takes them
         ids, lengths = fill_empty(ids, lengths.cpu(), self.encoder.pad)
