@@ -22,7 +22,9 @@ def args(tmp_path, monkeypatch):
 
     monkeypatch.setattr(transformer, 'load_data', little)
     sizes = dict(tokens=2500, epochs=1, n=8, max_vocab=300, seeds=(0, 1), label_seeds=(0,), labels=(12,), test=20, held=300, marks=2)
-    return transformer.Options(general='wikipedia', lstm_rates=(0.001, 0.01), transformer_rates=(0.001, 0.01), rates=(0.001, 0.01), out=tmp_path / 'out', results=tmp_path, **sizes)
+    return transformer.Options(
+        general='wikipedia', lstm_rates=(0.001, 0.01), transformer_rates=(0.001, 0.01), rates=(0.001, 0.01), out=tmp_path / 'out', results=tmp_path, **sizes
+    )
 
 
 def record_of(args):

@@ -6,6 +6,8 @@ WRONG = {
         ('weights = 144 * 768 ** 2', 'all twelve'),
         ('weights = 12.5 * 768', 'whole number'),
         ('weights = 117_000_000', 'Twelve times'),
+        ('weights = 12 * 768', 'n × n'),
+        ('weights = 12 * 768 ** 2 + 13 * 768', 'Matrices only'),
     ],
     'check_attend': [
         ('def attend(q, k, v): return (q @ k.transpose(1, 2) / 2).softmax(2) @ v', 'nothing is masked'),
@@ -32,6 +34,22 @@ def attend(q, k, v):
     return (q @ k.transpose(1, 2) / 2).masked_fill(later, -torch.inf).softmax(2) @ v
 """,
             'see itself',
+        ),
+        (
+            """
+def attend(q, k, v):
+    later = torch.ones(q.shape[1], q.shape[1], dtype=bool).triu(1)
+    return (q @ k.transpose(1, 2) / 2).masked_fill(later, -torch.inf).softmax(1) @ v
+""",
+            'Each row of weights',
+        ),
+        (
+            """
+def attend(q, k, v):
+    later = torch.ones(q.shape[1], q.shape[1], dtype=bool).triu(1)
+    return (q @ k.transpose(1, 2) / q.shape[2]).masked_fill(later, -torch.inf).softmax(2) @ v
+""",
+            'not by d',
         ),
         ('def attend(q, k, v): return q @ k.transpose(1, 2)', 'shape of the values'),
     ],

@@ -8,7 +8,7 @@ __all__ = ['check_block', 'check_attend', 'check_moved']
 # %% ../../../nbs/course/exercises/transformer.ipynb #e355e673
 import torch
 
-from .base import exercise, need
+from .base import exercise, need, plain
 
 # %% ../../../nbs/course/exercises/transformer.ipynb #01a3e7a6
 @exercise
@@ -18,7 +18,9 @@ def check_block(weights):
     need(isinstance(weights, int), f'A number of weights is a whole number, and yours is {weights!r}.')
     need(weights != 11 * n**2, 'You have left out what mixes the heads: a fourth matrix of 768 by 768.')
     need(weights != 4 * n**2, 'Those are the matrices of attention. Two linear layers follow it.')
-    need(weights not in (8 * n**2, 12 * n), 'Attention has matrices of its own, before the two linear layers.')
+    need(weights != 12 * n, 'Each matrix has n × n weights, or four times as many, and not n.')
+    need(weights != 8 * n**2, 'Attention has matrices of its own, before the two linear layers.')
+    need(not 0 < weights - 12 * n**2 < 20 * n, 'Matrices only: no biases, and no weights of LayerNorm.')
     need(weights != 12 * 12 * n**2, 'That is all twelve blocks; one was asked for.')
     need(weights == 12 * n**2, 'Twelve times the square of the number of features.')
     return 'Twelve such blocks hold 85 million; the rest of its 117 million are words and places.'
@@ -38,6 +40,10 @@ def check_attend(f):
     need(not torch.allclose(found, plain), 'The scores are to be divided by the root of d, or the softmax is too sharp.')
     cut = (scores / 2).softmax(2).masked_fill(later, 0) @ v
     need(not torch.allclose(found, cut), 'Mask before the softmax: your weights no longer sum to 1.')
+    sums = (scores / 2).masked_fill(later, -torch.inf).softmax(1) @ v
+    need(not torch.allclose(found, sums, equal_nan=True), 'Each row of weights sums to 1, and not each column.')
+    need(not torch.allclose(found, (scores / 4).masked_fill(later, -torch.inf).softmax(2) @ v),
+         'Divide by the root of d, and not by d.')
     need(found[:, 0].isfinite().all(), 'The first token gets no number: it must see itself.')
     need(torch.allclose(found, want, atol=1e-6), 'For random queries, keys and values it comes out otherwise.')
     return 'Four of these beside one another, and a matrix that mixes them, are a block\'s attention.'
@@ -53,11 +59,11 @@ def check_moved(f):
         turned = torch.cat([ids[:, :-1].flip(1), ids[:, -1:]], 1)
         a, b = (encoder.eval()(x)[0] for x in (ids, turned))
         every, last = (a - b).abs().max().item(), (a - b)[:, -1].abs().max().item()
-        found = f(encoder.train(), ids)
+        found = plain(f(encoder.train(), ids))
         need(isinstance(found, float | int), f'A number is due, and yours is {found!r}.')
-        need(abs(found - every) > 1e-6, 'You look at all tokens. Most have another word now; only the last is the same.')
+        need(abs(found - every) > 1e-4, 'You look at all tokens. Most have another word now; only the last is the same.')
         encoder.place.weight.zero_()
-        blind = f(encoder, ids)
+        blind = plain(f(encoder, ids))
         need(blind < 1e-5, f'Without places one block is blind to the order, and you find {blind:.2g}. Dropout is off?')
-        need(abs(found - last) < 1e-6, f'With places it is {last:.4f} here, and you find {found:.4f}.')
+        need(abs(found - last) < 1e-4, f'With places it is {last:.4f} here, and you find {found:.4f}.')
     return 'Now two blocks, without places.'
