@@ -118,4 +118,5 @@ def word_labels(
 
 def capital_labels(tokens: list[str]) -> np.ndarray:   # (tokens,) 1, 0, or -1: no word
     "Whether each word was written with a capital."
-    return np.array([int(before in ('xxmaj', 'xxup')) if is_word(t) else -1 for before, t in zip(['', *tokens], tokens)])
+    pairs = zip(['', *tokens], tokens)
+    return np.array([int(before in ('xxmaj', 'xxup')) if is_word(t) else -1 for before, t in pairs])
