@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from ulmfit_nb import ngrams
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
-from ulmfit_nb.ngrams import Bigrams, Frequencies, best_words, perplexity, read_sentences, unknown_charge, write_line
+from ulmfit_nb.ngrams import (
+    Bigrams,
+    Frequencies,
+    as_function,
+    best_words,
+    network_perplexity,
+    perplexity,
+    read_sentences,
+    unknown_charge,
+    write_line,
+)
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.tokenization import Tokenizer, Vocab
@@ -91,6 +101,34 @@ def test_a_model_is_given_what_stands_before_and_no_more():
     given = []
     perplexity(lambda before: given.append(before.tolist()) or np.ones(9) / 9, np.array([4, 8, 2]))
     assert given == [[4], [4, 8]]
+
+
+@pytest.fixture(scope='module')
+def network():
+    "A small LSTM over `N` words: ids and a state to logits and a state."
+    torch.manual_seed(0)
+    emb, lstm, decoder = torch.nn.Embedding(N, 8), torch.nn.LSTM(8, 8, batch_first=True), torch.nn.Linear(8, N)
+
+    def called(ids, state):
+        out, state = lstm(emb(ids), state)
+        return 9 * decoder(out), state
+
+    return called
+
+
+def test_a_network_is_judged_as_any_model_is(network):
+    "In one row its state is carried over three batches, and nothing is lost; in several rows each begins anew."
+    ids = np.random.default_rng(0).integers(0, N, 161)
+    by_word = perplexity(as_function(network), ids, 2.5)
+    assert network_perplexity(network, ids, 2.5, rows=1) == pytest.approx(by_word, rel=1e-4)
+    halves = [perplexity(as_function(network), part) for part in (ids[:81], ids[80:])]
+    assert network_perplexity(network, ids, rows=2) == pytest.approx(math.prod(halves) ** 0.5, rel=1e-4) != by_word / 2.5
+
+
+def test_a_network_as_a_function_is_a_model(network):
+    model = as_function(network)
+    p = model(np.array([3, 1, 4], np.int32))
+    assert p.shape == (N,) and p.sum() == pytest.approx(1) and p.min() > 0 and not np.allclose(p, model(np.array([3, 4, 1])))
 
 
 def test_unknown_words_are_charged_for_as_the_library_does():

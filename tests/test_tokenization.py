@@ -73,6 +73,26 @@ def test_each_rule_alone_on_the_peers_own_input(rule):
     assert compared >= 279
 
 
+@pytest.mark.parametrize(
+    'rule, text, due',
+    [
+        (T.fix_html, 'AT&amp;T, AT&amp;amp;T', 'AT&T, AT&T'),
+        (T.fix_html, 'one<br/>two<BR>three', 'one\ntwo\nthree'),
+        (T.fix_html, '&notareal; lamp; T&A;', '&notareal; lamp; T&A;'),
+        (T.replace_rep, 'wow!!! wow!! goo', 'wow xxrep 3 !  wow!! goo'),
+        (T.replace_wrep, 'a a a b b b', ' xxwrep 3 a  xxwrep 3 b '),
+        (T.replace_wrep, 'no no none, no, no, no', 'no no none, no, no, no'),
+        (T.spec_add_spaces, '1/2', '1 / 2'),
+        (T.rm_useless_spaces, 'a    b \n\n c', 'a b \n\n c'),
+        (T.replace_all_caps, 'AWFUL I a', 'xxup awful i a'),
+        (T.replace_maj, 'The MacBook eBay', 'xxmaj the MacBook eBay'),
+        (T.lowercase, ' Élan ', 'xxbos élan'),
+    ],
+)
+def test_a_rule_does_what_chapter_02_says(rule, text, due):
+    assert rule(text) == due
+
+
 @pytest.mark.parametrize('case', VOCAB['cases'], ids=lambda c: f'min_freq {c["min_freq"]}, max_vocab {c["max_vocab"]}')
 def test_vocabulary_and_ids_are_the_peers(case):
     vocab = Vocab.build(VOCAB['tokens'], case['min_freq'], case['max_vocab'])

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MOMENTS', 'model_tensors', 'check_finite', 'check_weights', 'load_weights', 'flatten_optimizer', 'restore_optimizer',
            'random_state', 'set_random_state', 'seeded', 'flatten_state', 'restore_state', 'Progress', 'same_settings',
-           'read_checkpoint', 'snapshot', 'restore', 'with_prefix', 'resume_from', 'RunOptions', 'sum_dtype', 'move',
-           'RunFile', 'RunState']
+           'read_checkpoint', 'snapshot', 'restore', 'with_prefix', 'resume_from', 'constant', 'FitSettings',
+           'RunOptions', 'sum_dtype', 'move', 'RunFile', 'RunState']
 
 # %% ../nbs/appendix/checkpoint.ipynb #a8dde874
 import hashlib, json, time
@@ -261,6 +261,25 @@ def resume_from(
     load_weights(model, {k.removeprefix('model.'): v for k, v in with_prefix(tensors, 'model.').items()}, path)
     return at, tensors
 
+# %% ../nbs/appendix/checkpoint.ipynb #6f04c007
+def constant(t: float, T: int, lr_max: float) -> float:  # step, steps in the phase, the highest rate
+    "The schedule that isn't one: the same rate at every step."
+    return lr_max
+
+# %% ../nbs/appendix/checkpoint.ipynb #5ebfd005
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    "How a step is taken: schedules, clipping, weight decay; and which epoch's weights are kept."
+    schedule: Callable = constant    # (t, T, lr_max) -> rate, over the steps of each phase
+    momentum: Callable = None        # (t, T) -> Adam's first beta, likewise; None: 0.8 throughout
+    clip: float = 0.25               # the norm that gradients are cut to
+    wd: float = 0.01                 # weight decay
+    seed: int = 0                    # of dropout
+    best_epoch: bool = False         # end with the weights of the epoch whose validation loss was lowest
+    early_stopping: int = None       # likewise, and end once the last phase has so many epochs in a row without gain
+
+    def __post_init__(self): check_settings(vars(self))
+
 # %% ../nbs/appendix/checkpoint.ipynb #5ebfd006
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -322,17 +341,15 @@ class RunFile:
 # %% ../nbs/appendix/checkpoint.ipynb #fd8eab5b
 class RunState(RunFile):
     "Where a run stands: device and precision, counters, and the file it can go on from. `training.Run` adds the step."
-    usual = None   # the settings where none are given: `training.Run` has them
-
     def __init__(
         self,
         task,                                   # a `training.Task`: model, data, and what to do with a batch
-        settings=None,                          # a `training.FitSettings`: how a step is taken; None: as it comes
+        settings: FitSettings=FitSettings(),    # how a step is taken
         options: RunOptions=RunOptions(),       # how the run is watched, saved and computed
         checkpoint: str | Path | None=None,     # file to save to, and to go on from if it is there
         identity: dict | None=None,             # what must be the same for that
     ):
-        self.task, self.settings, self.options = task, settings or self.usual, options
+        self.task, self.settings, self.options = task, settings, options
         self.path, self.identity = checkpoint, identity or {}
         self.accelerator = new_accelerator()
         self.device = self.accelerator.device

@@ -72,7 +72,7 @@ class Probe:
         self.weights = z.T @ np.linalg.solve(z @ z.T + penalty * np.eye(len(z)), wanted - self.bias)
 
     def scale(self, x: np.ndarray) -> np.ndarray:   # (examples, features)
-        "Mean 0 and variance 1, over the examples that were learnt from."
+        "Mean 0 and variance 1 over the examples that were learnt from, divided by the root of the number of features."
         changes = self.std > 1e-6
         return (x - self.mean) * changes / np.where(changes, self.std, 1) / len(self.std) ** 0.5
 
@@ -84,12 +84,13 @@ PENALTIES = (0.01, 0.1, 1., 10.)
 
 def balanced_rows(
     y: np.ndarray,   # (examples,) classes from 0; negative: not to be drawn
-    n: int,          # rows of each class; of one with fewer, all
+    n: int,          # rows of each class; fewer where the rarest has fewer
     seed: int=0,     # of the draw
 ) -> np.ndarray:     # places in `y`, in random order
     "As many examples of each class."
-    rng = np.random.default_rng(seed)
-    return rng.permutation(np.concatenate([rng.permutation(np.flatnonzero(y == c))[:n] for c in range(y.max() + 1)]))
+    rng, places = np.random.default_rng(seed), [np.flatnonzero(y == c) for c in range(y.max() + 1)]
+    n = min(n, *map(len, places))
+    return rng.permutation(np.concatenate([rng.permutation(mine)[:n] for mine in places]))
 
 def probe(
     x: np.ndarray,        # (examples, features), in random order
@@ -117,4 +118,5 @@ def word_labels(
 
 def capital_labels(tokens: list[str]) -> np.ndarray:   # (tokens,) 1, 0, or -1: no word
     "Whether each word was written with a capital."
-    return np.array([int(before == 'xxmaj') if is_word(t) else -1 for before, t in zip(['', *tokens], tokens)])
+    pairs = zip(['', *tokens], tokens)
+    return np.array([int(before in ('xxmaj', 'xxup')) if is_word(t) else -1 for before, t in pairs])

@@ -8,14 +8,13 @@ __all__ = ['UNK', 'PAD', 'BOS', 'EOS', 'FLD', 'REP', 'WREP', 'UP', 'MAJ', 'SPECI
 # %% ../nbs/02_tokenization.ipynb #b10f131c
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import cached_property
 from html import unescape
 from html.entities import html5
 
 import numpy as np
 
 from .data import Tokens
+from .token_processes import Reading
 
 # %% ../nbs/02_tokenization.ipynb #07ac24b8
 UNK, PAD, BOS, EOS, FLD = 'xxunk', 'xxpad', 'xxbos', 'xxeos', 'xxfld'
@@ -86,19 +85,6 @@ def lowercase(text: str) -> str:   # what the rule before gave
 RULES = [fix_html, replace_rep, replace_wrep, spec_add_spaces, rm_useless_spaces,
          replace_all_caps, replace_maj, lowercase]
 
-# %% ../nbs/02_tokenization.ipynb #3f21df68
-class Reading:
-    "What a tokenizer reads with, and how it is kept in config.json and sent to other processes."
-    @cached_property
-    def words(self):   # what reads a text: `apply_rules`, then `SpacyWords`; made with the first text
-        from ulmfit_nb import quick_tokenization; return quick_tokenization.reader(self)   # noqa: E702
-
-    def asdict(self) -> dict:
-        "Language and pieces, as config.json has them. Rules are code, and not among them."
-        return {'lang': self.lang} | ({'pieces': self.pieces} if self.pieces else {})
-
-    def __getstate__(self): return {k: v for k, v in vars(self).items() if k != 'words'}   # spaCy is built anew there
-
 # %% ../nbs/02_tokenization.ipynb #3f21df69
 class Tokenizer(Reading):
     "Rules, then words: text in, tokens out (paper, section 4.1)."
@@ -121,16 +107,6 @@ class Tokenizer(Reading):
         if isinstance(text, Tokens): return text
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
         return self.words(text)
-
-    def map(
-        self,
-        texts: Iterable[str],      # any number of texts; read as they are needed
-        workers: int=0,            # processes to share the work; 0: this one alone, best for anything short
-        progress_bar: bool=False,  # show how many texts are done
-    ) -> Iterator[list[str]]:      # tokens, in the order of the texts
-        "Tokens of many texts, in order."
-        from ulmfit_nb.token_processes import map_texts
-        return map_texts(self, texts, workers, progress_bar)
 
 # %% ../nbs/02_tokenization.ipynb #64cdbfea
 def choose_words(
@@ -235,6 +211,7 @@ class SpacyWords:
 
 # %% ../nbs/appendix/tokenization_vocabulary.ipynb #c2fd8ae8
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # %% ../nbs/appendix/tokenization_vocabulary.ipynb #d85e1294

@@ -12,6 +12,20 @@ WRONG = {
         ('def cuts(word, pieces): return 2 ** (len(word) - 1) if set(word) <= set("".join(pieces)) else 0', 'count all cuts'),
         ('def cuts(word, pieces): return sum(word.count(p) for p in pieces) - 1 if word != "zz" else 0', 'abab'),
         ('def cuts(word, pieces): return 5 if word == "abab" else 0', 'sixty times'),
+        (
+            """
+def cuts(word, pieces):
+    return 1 if not word else sum(cuts(word[n:], pieces) for n in range(1, len(word) + 1) if word[:n] in pieces)
+""",
+            'all cuts',
+        ),
+        (
+            """
+def cuts(word, pieces):
+    return 1 if not word else sum(cuts(word[len(p):], pieces) for p in pieces if word.startswith(p))
+""",
+            'all cuts',
+        ),
     ],
     'check_pieces_a_word': [
         (
