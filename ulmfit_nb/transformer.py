@@ -15,30 +15,23 @@ from .classifier import ClassifierOutput, PoolingHead, concat_pool, fill_empty
 # %% ../nbs/21_today.ipynb #f430f0b4
 class TransformerEncoder(nn.Module):
     "A Transformer in the place of `AWDLSTM`: each token sees itself and those before it."
-    def __init__(
-        self,
-        vocab_sz: int,      # words
-        n: int=128,         # features of a token
-        n_layers: int=3,    # blocks of attention and two linear layers
-        n_heads: int=4,     # looks back at a time, in each block
-        reach: int=64,      # tokens seen at most: as many as a row of training has, for a place must be learnt
-        p: float=0.1,       # dropout
-        pad: int=1,         # id of the padding
-    ):
+    def __init__(self, vocab_sz: int,   # words
+                 n: int=128,            # features of a token
+                 n_layers: int=3,       # blocks of attention and two linear layers
+                 n_heads: int=4,        # looks back at a time, in each block
+                 reach: int=64,         # tokens seen at most: a row of training, for places must be learnt
+                 p: float=0.1,          # dropout
+                 pad: int=1):           # id of the padding
         super().__init__()
-        self.n, self.reach, self.pad = n, reach, pad
+        self.n, self.reach, self.pad, self.norm = n, reach, pad, nn.LayerNorm(n)
         self.words, self.place, self.drop = nn.Embedding(vocab_sz, n), nn.Embedding(reach, n), nn.Dropout(p)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(n, n_heads, 4 * n, p, 'gelu', batch_first=True, norm_first=True)
-            for _ in range(n_layers))
-        self.norm = nn.LayerNorm(n)
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(
+            n, n_heads, 4 * n, p, 'gelu', batch_first=True, norm_first=True) for _ in range(n_layers))
         for table in (self.words, self.place): nn.init.normal_(table.weight, std=0.02)
 
-    def forward(
-        self,
-        ids: torch.Tensor,   # (bs, seq_len), int64; at most `reach` tokens
-        state=None,          # from the last call; nothing at the start of a text
-    ) -> tuple[torch.Tensor, list]:   # features (bs, seq_len, n), and the state for the next call
+    def forward(self, ids: torch.Tensor,   # (bs, seq_len), int64; at most `reach` tokens
+                state=None                 # from the last call; nothing at the start of a text
+                ) -> tuple[torch.Tensor, list]:   # features (bs, seq_len, n), and the state for the next call
         n_new, before = ids.shape[1], state[0][:len(ids)] if state else ids[:, :0]
         read = torch.cat([before, ids], 1)[:, -self.reach:]
         x = self.drop(self.words(read) + self.place.weight[:read.shape[1]])
@@ -72,6 +65,7 @@ class TransformerLM(nn.Module):
         groups = self.encoder.layer_groups()
         return groups | {'embedding': groups.pop('embedding') + [self.decoder.bias]}
 
+# %% ../nbs/21_today.ipynb #57b75472
 class TransformerClassifier(nn.Module):
     "A Transformer in the place of `PoolingClassifier`: of a document, the tokens within its reach."
     def __init__(

@@ -36,8 +36,9 @@ def check_attend(f):
     scores, later = q @ k.transpose(1, 2), torch.ones(5, 5, dtype=torch.bool).triu(1)
     want = (scores / 2).masked_fill(later, -torch.inf).softmax(2) @ v
     need(not torch.allclose(found, (scores / 2).softmax(2) @ v), 'The first token sees the last: nothing is masked.')
-    plain = scores.masked_fill(later, -torch.inf).softmax(2) @ v
-    need(not torch.allclose(found, plain), 'The scores are to be divided by the root of d, or the softmax is too sharp.')
+    undivided = scores.masked_fill(later, -torch.inf).softmax(2) @ v
+    need(not torch.allclose(found, undivided),
+         'The scores are to be divided by the root of d, or the softmax is too sharp.')
     cut = (scores / 2).softmax(2).masked_fill(later, 0) @ v
     need(not torch.allclose(found, cut), 'Mask before the softmax: your weights no longer sum to 1.')
     sums = (scores / 2).masked_fill(later, -torch.inf).softmax(1) @ v
@@ -61,7 +62,8 @@ def check_moved(f):
         every, last = (a - b).abs().max().item(), (a - b)[:, -1].abs().max().item()
         found = plain(f(encoder.train(), ids))
         need(isinstance(found, float | int), f'A number is due, and yours is {found!r}.')
-        need(abs(found - every) > 1e-4, 'You look at all tokens. Most have another word now; only the last is the same.')
+        need(abs(found - every) > 1e-4,
+             'You look at all tokens. Most have another word now; only the last is the same.')
         encoder.place.weight.zero_()
         blind = plain(f(encoder, ids))
         need(blind < 1e-5, f'Without places one block is blind to the order, and you find {blind:.2g}. Dropout is off?')
