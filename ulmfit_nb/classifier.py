@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .awd_lstm import ENCODERS, AWDLSTMConfig, n_features
+from .awd_lstm import ENCODERS, AWDLSTMConfig, NextWords, n_features
 from .batching import DocBatches
 
 # %% ../nbs/11_classifier.ipynb #f5775294
@@ -73,14 +73,14 @@ class ClassifierOutput(NamedTuple):
     pooled: torch.Tensor   # (bs, 3 * n_out): last, max, mean
     ar: torch.Tensor       # mean square of the features that learn
     tar: torch.Tensor      # mean square of their change from step to step
+    lm: torch.Tensor       # mean loss of guessing the next word, in nats; 0 without a decoder (chapter 22)
 
 # %% ../nbs/11_classifier.ipynb #b253df71
 class PoolingClassifier(nn.Module):
     "BPT3C (paper, section 3.3): documents of any length, read in pieces, gradients through the last `max_len` tokens."
     def __init__(self, config: AWDLSTMConfig,            # of the encoder
                  n_class: int,                           # classes
-                 bptt: int=70,                           # tokens in a piece, as in `bptt_pieces`
-                 max_len: int|None=1400,                 # how far back gradients reach, as in `bptt_pieces`
+                 bptt: int=70, max_len: int|None=1400,   # tokens in a piece, and how far gradients reach: `bptt_pieces`
                  hidden=(50,),                           # features of the blocks between, as in `PoolingHead`
                  layers: str='last'):                    # whose features are pooled: 'last' or 'all' (chapter 20)
         super().__init__()
@@ -92,20 +92,21 @@ class PoolingClassifier(nn.Module):
         return self.encoder.layer_groups() | {'head': list(self.head.parameters())}
 
     def forward(self, ids: torch.Tensor,                  # (bs, longest), each document from the first column on
-                lengths: torch.Tensor) -> ClassifierOutput:  # (bs,), descending; on the CPU, or a GPU is waited for
+                lengths: torch.Tensor,                    # (bs,), descending; on the CPU, or a GPU is waited for
+                decoder: nn.Linear|None=None) -> ClassifierOutput:  # what guesses the next word, for `lm`; or None
         ids, lengths = fill_empty(ids, lengths.cpu(), self.encoder.config.pad)
         plan = bptt_pieces(lengths, piece_width(self, len(ids)), learning_reach(self))   # by the CPU's lengths
         lengths = lengths.to(ids.device, non_blocking=True)            # by the device's we pool
-        pool, ar, tar = RunningPool(lengths), RunningSquare(), RunningSquare()
+        pool, ar, tar, lm = RunningPool(lengths), RunningSquare(), RunningSquare(), NextWords(decoder, ids, lengths)
         for piece, out in read_pieces(self.encoder, ids, plan):
             pool.add(out)
-            if not torch.is_grad_enabled(): continue   # AR and TAR are for learning
+            if not torch.is_grad_enabled(): continue   # the rest is for learning
             real = is_real(out, lengths[:piece.running] - piece.start)
             out, real = out[piece.no_grad:, :, -self.encoder.config.n_out:], real[piece.no_grad:]   # the last layer's
             ar.add(out, real)
             tar.add(out[:, 1:] - out[:, :-1], real[:, 1:])
-        pooled = pool.result()
-        return ClassifierOutput(self.head(pooled).float(), pooled, ar.mean(), tar.mean())
+            lm.add(out, piece)
+        return ClassifierOutput(self.head(pooled := pool.result()).float(), pooled, ar.mean(), tar.mean(), lm.mean())
 
 # %% ../nbs/appendix/classifier_documents.ipynb #di000100
 from .awd_lstm import AWDLSTM
@@ -254,20 +255,20 @@ class ClassifierTask:
         beta: float=1.,                  # weight of TAR
         target: Target=NUMBERED,         # what the labels are
         weights: tuple=(None, None),     # of the texts of `train` and `valid`, as in `prepare_data`; None: all alike
+        lm: tuple=(0., None),            # weight of the loss of guessing the next word, and the decoder that guesses
     ):
         self.model, self.train, self.valid, self.alpha, self.beta = model, train, valid, alpha, beta
-        self.target, self.weights = target, weights
+        self.target, self.weights, (self.lm_weight, self.decoder) = target, weights, lm
 
     def step(self, model, batch, state) -> Step:
-        o = model(batch.ids, batch.lengths)
+        o = model(batch.ids, batch.lengths, self.decoder)
         losses = self.target.losses(o.logits, batch.labels)
         if self.weights[0] is not None: losses = losses * torch.as_tensor(self.weights[0][batch.index]).to(losses)
         loss = losses.mean()
-        return Step(loss + self.alpha * o.ar + self.beta * o.tar, loss, None, len(batch.labels))
+        return Step(loss + self.alpha * o.ar + self.beta * o.tar + self.lm_weight * o.lm, loss, None, len(batch.labels))
 
     def validate(self, model) -> dict:
-        if self.valid is None: return {}
-        return evaluate_classifier(model, self.valid, self.target, self.weights[1])
+        return {} if self.valid is None else evaluate_classifier(model, self.valid, self.target, self.weights[1])
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #defe11b3
 def predict_logits(
@@ -390,9 +391,8 @@ def load_classifier(
     if len(parts) == 2: return BothDirections([load_classifier(part, device, engine) for part in parts])
     stage = Stage.open(path, 'classifier')
     config, target = stage.config, read_target(stage.config)
-    encoder = AWDLSTMConfig(**config['architecture'])
     how = dict(bptt=config['bptt'], hidden=config['hidden'], layers=config.get('layers', 'last'))
-    with seeded(0): model = PoolingClassifier(encoder, target.n_out, **how)
+    with seeded(0): model = PoolingClassifier(AWDLSTMConfig(**config['architecture']), target.n_out, **how)
     load_weights(model, stage.tensors, stage.path/'model.safetensors')
     if engine != 'torch': model.encoder, device = open_encoder(stage, engine), 'cpu'
     tokenizer = Tokenizer(**config['tokenizer'])
