@@ -28,14 +28,13 @@ from ulmfit_nb.classifier import (
     load_classifier,
     load_encoder,
     predict_logits,
-    words_that_differ,
 )
 from ulmfit_nb.classifier_training import save_classifier
 from ulmfit_nb.data import DataError
 from ulmfit_nb.precision import best_device
 from ulmfit_nb.stages import Stage, StageError, save_stage
 from ulmfit_nb.targets import SingleLabel
-from ulmfit_nb.tokenization import SPECIAL, Vocab
+from ulmfit_nb.tokenization import SPECIAL, Vocab, words_that_differ
 from ulmfit_nb.training import train_only
 
 CASES = ['sorted', 'len1_all', 'exact_chunk', 'with_empty', 'unsorted', 'short', 'two']

@@ -81,7 +81,7 @@ class TransformerClassifier(nn.Module):
         ids, lengths = fill_empty(ids, lengths.cpu(), self.encoder.pad)
         out, _ = self.encoder(ids[:, :self.encoder.reach])
         pooled, none = concat_pool(out, lengths.clamp(max=self.encoder.reach).to(out.device)), out.new_zeros(())
-        return ClassifierOutput(self.head(pooled).float(), pooled, none, none)
+        return ClassifierOutput(self.head(pooled).float(), pooled, none, none, none)
 
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:
         "From the words up to the head."
