@@ -58,7 +58,7 @@ class Options:
     cases: Annotated[list[str], Option(help=f'of {", ".join(CASES)}; none: all, of long texts two')] = ()
     labels: Annotated[int, Option(help='labelled texts')] = 100
     unlabelled: Annotated[int, Option(help='texts of the training split without their labels')] = 1000
-    words: Annotated[int, Option(help='of each text, labelled or not, the first so many')] = 80
+    words: Annotated[int, Option(help='of each text, labelled or not, the first so many')] = 60
     seeds: Annotated[list[int], Option(help='of the draw of texts, the head, dropout and the order of texts')] = (0, 1, 2, 3, 4)
     rates: Annotated[list[float], Option(help='that the labels alone try')] = (CLASSIFY.lr / 2, CLASSIFY.lr, CLASSIFY.lr * 2)
     weights: Annotated[list[float], Option(help='of the texts without labels, that each way tries')] = (0.3, 1.0, 3.0)
