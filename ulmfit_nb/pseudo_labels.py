@@ -77,7 +77,7 @@ class ConsistencyTask:
 
     def step(self, model, batch, state):
         with torch.no_grad(): p = model(batch.ids, batch.lengths).logits.softmax(1)
-        torch.clear_autocast_cache()   # it holds weights that were cast without gradients
+        torch.clear_autocast_cache()   # older torch hands out what it cast without gradients (its issue 112583)
         known = torch.as_tensor(batch.index < len(self.train.labelled.docs))[:, None].to(p.device)
         labels = torch.where(known, batch.labels, self.targets(p))
         return self.task.step(model, batch._replace(labels=labels), state)
