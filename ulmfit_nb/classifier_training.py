@@ -11,6 +11,7 @@ from pathlib import Path
 from .awd_lstm import AWDLSTMConfig, CLASSIFIER_DROPOUTS
 from .classifier import PoolingClassifier, load_encoder
 from .data import TextData
+from .pseudo_labels import Unlabelled, teach, with_unlabelled
 from .settings import ClassifierSettings
 from .stages import Stage, check_out, is_finished, stage_run
 from .targets import prepare_data
@@ -37,14 +38,17 @@ def train_classifier(
     settings: ClassifierSettings=ClassifierSettings(),   # what decides the result
     options: RunOptions=RunOptions(),                    # how the run is watched, saved and computed
     sample_weight=None,                                  # how much each text of `data` counts; None: all alike
+    unlabelled: Unlabelled=None,                         # texts without labels to learn from too (chapter 22)
     **changes,                                           # fields of settings or options, in place of theirs
 ) -> Path:                                               # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
     s, options = with_changes(changes, settings, options)
     out, stage = check_out(out), Stage.open(lm_dir)
     ready = prepare_data(data, valid, s, sample_weight, target_of(stage))
+    if unlabelled is not None: ready = with_unlabelled(ready, unlabelled)
     if is_finished(out, identity := run_identity(s, stage, ready.marks)): return out
     task = classifier_task(stage, ready, s)
+    if unlabelled is not None: task = teach(task, unlabelled, stage, options.progress_bar)
     plan = stage_3_plan(task, stage, s)
     how = FitSettings(schedule=s.schedule, seed=s.seed, best_epoch=s.best_epoch, early_stopping=s.early_stopping)
     with stage_run(out, identity) as finished:
