@@ -4,7 +4,6 @@ test texts, so that two rows can be compared seed by seed. Language models are m
 The record is written after every seed; run again, it goes on with the next one."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from command_line import carry_out
 from earlier import earlier
+from rates import best_rate
 from techniques import ALL, plans
 from typer import Argument, Option
 
@@ -213,21 +213,6 @@ def see_only(model: PoolingClassifier, pools: tuple[str, ...]):
     model.head.register_forward_pre_hook(lambda head, given: (given[0] * seen.to(given[0]),))
 
 
-def best_rate(row: Row, score: Callable[[float], float]) -> tuple[float, float]:
-    "The best of three rates, and of more while the best one is the lowest or the highest: the rate, and its score."
-    first = [0.001, 0.01, 0.1] if row.layers else [row.lr / 2, row.lr, row.lr * 2]
-    step = first[1] / first[0]
-    tried = {lr: score(lr) for lr in first}
-    for _ in range(3):
-        best = max(tried, key=tried.get)
-        beyond = best / step if best == min(tried) else best * step if best == max(tried) else None
-        if beyond is None:
-            break
-        tried[beyond] = score(beyond)
-    best = max(tried, key=tried.get)
-    return best, tried[best]
-
-
 def rows_of(runs: list[dict], rows: list[Row]) -> list[dict]:
     "A row's figures together, in the order of `rows`."
     found = []
@@ -257,7 +242,7 @@ def study(args: Options):
         left = [seed for seed in args.seeds if seed not in {r['seed'] for r in mine}]
         if not left:
             continue
-        lr, valid = (mine[0]['lr'], mine[0]['valid']) if mine else best_rate(row, partial(chosen_by, work, row))
+        lr, valid = (mine[0]['lr'], mine[0]['valid']) if mine else best_rate(first_rates(row), partial(chosen_by, work, row))
         for seed in left:
             found = work.measure(row, lr, seed, ('test',))
             runs.append({'row': row.name, 'seed': seed, 'lr': lr, 'valid': valid, 'test': found['test'], 'commit': git_commit()})
@@ -265,12 +250,13 @@ def study(args: Options):
             print(f'{row.name:<32} rate {lr:.4g}, seed {seed}: {found["test"]:.2f} %', flush=True)
 
 
+def first_rates(row: Row) -> list[float]:
+    return [0.001, 0.01, 0.1] if row.layers else [row.lr / 2, row.lr, row.lr * 2]
+
+
 def chosen_by(work: Study, row: Row, lr: float) -> float:
-    "Validation accuracy of a rate, the mean of two seeds; 0 if it diverges."
-    try:
-        return float(np.mean([work.measure(row, lr, seed, ('valid',))['valid'] for seed in CHOOSING]))
-    except FloatingPointError:
-        return 0.0
+    "Validation accuracy of a rate, the mean of two seeds."
+    return float(np.mean([work.measure(row, lr, seed, ('valid',))['valid'] for seed in CHOOSING]))
 
 
 def main():

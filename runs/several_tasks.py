@@ -17,6 +17,7 @@ import torch
 from command_line import carry_out
 from earlier import earlier
 from few_labels import FINE_TUNE
+from rates import best_rate
 from typer import Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
@@ -128,29 +129,6 @@ def two_figures(found: dict[str, dict]) -> dict[str, dict[str, float]]:
     return {task: {k: figures[k] for k in ('accuracy', 'macro_f1')} for task, figures in found.items()}
 
 
-def best_rate(tried: dict[str, float], rates: list[float], score: Callable[[float], float], keep: Callable) -> float:
-    "The best of these rates, and of up to three more while it is the lowest or the highest. `tried` is added to, and kept."
-
-    def ask(lr: float):
-        if (name := f'{lr:.6g}') in tried:
-            return
-        try:
-            tried[name] = score(float(name))
-        except FloatingPointError:  # it diverges
-            tried[name] = 0.0
-        keep()
-
-    for lr in rates:
-        ask(lr)
-    for _ in range(3):
-        known = sorted(map(float, tried))
-        best = float(max(tried, key=tried.get))
-        if best not in (known[0], known[-1]):
-            break
-        ask(best * rates[0] / rates[1] if best == known[0] else best * rates[1] / rates[0])
-    return float(max(tried, key=tried.get))
-
-
 def about(args: Options, work: Study) -> dict:
     "What the record says beside its points. Points are only added to a record that says the same."
     return {
@@ -201,7 +179,7 @@ def tasks(work: Study, n: int, seed: int, done: dict, write: Callable, say: Call
             return float(np.mean([figures['accuracy'] for figures in work.heads(n, names, lr, CHOOSING, 'validation').values()]))
 
         tried = done['chosen'].setdefault(f'clothing, {n} labels, {way}, {", ".join(names)}', {}) if way != COUNTED else None
-        lr = None if tried is None else best_rate(tried, work.args.rates, score, write)
+        lr = None if tried is None else best_rate(work.args.rates, score, tried, write)[0]
         found = work.counted(n, names[0], seed) if lr is None else work.heads(n, names, lr, seed, 'test')
         done['points'] += [point | {'task': task, 'lr': lr} | figures for task, figures in found.items()]
         write()
@@ -219,8 +197,9 @@ def words(work: Study, name: str, n: int, seed: int, done: dict, write: Callable
         best = {}
         for weight in weights:
             tried = done['chosen'].setdefault(f'{name}, {n} labels, weight {weight:g}', {})
-            lr = best_rate(tried, work.args.rates, partial(work.beside, name, n, weight, seed=CHOOSING, which='validation'), write)
-            best[weight, lr] = max(tried.values())
+            score = partial(work.beside, name, n, weight, seed=CHOOSING, which='validation')
+            lr, best_score = best_rate(work.args.rates, score, tried, write)
+            best[weight, lr] = best_score
         weight, lr = max(best, key=best.get)
         right = work.beside(name, n, weight, lr, seed, 'test')
         done['lm_points'].append(point | {'weight': weight, 'lr': lr, 'accuracy': right})

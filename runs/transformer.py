@@ -4,7 +4,7 @@ rates, and of more while the best one is the lowest or the highest. Seconds are 
 called again, the study goes on with the next one."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated
 import torch
 from command_line import carry_out
 from earlier import earlier
+from rates import rates_to_try
 from torch import nn
 from typer import Option
 
@@ -36,6 +37,7 @@ from ulmfit_nb.transformer import TransformerClassifier, TransformerEncoder, Tra
 CLASSIFY = PRESETS['small'].train_classifier
 KINDS = ('lstm', 'transformer')
 ROW = 64  # tokens in a row of training, and the reach of a Transformer: it knows no place that it hasn't trained
+BEYOND = 2  # rates at most beyond those that are given
 THAW = 3  # groups that are thawed one by one: as many passes for both, though the Transformer has a layer more
 READINGS = {'sentences': None, 'wikipedia': None, 'both': 'wikipedia'}  # what is read, and by whom; both: the sentences, by who has read Wikipedia
 CHOOSING = 100  # the seed that chooses a classifier's rate
@@ -166,20 +168,6 @@ class Study:
         return evaluate_classifier(model, doc_batches(self.split(which), self.vocab, 64, False, False, 0))['accuracy']
 
 
-def choose(first: list[float], tried: dict) -> Iterator[float]:
-    "Rates that are still to be tried: those given, and others while the best is the lowest or the highest. `tried`: rate → what is to be low."
-    for rate in first:
-        if str(rate) not in tried:
-            yield rate
-    step = first[1] / first[0]
-    while len(tried) < len(first) + 2:
-        best, rates = float(min(tried, key=tried.get)), [*map(float, tried)]
-        beyond = best / step if best == min(rates) else best * step if best == max(rates) else None
-        if beyond is None:
-            return
-        yield beyond
-
-
 def about(args: Options, work: Study) -> dict:
     "What the record says beside its runs. Runs are only added to a record that says the same."
     sizes = {kind: sum(p.numel() for p in work.language_model(kind, 0).parameters()) for kind in KINDS}
@@ -228,7 +216,7 @@ def language_models(work: Study, readings: tuple[str, ...], seeds: list[int], do
                 tried = done['tried'].setdefault(name, {})
                 choosing = seed == work.args.seeds[0]
                 first_rates = getattr(work.args, f'{kind}_rates')
-                for rate in choose(first_rates, tried) if choosing else [best(done, name)]:
+                for rate in rates_to_try(first_rates, tried, BEYOND, min) if choosing else [best(done, name)]:
                     run = {'kind': kind, 'reading': reading, 'rate': rate, 'seed': seed}
                     if any(run.items() <= r.items() for r in done['runs']):
                         continue
@@ -257,7 +245,7 @@ def classifiers(work: Study, starts: tuple[str, ...], done: dict, write: Callabl
                     first = args.seeds[0]
                     weights = None if start == 'nothing' else work.weights(kind, start, best(done, f'{kind}, {start}'), first)
                     tried = done['tried'].setdefault(name, {})
-                    for rate in choose(args.rates, tried):
+                    for rate in rates_to_try(args.rates, tried, BEYOND, min):
                         tried[str(rate)] = 1 - work.classify(kind, weights, n, rate, CHOOSING, 'validation')
                         write()
                     right = work.classify(kind, weights, n, best(done, name), seed, 'test')

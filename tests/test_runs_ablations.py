@@ -113,26 +113,6 @@ def test_a_linear_model_learns_from_them(args):
     assert row['group'] == 'frozen' and row['lr'] in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1e-4, 1e-5, 1e-6) and 0 < row['seeds'][0] <= 100
 
 
-def test_the_best_rate_is_looked_for_beyond_the_first_three():
-    row = ablations.FULL
-    best, score = ablations.best_rate(row, lambda lr: -abs(lr - row.lr))
-    assert (best, score) == (row.lr, 0)
-    tried = []
-    best, _ = ablations.best_rate(row, lambda lr: tried.append(lr) or lr)
-    assert best == row.lr * 16 and tried == [row.lr * k for k in (0.5, 1, 2, 4, 8, 16)]
-    assert ablations.best_rate(row, lambda lr: -lr)[0] == row.lr / 16
-
-
-def test_a_rate_that_diverges_is_not_chosen(args, monkeypatch):
-    work = ablations.Study(args)
-
-    def diverge(*given):
-        raise FloatingPointError
-
-    monkeypatch.setattr(work, 'measure', diverge)
-    assert ablations.chosen_by(work, ablations.FULL, 1.0) == 0
-
-
 def test_rows_differ_from_the_full_recipe_in_what_they_say():
     names = [row.name for row in ablations.ROWS + ablations.LONG]
     assert len(set(names)) == len(names)

@@ -86,20 +86,6 @@ def test_small_sizes_and_first_seeds_come_first(args, monkeypatch):
     assert calls == [(s, n, d) for s in (0, 1) for n, d in ((16, 'clothing'), (16, 'subjectivity'), (20, 'subjectivity'), (40, 'clothing'))]
 
 
-def test_the_best_rate_and_beyond():
-    kept = []
-    tried = {'0.01': 0.7}
-    assert several_tasks.best_rate(tried, [0.005, 0.01, 0.02], lambda lr: 0.9 - lr, lambda: kept.append(len(tried))) == 0.000625
-    assert list(tried) == ['0.01', '0.005', '0.02', '0.0025', '0.00125', '0.000625'] and kept == [2, 3, 4, 5, 6]
-
-    def diverges(lr):
-        if lr > 0.015:
-            raise FloatingPointError
-        return lr
-
-    assert several_tasks.best_rate(tried := {}, [0.005, 0.01, 0.02], diverges, lambda: None) == 0.01 and tried['0.02'] == 0
-
-
 def test_of_the_weights_the_best_is_measured(args):
     work = several_tasks.Study(args)
     seen, _, beside = answered()

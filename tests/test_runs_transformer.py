@@ -119,15 +119,3 @@ def test_a_classifier_begins_with_what_was_read(kind, args, monkeypatch):
     names = [k for k in model.encoder.state_dict() if 'weight' in k and model.encoder.state_dict()[k].ndim > 1]
     same = [all(torch.equal(m.encoder.state_dict()[k], model.encoder.state_dict()[k]) for k in names) for m in begun]
     assert same == [True, False]
-
-
-def test_rates_beyond_the_edge_but_no_more_than_two():
-    tried = {}
-    for rate in transformer.choose([0.01, 0.02], tried):
-        tried[str(rate)] = -rate
-    assert [*map(float, tried)] == [0.01, 0.02, 0.04, 0.08]
-    assert list(transformer.choose([0.01, 0.02], tried)) == [], 'asked again, there is no more'
-    tried = {}
-    for rate in transformer.choose([0.01, 0.02, 0.04], tried):
-        tried[str(rate)] = abs(rate - 0.02)
-    assert len(tried) == 3
