@@ -49,6 +49,14 @@ def test_it_sees_as_far_as_it_reaches():
     assert torch.allclose(out, model(ids[:2, 15:])[0][:, -5:], atol=1e-5) and state[0].shape == (2, 10)
 
 
+def test_more_than_it_has_places_for_is_refused():
+    model = encoder(reach=10).eval()
+    assert model(ids_of(3, 10))[0].shape[1] == 10
+    for ask in (model, TransformerLM(model)):
+        with pytest.raises(ValueError, match='11 tokens at a time, with places for 10: read pieces'):
+            ask(ids_of(3, 11))
+
+
 def test_in_training_each_row_begins_anew():
     model = encoder().train()
     out, state = model(ids_of(3, 20))

@@ -29,10 +29,11 @@ class TransformerEncoder(nn.Module):
             n, n_heads, 4 * n, p, 'gelu', batch_first=True, norm_first=True) for _ in range(n_layers))
         for table in (self.words, self.place): nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, ids: torch.Tensor,   # (bs, seq_len), int64; at most `reach` tokens
+    def forward(self, ids: torch.Tensor,   # (bs, seq_len), int64; `ValueError` above `reach` tokens
                 state=None                 # from the last call; nothing at the start of a text
                 ) -> tuple[torch.Tensor, list]:   # features (bs, seq_len, n), and the state for the next call
         n_new, before = ids.shape[1], state[0][:len(ids)] if state else ids[:, :0]
+        if n_new > self.reach: raise ValueError(f'{n_new} tokens at a time, with places for {self.reach}: read pieces.')
         read = torch.cat([before, ids], 1)[:, -self.reach:]
         x = self.drop(self.words(read) + self.place.weight[:read.shape[1]])
         mask = nn.Transformer.generate_square_subsequent_mask(read.shape[1], x.device)
