@@ -1,31 +1,37 @@
-"Several tasks: labels joined, the loss of each, heads side by side, training; and the next word guessed beside the labels, from settings to the directory."
+"Several tasks: labels joined, the loss of each, a directory as any other; and the next word guessed beside the labels, from settings to the directory."
 
+import csv
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from helpers import REVIEWS, TEXTS, TINY_CLASSIFIER
 from torch.nn import functional as F
+from typer.testing import CliRunner
 
+from ulmfit_nb import TextClassifier, load_classifier, train_classifier
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import DocBatches
-from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, PoolingHead
-from ulmfit_nb.classifier_training import load_decoder, new_classifier, train_classifier
+from ulmfit_nb.classifier import PoolingClassifier
+from ulmfit_nb.classifier_training import load_decoder, new_classifier
+from ulmfit_nb.cli import app
 from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.data_checks import Tokens
-from ulmfit_nb.multitask import MultiTask, MultiTaskHead, evaluate_multitask, join_labels, train_multitask
+from ulmfit_nb.multitask import join_labels
+from ulmfit_nb.report import report_on
 from ulmfit_nb.settings import ClassifierSettings
-from ulmfit_nb.stages import Stage, load_lm
-from ulmfit_nb.targets import SingleLabel
+from ulmfit_nb.stages import Stage, StageError, load_lm
+from ulmfit_nb.targets import MultiTask, SingleLabel, set_aside
 from ulmfit_nb.training import Stop
 
 ADVERBS = ['truly', 'really', 'honestly', 'in the end', 'all in all']
 TASKS = {'praise': REVIEWS, 'adverb': TextData(TEXTS, [ADVERBS.index(t.rsplit(' , ', 1)[1]) for t in TEXTS], ADVERBS)}
-TARGET = MultiTask({task: data.classes for task, data in TASKS.items()})
 BOTH = join_labels(TASKS)
-Y = torch.tensor([[0, 2], [1, -1], [-1, 4], [0, 0]])
+TARGET = MultiTask(sorted({name for labels in BOTH.labels for name in labels}))
+Y = torch.tensor([[2, 0], [-1, 1], [4, -1], [0, 0]])  # adverb, praise
 
 
 # --- labels
@@ -35,8 +41,8 @@ def test_labels_are_joined_by_text():
     a = TextData(['x', 'y', 'z'], [0, 1, 0], ['no', 'yes'])
     b = TextData(['z', 'w', 'x'], [2, 0, 1], ['1', '2', '3'])
     found = join_labels({'a': a, 'b': b})
-    assert dict(zip(found.texts, found.labels)) == {'x': ('no', '2'), 'y': ('yes', None), 'z': ('no', '3'), 'w': (None, '1')}
-    assert found.select([1]).labels == [('yes', None)] and 'texts' in repr(found)
+    assert dict(zip(found.texts, found.labels)) == {'x': ['a: no', 'b: 2'], 'y': ['a: yes'], 'z': ['a: no', 'b: 3'], 'w': ['b: 1']}
+    assert found.select([1]).labels == [['a: yes']] and '2 a: no' in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -53,37 +59,52 @@ def test_what_can_not_be_joined_is_refused(data, says):
         join_labels({'task': data})
 
 
+@pytest.mark.parametrize('name', ['a: b', 3])
+def test_a_task_has_a_name(name):
+    with pytest.raises(DataError, match='is no name of a task'):
+        join_labels({name: REVIEWS})
+
+
 def test_labels_are_encoded_by_task():
-    data = TextData(['x', 'y', 'z'], [('pos', 'really'), (None, 'all in all'), ('neg', float('nan'))])
-    assert TARGET.encode(data).tolist() == [[1, 1], [-1, 4], [0, -1]]
-    assert TARGET.classes == ['praise: neg', 'praise: pos', *(f'adverb: {a}' for a in ADVERBS)] and TARGET.n_out == 7
+    data = TARGET.check(TextData(['x', 'y', 'z'], [['praise: pos', 'adverb: really'], {'adverb: all in all'}, ('praise: neg',)]), 'texts')
+    assert TARGET.encode(data).tolist() == [[3, 1], [0, -1], [-1, 0]]
+    assert TARGET.classes == [*(f'adverb: {a}' for a in sorted(ADVERBS)), 'praise: neg', 'praise: pos'] and TARGET.n_out == 7
+
+
+def test_the_classes_of_a_task_may_stand_anywhere():
+    mixed = MultiTask(['a: x', 'b: 1', 'a: y', 'b: 2'])
+    assert mixed.columns == {'a': [0, 2], 'b': [1, 3]}
+    logits = torch.tensor([[0.0, 3.0, 1.0, 0.0]])
+    assert mixed.said(logits) == [['a: y', 'b: 1']] and mixed.encode(TextData(['t'], [['b: 2', 'a: y']])).tolist() == [[1, 1]]
+    assert torch.allclose(mixed.proba(logits)[:, [0, 2]], torch.tensor([[0.0, 1.0]]).softmax(1))
 
 
 @pytest.mark.parametrize(
-    'data, says',
+    'labels, says',
     [
-        (REVIEWS, 'texts: a tuple for each text is due, one label for each of praise, adverb, or None'),
-        (TEXTS, 'Make them with join_labels'),
-        (TextData(['x']), 'Make them with join_labels'),
-        (TextData(['x'], ['pos']), "the labels of text 0 are 'pos', where a tuple is due"),
-        (TextData(['x'], [('pos',)]), 'where a tuple is due'),
-        (TextData(['x', 'y'], [('pos', None)]), '1 tuples of labels for 2 texts'),
-        (TextData(['x', 'y'], [('pos', None), (None, None)]), 'text 1 has no label of any task'),
-        (TextData(['x'], [('really', 'pos')]), "label 'really' was not among the classes"),
-        (TextData([3], [('pos', None)]), 'text 0 is 3'),
+        (['praise: pos', ['praise: neg']], "the labels of text 0 are 'praise: pos', where a list of names is due"),
+        ([['praise: pos'], []], 'texts: text 1 has no label of any task'),
+        ([['praise: pos'], ['praise: pos', 'praise: neg']], 'texts: text 1 has two labels of one task, praise: neg, praise: pos'),
+        ([['praise: pos']], '1 lists of labels for 2 texts'),
+        (None, 'several labels a text are given as'),
     ],
 )
-def test_labels_of_other_tasks_are_refused(data, says):
+def test_labels_of_other_tasks_are_refused(labels, says):
     with pytest.raises(DataError, match=says):
-        TARGET.encode(data)
+        TARGET.check(TextData(['x', 'y'], labels), 'texts')
+
+
+def test_a_class_that_was_not_learnt_is_named():
+    with pytest.raises(DataError, match="label 'praise: so so' was not among the classes"):
+        TARGET.encode(TextData(['x'], [['praise: so so']]))
 
 
 @pytest.mark.parametrize(
-    'tasks, says', [({}, 'tasks: name at least two'), ({'a': ['x', 'y'], 'b': ['x', 'x']}, '^b: name at least two'), ({'a': None}, '^a: name')]
+    'classes, says', [(['a: x', 'b'], "label 'b' has no task in front"), (['a: x', 'a: y', 'b: x'], "'b: x' is the only class of its task")]
 )
-def test_a_task_has_two_classes(tasks, says):
+def test_a_task_has_two_classes(classes, says):
     with pytest.raises(DataError, match=says):
-        MultiTask(tasks)
+        MultiTask(classes)
 
 
 # --- loss and figures
@@ -92,94 +113,122 @@ def test_a_task_has_two_classes(tasks, says):
 def test_the_loss_is_the_mean_over_tasks_and_leaves_out_what_is_not_there():
     logits = torch.randn(4, 7, generator=torch.Generator().manual_seed(0), requires_grad=True)
     losses = TARGET.losses(logits, Y)
-    by_hand = [F.cross_entropy(logits[[0, 1, 3], :2], Y[[0, 1, 3], 0]), F.cross_entropy(logits[[0, 2, 3], 2:], Y[[0, 2, 3], 1])]
-    assert torch.allclose(losses, torch.stack(by_hand))
+    by_hand = [F.cross_entropy(logits[[0, 2, 3], :5], Y[[0, 2, 3], 0]), F.cross_entropy(logits[[0, 1, 3], 5:], Y[[0, 1, 3], 1])]
+    assert losses.shape == (4, 2) and torch.allclose(losses.mean(), sum(by_hand) / 2)
     losses.mean().backward()
-    assert not logits.grad[1, 2:].any() and not logits.grad[2, :2].any() and logits.grad[0].all()
+    assert not logits.grad[1, :5].any() and not logits.grad[2, 5:].any() and logits.grad[0].all()
 
 
 def test_a_task_that_a_batch_says_nothing_of_does_not_count():
     logits = torch.randn(2, 7, generator=torch.Generator().manual_seed(0))
-    losses = TARGET.losses(logits, torch.tensor([[1, -1], [0, -1]]))
-    assert losses.shape == (1,) and torch.allclose(losses[0], F.cross_entropy(logits[:, :2], torch.tensor([1, 0])))
+    losses = TARGET.losses(logits, torch.tensor([[-1, 1], [-1, 0]]))
+    assert torch.allclose(losses.mean(), F.cross_entropy(logits[:, 5:], torch.tensor([1, 0])))
+
+
+def test_of_a_single_task_it_is_a_classifier_as_any_other():
+    logits, y = torch.randn(5, 3, requires_grad=True), torch.tensor([2, 0, 1, 1, 0])
+    losses = SingleLabel('abc').losses(logits, y), MultiTask(['t: a', 't: b', 't: c']).losses(logits, y[:, None])[:, 0]
+    assert torch.equal(*losses) and torch.equal(*(torch.autograd.grad(x.mean(), logits)[0] for x in losses))
 
 
 def test_what_is_said_and_figures_by_task():
     logits = torch.full((4, 7), -9.0)
-    for row, places in enumerate([(0, 4), (0, 2), (1, 6), (0, 2)]):
+    for row, places in enumerate([(2, 5), (4, 5), (4, 6), (0, 6)]):
         logits[row, list(places)] = 9.0
-    assert TARGET.decode(logits) == [('neg', 'honestly'), ('neg', 'truly'), ('pos', 'all in all'), ('neg', 'truly')]
-    assert torch.allclose(TARGET.proba(logits).sum(1), torch.tensor(2.0))
-    figures = TARGET.figures(logits, Y)['tasks']
-    assert {task: f['accuracy'] for task, f in figures.items()} == {'praise': 2 / 3, 'adverb': 1}
-    assert figures['praise']['recall'] == {'neg': 1, 'pos': 0} and TARGET.figures(logits[1:2], Y[1:2])['tasks'].keys() == {'praise'}
+    assert TARGET.decode(logits)[:2] == [['adverb: in the end', 'praise: neg'], ['adverb: truly', 'praise: neg']]
+    assert torch.allclose(TARGET.proba(logits).sum(1), torch.tensor(2.0)) and TARGET.said(TARGET.proba(logits).numpy()) == TARGET.decode(logits)
+    figures = TARGET.figures(logits, Y)
+    assert {task: f['accuracy'] for task, f in figures['tasks'].items()} == {'adverb': 1, 'praise': pytest.approx(1 / 3)}
+    assert figures['accuracy'] == pytest.approx(2 / 3) and figures['tasks']['praise']['recall'] == {'praise: neg': 0.5, 'praise: pos': 0}
+    assert TARGET.figures(logits[1:2], Y[1:2])['tasks'].keys() == {'praise'}
 
 
-# --- heads
-
-
-def test_heads_stand_side_by_side_and_share_nothing():
-    torch.manual_seed(0)
-    head = MultiTaskHead(PoolingHead(12, 2, (5, 4), (0.4, 0.2, 0.1)), [2, 3]).eval()
-    x = torch.randn(6, 12)
-    assert torch.equal(head(x), torch.cat([h(x) for h in head.heads], 1)) and [h.hidden for h in head.heads] == [[5, 4]] * 2
-    assert [[m.p for m in h.layers if isinstance(m, torch.nn.Dropout)] for h in head.heads] == [[0.4, 0.2, 0.1]] * 2
-    head(x)[:, :2].sum().backward()
-    grads = [[p.grad.any().item() for p in h.parameters() if p.grad is not None] for h in head.heads]
-    assert any(grads[0]) and not any(grads[1])
-
-
-def test_of_a_single_task_it_is_a_classifier_as_any_other():
-    config = AWDLSTMConfig(40, emb_sz=6, n_hid=9, n_layers=2)
-    plain, one = PoolingClassifier(config, 3, bptt=4), PoolingClassifier(config, 3, bptt=4)
-    one.head = MultiTaskHead(one.head, [3])
-    one.load_state_dict({k.replace('head.', 'head.heads.0.'): v for k, v in plain.state_dict().items()})
-    docs, y = [np.arange(2, n) for n in (9, 14, 5)], [2, 0, 1]
-    found = []
-    for model, target, labels in ((plain, SingleLabel('abc'), y), (one, MultiTask({'t': list('abc')}), np.array(y)[:, None])):
-        batch = next(iter(DocBatches(docs, labels, bs=3)))
-        torch.manual_seed(1)
-        step = ClassifierTask(model.train(), None, target=target).step(model, batch, None)
-        step.objective.backward()
-        found.append([step.objective.detach(), step.loss.detach(), *(p.grad for p in model.parameters())])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+def test_what_is_set_aside_has_labels_of_each_task():
+    y = np.array([[i % 2, -1 if i % 10 else 0] for i in range(40)])
+    learn, ask = set_aside(y, 0, 0.25)
+    assert len(ask) == 10 and (y[ask, 1] >= 0).sum() == 1 and (y[learn, 1] >= 0).sum() == 3
 
 
 # --- training
 
-LEARN = dict(epochs=8, lr=0.05, bs=8, bptt=5, drop_mult=0.1, progress_bar=False)
+LEARN = TINY_CLASSIFIER | dict(target='multi-task', hold_out=False)
 
 
-def test_both_tasks_are_learnt(tiny_tuned):
-    trained = train_multitask(tiny_tuned, BOTH, TARGET, **LEARN | {'epochs': 16})
-    found = evaluate_multitask(trained, BOTH)
-    assert found['tasks']['praise']['accuracy'] > 0.8 and found['tasks']['adverb']['accuracy'] > 0.5
-    assert trained.predict(TEXTS[:3]) == [tuple(c) for c in TARGET.decode(trained.logits(TEXTS[:3]))]
-    assert trained.predict_proba(TEXTS[:3]).shape == (3, 7)
+@pytest.fixture(scope='module')
+def trained(tiny_tuned, tmp_path_factory):
+    return train_classifier(tiny_tuned, BOTH, tmp_path_factory.mktemp('tasks') / 'both', **LEARN | {'epochs': 30})
 
 
-def test_it_learns_from_texts_that_lack_a_label(tiny_tuned):
-    "Half of the texts have the one label, half the other; and the same seed gives the same weights."
-    halves = TextData(TEXTS, [(a, None) if i % 2 else (None, b) for i, (a, b) in enumerate(BOTH.labels)])
-    first, again = (train_multitask(tiny_tuned, halves, TARGET, **LEARN | {'epochs': 1}) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values()))
-    assert math.isfinite(evaluate_multitask(first, BOTH)['valid_loss'])
+def test_both_tasks_are_learnt_and_the_directory_says_them(trained):
+    classifier = load_classifier(trained)
+    said = classifier.predict(TEXTS)
+    right = [np.mean([name in labels for name, labels in zip(names, BOTH.labels)]) for names in zip(*said)]
+    assert right[0] > 0.5 and right[1] > 0.8 and isinstance(classifier.target, MultiTask)
+    assert classifier.predict_proba(TEXTS[:3]).shape == (3, 7) and classifier.predict(TEXTS[:3]) == said[:3]
+    last = Stage.open(trained).history[-1]
+    assert last['tasks'].keys() == {'adverb', 'praise'} and last['accuracy'] == pytest.approx(np.mean(right), abs=1e-6)
+
+
+def test_training_goes_on_from_it(trained, tmp_path):
+    again = load_classifier(train_classifier(trained, BOTH, tmp_path / 'more', **LEARN | {'epochs': 1}))
+    assert again.target.classes == TARGET.classes
+    with pytest.raises(ValueError, match="made with target='multi-task', and not 'single-label'"):
+        train_classifier(trained, REVIEWS, tmp_path / 'other', **TINY_CLASSIFIER)
+
+
+def test_it_learns_from_texts_that_lack_a_label(tiny_tuned, tmp_path):
+    "Half of the texts have the one label, half the other; some are set aside; and the same seed gives the same weights."
+    halves = TextData(TEXTS, [labels[i % 2 : i % 2 + 1] for i, labels in enumerate(BOTH.labels)])
+    how = LEARN | {'epochs': 1, 'hold_out': True}
+    paths = [train_classifier(tiny_tuned, halves, tmp_path / name, sample_weight=[1.0] * len(halves), **how) for name in 'ab']
+    marks = [json.loads((p / 'config.json').read_text())['sha256']['model.safetensors'] for p in paths]
+    assert marks[0] == marks[1] and math.isfinite(Stage.open(paths[0]).history[-1]['valid_loss'])
 
 
 @pytest.mark.parametrize(
     'changes, data, says',
     [
-        ({'settings': ClassifierSettings(target='number')}, BOTH, 'of one task alone'),
-        ({'class_weight': 'balanced'}, BOTH, 'of one task alone'),
+        ({'class_weight': 'balanced'}, BOTH, 'class_weight is of the classes of one task'),
         ({'early_stopping': 2}, BOTH, 'choose by texts that are not learnt from'),
-        ({}, TextData(TEXTS, [(a, None) for a, _ in BOTH.labels]), 'of adverb there are not two classes'),
-        ({}, REVIEWS, 'training texts: a tuple for each text'),
+        ({}, TextData(TEXTS, [labels[:1] + ['adverb: truly'] for labels in BOTH.labels]), "every text has 'adverb: truly'"),
+        ({}, TextData(TEXTS, [labels[:1] + ['adverb: truly'] * (i % 2) for i, labels in enumerate(BOTH.labels)]), 'only class of its task: leave adverb out'),
+        ({}, REVIEWS, 'training texts: several labels a text are given as'),
         ({'lm_weight': -1}, BOTH, 'lm_weight is -1: give a number of at least 0'),
     ],
 )
-def test_what_can_not_be_learnt_is_refused(changes, data, says, tiny_tuned):
+def test_what_can_not_be_learnt_is_refused(changes, data, says, tiny_tuned, tmp_path):
     with pytest.raises(ValueError, match=says):
-        train_multitask(tiny_tuned, data, TARGET, **changes)
+        train_classifier(tiny_tuned, data, tmp_path / 'c', **LEARN | changes)
+    assert not (tmp_path / 'c').exists()
+
+
+def test_a_directory_whose_classes_have_no_task_is_refused(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / 'c')
+    config = json.loads((tmp_path / 'c/config.json').read_text())
+    config['classes'][0] = 'truly'
+    del config['digest']
+    (tmp_path / 'c/config.json').write_text(json.dumps(config))
+    with pytest.raises(StageError, match="'truly' has no task in front"):
+        load_classifier(tmp_path / 'c')
+
+
+def test_others_say_what_to_do_with_it(trained):
+    with pytest.raises(StageError, match='has several tasks: load it with load_classifier'):
+        TextClassifier.load(trained)
+    with pytest.raises(DataError, match='several labels. Compare predict with yours'):
+        report_on(load_classifier(trained), BOTH)
+
+
+def test_on_the_command_line(trained, tiny_tuned, tmp_path):
+    table = tmp_path / 'both.csv'
+    with table.open('w', newline='') as f:
+        csv.writer(f).writerows([['text', 'label'], *([text, json.dumps(labels)] for text, labels in zip(BOTH.texts, BOTH.labels))])
+    how = ['--data', str(table), '--target', 'multi-task', '--epochs', '1', '--bs', '8']
+    done = CliRunner().invoke(app, ['classify', '--lm', str(tiny_tuned), '--out', str(tmp_path / 'c'), *how])
+    assert done.exit_code == 0 and load_classifier(tmp_path / 'c').target.classes == TARGET.classes, done.output
+    done = CliRunner().invoke(app, ['predict', '--model', str(trained), '--data', str(table), '--out', str(tmp_path / 'said.jsonl')])
+    said = [json.loads(line)['predicted_label'] for line in (tmp_path / 'said.jsonl').read_text().splitlines()]
+    assert done.exit_code == 0 and said == load_classifier(trained).predict(BOTH.texts), done.output
 
 
 # --- the next word
@@ -300,11 +349,11 @@ def test_a_classifier_has_no_decoder(tiny_classifier, tmp_path):
     assert not (tmp_path / 'c').exists()
 
 
-def test_what_was_read_is_kept_better(tiny_tuned):
-    "With the weight, the encoder goes on guessing the words of the texts; without it, it is carried off."
+def test_what_was_read_is_kept_better(tiny_tuned, tmp_path):
+    "With the weight, the encoder goes on guessing the words of the texts; without it, it is carried off. Of several tasks, too."
     found = {}
     for weight in (0.0, 1.0):
-        trained = train_multitask(tiny_tuned, BOTH, TARGET, **LEARN | {'lm_weight': weight})
+        trained = load_classifier(train_classifier(tiny_tuned, BOTH, tmp_path / str(weight), **LEARN | {'epochs': 8, 'lm_weight': weight}))
         lm = load_lm(tiny_tuned).model
         lm.encoder.load_state_dict(trained.model.encoder.state_dict())
         with torch.no_grad():

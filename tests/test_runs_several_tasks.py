@@ -62,14 +62,14 @@ def test_labels_are_those_of_the_reviews(args):
     work = several_tasks.Study(args)
     every, stars = (work.reviews(tasks, 'train', 16, 0) for tasks in (several_tasks.TASKS, ('stars',)))
     assert every.texts == stars.texts and [l[1:2] for l in every.labels] == stars.labels
-    assert [l[0] for l in every.labels].count('recommended') == 8 and {l[1] for l in every.labels} <= set('12345')
+    assert [l[0] for l in every.labels].count('recommends: recommended') == 8 and {l[1] for l in every.labels} <= {f'stars: {i}' for i in range(1, 6)}
     assert every.texts != work.reviews(several_tasks.TASKS, 'train', 16, 1).texts
-    assert not set(work.clothes('train')[0].texts) & {t for s in ('validation', 'test') for t in work.asked(several_tasks.TASKS, s).texts}
+    assert not set(work.clothes('train').texts) & {t for s in ('validation', 'test') for t in work.asked(several_tasks.TASKS, s).texts}
 
 
 def test_test_texts_choose_nothing(args, monkeypatch):
     work = several_tasks.Study(args)
-    seen, work.heads, work.beside = answered()
+    seen, work.learnt, work.beside = answered()
     monkeypatch.setattr(work, 'counted', lambda n, task, seed: {task: {'accuracy': 0.5, 'macro_f1': 0.5}})
     done = {'chosen': {}, 'points': [], 'lm_points': []}
     several_tasks.tasks(work, 16, 0, done, lambda: None, quiet)
@@ -102,3 +102,10 @@ def test_cut_short_it_says_how_to_go_on_and_other_settings_are_refused(args):
     (args.results / 'several_tasks.json').write_text(json.dumps(several_tasks.about(args, several_tasks.Study(args))))
     with pytest.raises(ValueError, match='test_texts: 20 there, 21 now'):
         several_tasks.study(replace(args, test=21), quiet)
+
+
+def test_figures_are_those_of_the_task():
+    "A class that was not learnt from is never right, and counts in macro-F1."
+    labels, said = [['a: x', 'b: 1'], ['a: y', 'b: 1'], ['a: z', 'b: 2']], [['b: 1', 'a: x'], ['b: 2', 'a: y'], ['b: 2', 'a: y']]
+    assert several_tasks.two_figures(labels, said, 'a') == {'accuracy': pytest.approx(2 / 3), 'macro_f1': pytest.approx((1 + 2 / 3 + 0) / 3)}
+    assert several_tasks.two_figures(labels, said, 'b')['accuracy'] == pytest.approx(2 / 3)

@@ -263,7 +263,7 @@ def test_weights_of_classes_that_can_not_be_used(weights, message):
 def test_weights_and_choices_that_make_no_sense():
     with pytest.raises(ValueError, match='give numbers a sample_weight'):
         class_weights(Number(0, 1), 'balanced', np.zeros(3))
-    with pytest.raises(ValueError, match='target is .stars.: give one of single-label, multi-label, number'):
+    with pytest.raises(ValueError, match='target is .stars.: give one of single-label, multi-label, multi-task, number'):
         prepare_data(REVIEWS, None, settings(target='stars'))
     for how in ({'best_epoch': True}, {'early_stopping': 2}):
         with pytest.raises(ValueError, match='not learnt from'):

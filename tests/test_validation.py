@@ -17,7 +17,7 @@ from ulmfit_nb.checkpoint import check_weights, model_tensors
 from ulmfit_nb.classifier import PoolingHead, load_classifier
 from ulmfit_nb.setting_checks import check_fields
 from ulmfit_nb.stages import Stage, StageError, load_lm, pretrained_models
-from ulmfit_nb.targets import TARGETS, MultiLabel, Number, SingleLabel
+from ulmfit_nb.targets import TARGETS, MultiLabel, MultiTask, Number, SingleLabel
 from ulmfit_nb.validation import ARCHITECTURE, Head, check_config, check_network, check_words
 
 FIRST = 'encoder.embedding.emb.weight'
@@ -61,7 +61,7 @@ IMPOSSIBLE = {
     **{f'hidden {v!r:.20}': put('hidden', v) for v in ([], [51], [10**9], [-1], '50', None, [50, 50], [1] * 10**6)},
     **{
         f'target {v!r}': put('target', v)
-        for v in ({'kind': 'none'}, {'kind': ['x']}, {}, [], {'kind': 'number', 'mean': 0, 'std': 1}, {'kind': 'single-label', 'x': 1})
+        for v in ({'kind': 'none'}, {'kind': ['x']}, {}, [], {'kind': 'number', 'mean': 0, 'std': 1}, {'kind': 'single-label', 'x': 1}, {'kind': 'multi-task'})
     },
     **{f'thresholds {v!r}': put('target', {'kind': 'multi-label', 'thresholds': v}) for v in ([0.5], [NAN, 0.5], [0.5, 2], 0.5, None, ['a', 'b'])},
     **{f'{k} {v!r}': put(k, v) for k in ('architecture', 'settings', 'sha256') for v in (None, [], 'x', 5)},
@@ -80,6 +80,7 @@ OTHERWISE = {
     'another width of pieces': put('bptt', 6),
     'another rate': put('settings/lr', 0.5),
     'several labels': put('target', {'kind': 'multi-label', 'thresholds': [0.5, 0.5]}),
+    'several tasks': lambda c: c.update(classes=['t: a', 't: b'], target={'kind': 'multi-task'}),
 }
 
 
@@ -256,7 +257,7 @@ def test_a_history_that_is_none(data, config, tiny_classifier, tmp_path):
 
 def test_the_tables_know_every_field():
     assert ARCHITECTURE.keys() == {f.name for f in fields(AWDLSTMConfig)}
-    made = {'single-label': SingleLabel(['a', 'b']), 'multi-label': MultiLabel(['a', 'b']), 'number': Number(0.5, 2.0)}
+    made = {'single-label': SingleLabel(['a', 'b']), 'multi-label': MultiLabel(['a', 'b']), 'multi-task': MultiTask(['t: a', 't: b']), 'number': Number(0.5, 2.0)}
     assert made.keys() == TARGETS.keys()
     for target in made.values():
         check_fields(target.about(), target.kept)

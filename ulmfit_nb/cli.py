@@ -130,7 +130,7 @@ def classify(
         from ulmfit_nb.sources import load_data
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        how = {'text': column(text), 'label': label, 'multi_label': target == Target.multi_label,
+        how = {'text': column(text), 'label': label, 'multi_label': target.several,
                **reading(sep, encoding, quoting)}
         held = valid and (load_data(data, valid, **how) if a_split else load_data(valid, **how))
         settings = override(recipe(preset.value).train_classifier, target=target.value, epochs=epochs, lr=lr, bs=bs,
@@ -258,7 +258,7 @@ def check_data(
         from ulmfit_nb.sources import labelled_rows
         from ulmfit_nb.stages import Stage
         stage = Stage.open(download_model(lm), 'language model')
-        texts, gaps = labelled_rows(data, split, column(text), label, multi_label=target == Target.multi_label,
+        texts, gaps = labelled_rows(data, split, column(text), label, multi_label=target.several,
                                     **reading(sep, encoding, quoting))
         tokenizer = Tokenizer(**stage.config['tokenizer'])
         found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer) | gaps
@@ -283,7 +283,7 @@ def evaluate(
         from ulmfit_nb.stages import check_out
         out = out and check_out(out)
         classifier = load_classifier(download_model(model), engine=engine.value)
-        how = {'text': column(text), 'label': label, 'multi_label': classifier.target.kind == Target.multi_label,
+        how = {'text': column(text), 'label': label, 'multi_label': classifier.target.several,
                **reading(sep, encoding, quoting)}
         kept = load_data(data, split or ('test' if data in NAMED else 'train'), **how)
         learnt = train and load_data(train, **how)

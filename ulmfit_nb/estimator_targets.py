@@ -103,4 +103,5 @@ def check_target(est: BaseEstimator, path: Path, config: dict):   # config.json 
     if kind and is_regressor(est) != (kind == 'number'):
         due = 'TextRegressor' if kind == 'number' else 'TextClassifier'
         raise StageError(f'{path} says {kind}: load it with {due}.')
+    if kind == 'multi-task': raise StageError(f'{path} has several tasks: load it with load_classifier.')
     est.multi_label = kind == 'multi-label'

@@ -37,7 +37,8 @@ def measured(history: list[dict]) -> dict:
     return {k: v for k, v in known.items() if v is not None}
 
 # %% ../nbs/appendix/model_card.ipynb #3af3b994
-KINDS = {'single-label': 'a classifier', 'multi-label': 'a multi-label classifier', 'number': 'a regressor'}
+KINDS = {'single-label': 'a classifier', 'multi-label': 'a multi-label classifier',
+         'multi-task': 'a classifier of several tasks', 'number': 'a regressor'}
 
 def kind_of(config: dict) -> str:
     "What a model is, in words."
@@ -47,7 +48,7 @@ def what_it_says(config: dict) -> str:
     "What a model is, and what it says of a text."
     classes = config.get('classes')
     if not classes: return kind_of(config)
-    said = 'any number of {} labels' if 'multi' in kind_of(config) else '{} classes'
+    said = 'any number of {} labels' if 'multi-label' in kind_of(config) else '{} classes'
     return f'{kind_of(config)} of {said.format(len(classes))}: {", ".join(map(str, classes))}'
 
 # %% ../nbs/appendix/model_card.ipynb #5a4d9f1a

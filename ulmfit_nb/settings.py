@@ -89,7 +89,7 @@ class ClassifierSettings(TrainSettings):
     plan: list[Phase] | None = None   # what to carry out in place of gradual unfreezing by these
     schedule: Callable = stlr      # (t, T, lr_max) -> rate, over the steps of each phase
     max_len: int | None = 1400     # gradients reach so many tokens back from a document's end; None: to its beginning
-    target: str = 'single-label'   # what a text is labelled with: 'multi-label' and 'number' are the others
+    target: str = 'single-label'   # what a text is labelled with: or 'multi-label', 'multi-task', 'number'
     class_weight: str | dict | None = None   # 'balanced', or class → weight; None: all texts count alike
     best_epoch: bool = False       # keep the weights of the epoch with the lowest validation loss, not the last
     early_stopping: int | None = None        # likewise, and end when it brought no gain for so many epochs

@@ -61,6 +61,7 @@ def check_target(config: dict):   # config.json of a classifier
         raise ValueError('its labels are not its classes.')
     if bool(classes) == (kind == 'number'):
         raise ValueError(f'there are {len(classes)} classes, and the target is {kind!r}.')
+    if kind == 'multi-task': TARGETS[kind](classes)
     if 'thresholds' in about and len(about['thresholds']) != len(classes):
         raise ValueError(f'there are {len(about["thresholds"])} thresholds for {len(classes)} classes.')
 

@@ -15,19 +15,12 @@ WRONG = {
         ("def decayed(weight, t, T): return 'less'", 'A number is due'),
     ],
     'check_hide': [
-        (
-            """
-def hide(data, keep, seed):
-    labels = [tuple(l if i < keep else None for i, l in enumerate(labels)) for labels in data.labels]
-    return TextData(data.texts, labels)
-""",
-            'the same task',
-        ),
+        ('def hide(data, keep, seed): return TextData(data.texts, [labels[:keep] for labels in data.labels])', 'the same task'),
         (
             """
 def hide(data, keep, seed):
     rng = np.random.default_rng(seed)
-    return TextData(data.texts, [tuple(l if rng.random() < keep / 3 else None for l in labels) for labels in data.labels])
+    return TextData(data.texts, [[l for l in labels if rng.random() < keep / 3] for labels in data.labels])
 """,
             'each text keeps 1',
         ),
@@ -35,16 +28,15 @@ def hide(data, keep, seed):
             """
 def hide(data, keep, seed):
     rng = np.random.default_rng(seed)
-    return TextData(data.texts, [tuple(rng.permutation([*labels[:keep], *[None] * (3 - keep)]).tolist()) for labels in data.labels])
+    return TextData(data.texts, [[labels[i] for i in rng.permutation(3)[:keep]] for labels in data.labels])
 """,
-            'stays in its place',
+            'in their order',
         ),
         (
             """
 def hide(data, keep, seed):
     rng = np.random.default_rng()
-    kept = [rng.permutation(3)[:keep] for _ in data.labels]
-    return TextData(data.texts, [tuple(l if i in k else None for i, l in enumerate(labels)) for labels, k in zip(data.labels, kept)])
+    return TextData(data.texts, [[labels[i] for i in sorted(rng.permutation(3)[:keep])] for labels in data.labels])
 """,
             'The same seed',
         ),
@@ -52,8 +44,7 @@ def hide(data, keep, seed):
             """
 def hide(data, keep, seed):
     rng = np.random.default_rng(0)
-    kept = [rng.permutation(3)[:keep] for _ in data.labels]
-    return TextData(data.texts, [tuple(l if i in k else None for i, l in enumerate(labels)) for labels, k in zip(data.labels, kept)])
+    return TextData(data.texts, [[labels[i] for i in sorted(rng.permutation(3)[:keep])] for labels in data.labels])
 """,
             'Another seed',
         ),
@@ -61,12 +52,12 @@ def hide(data, keep, seed):
             """
 def hide(data, keep, seed):
     rng = np.random.default_rng(seed)
-    kept = [rng.permutation(3)[:keep] for _ in data.labels]
-    data.labels[:] = [tuple(l if i in k else None for i, l in enumerate(labels)) for labels, k in zip(data.labels, kept)]
-    return data
+    for labels in data.labels: labels[:] = [labels[i] for i in sorted(rng.permutation(len(labels))[:keep])]
+    return TextData(data.texts, data.labels)
 """,
             'You have changed',
         ),
+        ('def hide(data, keep, seed): return TextData(data.texts, [tuple(labels[:keep]) for labels in data.labels])', 'a list of labels'),
         ('def hide(data, keep, seed): return data.labels', 'A TextData is due'),
     ],
 }
