@@ -257,7 +257,12 @@ def test_a_history_that_is_none(data, config, tiny_classifier, tmp_path):
 
 def test_the_tables_know_every_field():
     assert ARCHITECTURE.keys() == {f.name for f in fields(AWDLSTMConfig)}
-    made = {'single-label': SingleLabel(['a', 'b']), 'multi-label': MultiLabel(['a', 'b']), 'multi-task': MultiTask(['t: a', 't: b']), 'number': Number(0.5, 2.0)}
+    made = {
+        'single-label': SingleLabel(['a', 'b']),
+        'multi-label': MultiLabel(['a', 'b']),
+        'multi-task': MultiTask(['t: a', 't: b']),
+        'number': Number(0.5, 2.0),
+    }
     assert made.keys() == TARGETS.keys()
     for target in made.values():
         check_fields(target.about(), target.kept)
