@@ -248,6 +248,23 @@ def test_consistency_needs_no_teacher(tiny_tuned, tmp_path):
     assert json.loads((out / 'config.json').read_text())['settings']['unlabelled']['teacher'] is None and right(out, REVIEWS) > 0.8
 
 
+@pytest.mark.parametrize('with_teacher', [True, False])
+def test_the_next_word_is_guessed_beside_it(tiny_tuned, tiny_classifier, tmp_path, with_teacher):
+    "Of unlabelled texts too; and what is left is a classifier's directory like any other."
+    lesson = Unlabelled(OTHERS, teacher=tiny_classifier if with_teacher else None)
+
+    def made(name, **how):
+        path = train_classifier(tiny_tuned, FEW, tmp_path / name, FEW, **QUICK | how)
+        return load_file(path / 'model.safetensors'), json.loads((path / 'config.json').read_text())
+
+    (plain, _), (alone, config) = made('plain'), made('alone', unlabelled=lesson)
+    both, about = made('both', unlabelled=lesson, lm_weight=0.3)
+    assert {k: v.shape for k, v in both.items()} == {k: v.shape for k, v in plain.items()} and about.keys() == config.keys()
+    assert about['settings'] == config['settings'] | {'lm_weight': 0.3} and all(v.isfinite().all() for v in both.values())
+    assert not any(torch.equal(both[k], other[k]) for other in (plain, alone) for k in both if k.startswith('encoder.') and both[k].is_floating_point())
+    assert len(load_classifier(tmp_path / 'both').predict(OTHERS)) == len(OTHERS)
+
+
 # --- what it refuses
 
 
