@@ -143,10 +143,11 @@ def test_what_is_said_and_figures_by_task():
     assert TARGET.figures(logits[1:2], Y[1:2])['tasks'].keys() == {'praise'}
 
 
-def test_what_is_set_aside_has_labels_of_each_task():
-    y = np.array([[i % 2, -1 if i % 10 else 0] for i in range(40)])
-    learn, ask = set_aside(y, 0, 0.25)
-    assert len(ask) == 10 and (y[ask, 1] >= 0).sum() == 1 and (y[learn, 1] >= 0).sum() == 3
+def test_of_what_is_set_aside_the_rarest_label_has_its_share():
+    y = np.array([[i // 2 % 2, 0 if i % 10 == 0 else 1 + i % 3] for i in range(40)])
+    for seed in range(10):
+        learn, ask = set_aside(y, seed, 0.25)
+        assert len(ask) == 10 and (y[ask, 1] == 0).sum() == 1 and (y[learn, 1] == 0).sum() == 3
 
 
 # --- training
