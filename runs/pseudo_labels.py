@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 from command_line import carry_out
 from earlier import earlier
+from rates import best_rate
 from typer import Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
@@ -185,20 +186,21 @@ def about(args: Options) -> dict:
 def choose(work: Study, done: dict, write: Callable, name: str, way: str) -> tuple[float, float]:
     "Rate and weight, by validation texts, of the usual case; what has been tried is in the record."
 
-    def best(what: str, choices: list[float], measure: Callable) -> float:
-        tried = done['chosen'].setdefault(f'{name}, {what}', {})
-        for choice in choices:
-            if str(choice) not in tried:
-                work.deadline.check()
-                tried[str(choice)] = measure(choice)['accuracy']
-                write()
-        return float(max(tried, key=tried.get))
-
     def asked(way, lr, weight):
-        return work.measure(name, 'usual', way, lr, weight, CHOOSING, 'validation')
+        work.deadline.check()
+        return work.measure(name, 'usual', way, lr, weight, CHOOSING, 'validation')['accuracy']
 
-    lr = best('rate', work.args.rates, lambda lr: asked(ALONE, lr, 0))
-    return lr, best(way, work.args.weights, lambda weight: asked(way, lr, weight)) if way in WAYS else 0
+    def tried(what: str) -> dict[str, float]:
+        return done['chosen'].setdefault(f'{name}, {what}', {})
+
+    lr, _ = best_rate(work.args.rates, lambda lr: asked(ALONE, lr, 0), tried('rate'), write)
+    if way not in WAYS:
+        return lr, 0
+    for weight in work.args.weights:
+        if str(weight) not in tried(way):
+            tried(way)[str(weight)] = asked(way, lr, weight)
+            write()
+    return lr, float(max(tried(way), key=tried(way).get))
 
 
 def study(args: Options, say: Callable[[str], None] = print):
