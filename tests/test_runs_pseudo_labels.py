@@ -100,7 +100,7 @@ def test_test_texts_choose_nothing(args, monkeypatch):
     monkeypatch.setattr(pseudo_labels.Study, 'measure', lambda self, *given: seen.append(given) or {'accuracy': 0.5})
     pseudo_labels.study(args, quiet)
     assert {given[-1] for given in seen if given[-2] == pseudo_labels.CHOOSING} == {'validation'}
-    assert {given[-2] for given in seen if given[-1] == 'test'} == {0} and len(seen) == 2 + 4 * 2 + 14
+    assert {given[-2] for given in seen if given[-1] == 'test'} == {0} and len(seen) == 3 + 4 * 2 + 14
 
 
 def test_stage_2_reads_what_is_not_asked_about(args, monkeypatch):
