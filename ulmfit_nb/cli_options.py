@@ -62,7 +62,8 @@ AnySplit = Annotated[str | None, typer.Option(
     '--split', help='Split of a named set, or of a folder that has one folder a split. '
                     'Default: test of a named set, train of a folder.')]
 Learnt = Annotated[Target, typer.Option(
-    '--target', help='What labels are: one of several classes, a list of any number of them, or a number.')]
+    '--target', help='What labels are: one of several classes, a list of any number of them, a list of names such as '
+                     '"stars: 4", one of each task, or a number.')]
 Weights = Annotated[Weighting | None, typer.Option(
     '--class-weight', help='balanced: each class counts as much as any other. Default: all texts count alike.')]
 Held = Annotated[float | None, typer.Option(
