@@ -125,14 +125,15 @@ class NextWords:
 
     def add(self, piece,             # a `Piece`: where it stands
             out: torch.Tensor):      # (running, width, features) after each of its tokens; the last layer's stand last
-        "Guess from features that learn; while the encoder is frozen, there is nothing to keep up."
         if self.decoder is None or not out.requires_grad: return
-        rows = slice(piece.no_grad, piece.running)
-        y = self.ids[rows, piece.start + 1:piece.stop + 1]
-        real = torch.arange(y.shape[1], device=y.device) < self.lengths[rows, None] - piece.start - 1
-        x, y = out[piece.no_grad:, :y.shape[1], -self.decoder.in_features:][real], y[real]
-        if len(y): self.total = self.total + len(y) * linear_cross_entropy(x, self.decoder.weight, self.decoder.bias, y)
-        self.n = real.sum() if self.n is None else self.n + real.sum()
+        rows = slice(piece.no_grad, piece.running)   # those that are read with gradients
+        nexts, left = self.ids[rows, piece.start + 1:piece.stop + 1], self.lengths[rows] - piece.start - 1
+        there = torch.arange(nexts.shape[1], device=nexts.device) < left[:, None]   # where a next word stands
+        x = out[piece.no_grad:, :nexts.shape[1], -self.decoder.in_features:][there]
+        if len(x):
+            loss = linear_cross_entropy(x, self.decoder.weight, self.decoder.bias, nexts[there])
+            self.total = self.total + len(x) * loss
+        self.n = there.sum() if self.n is None else self.n + there.sum()
 
     def mean(self) -> torch.Tensor:   # in nats; 0 if nothing was guessed
         return torch.zeros(()) if self.n is None else self.total / mean_count(self.n).clamp(min=1)

@@ -34,15 +34,16 @@ def soft_labels(
 
 # %% ../nbs/22_pseudo_labels.ipynb #ps230015
 def draws(
-    m: int,        # texts to draw from
-    n: int,        # how many a pass takes
-    seed: int,     # of the run
-    epoch: int,    # number of the pass
-) -> np.ndarray:   # (n,) places
+    n_texts: int,   # to draw from
+    n_taken: int,   # how many a pass takes
+    seed: int,      # of the run
+    epoch: int,     # number of the pass
+) -> np.ndarray:    # (n_taken,) places
     "Which texts a pass reads: each comes once before any comes twice."
-    places = epoch * n + np.arange(n)
-    orders = {k: document_order(m, True, seed, k) for k in range(places[0] // m, places[-1] // m + 1)}
-    return np.array([orders[p // m][p % m] for p in places])
+    start = epoch * n_taken
+    first, last = start // n_texts, (start + n_taken - 1) // n_texts   # rounds through all texts
+    orders = [document_order(n_texts, True, seed, k) for k in range(first, last + 1)]
+    return np.concatenate(orders)[start - first * n_texts:][:n_taken]
 
 class MixedBatches(DocBatches):
     "Labelled documents, and beside each of them some without a label; a pass is over the labelled ones."
@@ -66,7 +67,7 @@ class MixedBatches(DocBatches):
 
 # %% ../nbs/22_pseudo_labels.ipynb #ps230018
 class ConsistencyTask:
-    "A task of stage 3 that learns, of texts without labels, to say the same under two dropout masks (Pi-model)."
+    "A task of stage 3 that learns, of texts without labels, to say the same under two dropout masks, after the Pi-model."
     def __init__(
         self,
         task: ClassifierTask,        # with `MixedBatches` to learn from
@@ -77,7 +78,7 @@ class ConsistencyTask:
 
     def step(self, model, batch, state):
         with torch.no_grad(): p = model(batch.ids, batch.lengths).logits.softmax(1)
-        torch.clear_autocast_cache()   # older torch hands out what it cast without gradients (its issue 112583)
+        torch.clear_autocast_cache()   # or older torch reuses weights cast without gradients (its issue 112583)
         known = torch.as_tensor(batch.index < len(self.train.labelled.docs))[:, None].to(p.device)
         labels = torch.where(known, batch.labels, self.targets(p))
         return self.task.step(model, batch._replace(labels=labels), state)

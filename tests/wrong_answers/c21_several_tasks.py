@@ -2,7 +2,8 @@ WRONG = {
     'check_times': [
         ('times = 1', 'a mean of its own'),
         ('times = 1 / 15', 'The other way round'),
-        ('times = 3', 'Nothing but the numbers'),
+        ('times = 3', 'stars against recommends'),
+        ('times = 5', 'department against stars'),
         ('times = 14', '1 / n'),
         ("times = '15'", 'A number is due'),
     ],
@@ -13,6 +14,8 @@ WRONG = {
         ('def decayed(weight, t, T): return weight * 0.01 ** (t / (T - 1)) if T > 1 else 0.01', 'a single step'),
         ('def decayed(weight, t, T): return weight * 0.01 ** ((t / max(1, T - 1)) ** 2)', 'Half-way'),
         ("def decayed(weight, t, T): return 'less'", 'A number is due'),
+        ('def decayed(weight, t, T): return weight * 0.01 ** (t / 100)', 'step 3 of 7'),
+        ('def decayed(weight, t, T): return weight * 0.01 ** (t / (T - 1))', 'a single step'),
     ],
     'check_hide': [
         ('def hide(data, keep, seed): return TextData(data.texts, [labels[:keep] for labels in data.labels])', 'the same task'),
@@ -59,5 +62,29 @@ def hide(data, keep, seed):
         ),
         ('def hide(data, keep, seed): return TextData(data.texts, [tuple(labels[:keep]) for labels in data.labels])', 'a list of labels'),
         ('def hide(data, keep, seed): return data.labels', 'A TextData is due'),
+        (
+            """
+def hide(data, keep, seed):
+    return TextData(data.texts, [[l for k, l in enumerate(labels) if (k - i - seed) % 3 < keep] for i, labels in enumerate(data.labels)])
+""",
+            'round in a circle',
+        ),
+        (
+            """
+def hide(data, keep, seed):
+    rng = np.random.default_rng(seed)
+    return TextData(data.texts, [[l for k, l in enumerate(labels) if k in rng.permutation(3)[:keep]] for labels in data.labels])
+""",
+            'each text keeps 1',
+        ),
+        (
+            """
+def hide(data, keep, seed):
+    rng = np.random.default_rng(seed)
+    kept = [set(rng.permutation(3)[:keep].tolist()) for _ in data.labels]
+    return TextData(data.texts, [[l for k, l in enumerate(labels) if k in places] for labels, places in zip(data.labels, kept)])
+""",
+            'fewer labels than three',
+        ),
     ],
 }

@@ -16,12 +16,12 @@ def align(p, shares):
     p = p * p.mean(0) / shares
     return p / p.sum(1, keepdim=True)
 """,
-            'rarer still',
+            'more frequent still',
         ),
         (
             """
 def align(p, shares):
-    p = p / p.mean(0) ** 2
+    p = p * shares / p.mean(0) ** 2
     return p / p.sum(1, keepdim=True)
 """,
             'text by text alike',
@@ -32,7 +32,7 @@ def align(p, shares):
     p = p / p.mean(0)
     return p / p.sum(1, keepdim=True)
 """,
-            'nothing changes',
+            'does not look at `shares`',
         ),
         (
             """

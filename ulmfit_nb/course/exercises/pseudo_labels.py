@@ -27,19 +27,20 @@ def check_passes(passes):
 @exercise
 def check_align(f):
     "Probabilities put straight, from chapter 22."
-    p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.5, 0.5]])
-    given, shares = p.clone(), torch.tensor([0.5, 0.5])
+    p = torch.tensor([[0.9, 0.1, 0.], [0.7, 0.2, 0.1], [0.6, 0.1, 0.3], [0.5, 0.4, 0.1]])
+    given, shares = p.clone(), torch.tensor([0.5, 0.3, 0.2])
     found = f(p, shares)
     need(isinstance(found, torch.Tensor) and found.shape == p.shape, 'A tensor of the shape of `p` is due.')
     need(torch.equal(p, given), 'You have changed the probabilities that were given. Make new ones.')
+    found = found.to(p)
     need(not torch.allclose(found, p), 'They are still what the teacher said.')
     need(torch.allclose(found.sum(1), torch.ones(4)), 'The probabilities of each text are to add up to 1.')
-    need((found[:, 1] > p[:, 1]).all(), 'The class that is named too rarely has become rarer still.')
-    moved = p * torch.tensor([0.5, 0.5]) / p.mean(0)
+    need((found[:, 0] < p[:, 0]).all(), 'The class that is named too often has become more frequent still.')
+    need(not torch.allclose(found, f(p, shares.flip(0)).to(p)), 'Your answer does not look at `shares`.')
+    moved = p * shares / p.mean(0)
     need(torch.allclose(found, moved / moved.sum(1, keepdim=True)),
          'Multiply by the share that a class should have, divide by the mean that it gets, text by text alike.')
-    need(torch.allclose(f(p, p.mean(0)), p), 'If the classes are shared out as they should be, nothing changes.')
-    return 'It moves the doubtful texts most, and those of which the teacher was sure hardly.'
+    return 'Where the teacher was sure it moves less than where it was in doubt.'
 
 # %% ../../../nbs/course/exercises/pseudo_labels.ipynb #7e000007
 @exercise
@@ -51,7 +52,7 @@ def check_generations(f):
         def train(teacher):
             calls.append(teacher)
             return f'classifier {len(calls) - 1}'
-        return f(train, n), calls
+        return f(train, n), [None if c is None else str(c) for c in calls]
     found, calls = asked(3)
     need(calls, 'Nothing has been trained: call `train`.')
     need(calls[0] is None, 'The first one learns the labels alone: call `train(None)`.')
@@ -62,6 +63,6 @@ def check_generations(f):
     due = [None, *(f'classifier {i}' for i in range(3))]
     need(calls == due, f'Each learns from the one before; yours learn from {calls[1:]}.')
     need(isinstance(found, list | tuple), 'A list of directories is due.')
-    need(list(found) == [f'classifier {i}' for i in range(4)], 'Give all four directories, the first one first.')
-    need(asked(0)[0] == ['classifier 0'], 'With n = 0 there is the first one alone.')
+    need(list(map(str, found)) == [f'classifier {i}' for i in range(4)], 'Give all four directories, the first one first.')
+    need(list(map(str, asked(0)[0])) == ['classifier 0'], 'With n = 0 there is the first one alone.')
     return 'Now train them. Does it go on getting better, or only surer?'
