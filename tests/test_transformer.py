@@ -53,7 +53,7 @@ def test_more_than_it_has_places_for_is_refused():
     model = encoder(reach=10).eval()
     assert model(ids_of(3, 10))[0].shape[1] == 10
     for ask in (model, TransformerLM(model)):
-        with pytest.raises(ValueError, match='11 tokens at a time, with places for 10: read pieces'):
+        with pytest.raises(ValueError, match='11 tokens, 10 places: read pieces'):
             ask(ids_of(3, 11))
 
 

@@ -67,7 +67,7 @@ class MixedBatches(DocBatches):
 
 # %% ../nbs/22_pseudo_labels.ipynb #ps230018
 class ConsistencyTask:
-    "A task of stage 3 that learns, of texts without labels, to say the same under two dropout masks, after the Pi-model."
+    "Stage 3 that learns, of texts without labels, to say the same under two dropout masks, after the Pi-model."
     def __init__(
         self,
         task: ClassifierTask,        # with `MixedBatches` to learn from

@@ -32,13 +32,12 @@ class TransformerEncoder(nn.Module):
     def forward(self, ids: torch.Tensor,   # (bs, seq_len), int64; `ValueError` above `reach` tokens
                 state=None                 # from the last call; nothing at the start of a text
                 ) -> tuple[torch.Tensor, list]:   # features (bs, seq_len, n), and the state for the next call
-        n_new, before = ids.shape[1], state[0][:len(ids)] if state else ids[:, :0]
-        if n_new > self.reach: raise ValueError(f'{n_new} tokens at a time, with places for {self.reach}: read pieces.')
-        read = torch.cat([before, ids], 1)[:, -self.reach:]
+        if ids.shape[1] > self.reach: raise ValueError(f'{ids.shape[1]} tokens, {self.reach} places: read pieces.')
+        read = torch.cat([state[0][:len(ids)], ids] if state else [ids], 1)[:, -self.reach:]
         x = self.drop(self.words(read) + self.place.weight[:read.shape[1]])
         mask = nn.Transformer.generate_square_subsequent_mask(read.shape[1], x.device)
         for layer in self.layers: x = layer(x, mask, is_causal=True)
-        return self.norm(x)[:, -n_new:], [] if self.training else [read]
+        return self.norm(x)[:, -ids.shape[1]:], [] if self.training else [read]
 
     def layer_groups(self) -> dict[str, list[nn.Parameter]]:
         "Parameters by layer, from the words up."

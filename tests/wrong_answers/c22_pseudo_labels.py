@@ -1,5 +1,5 @@
 WRONG = {
-    'check_passes': [
+    'check_rounds': [
         ('passes = 10', 'With ratio=1'),
         ('passes = 1', 'A pass is over'),
         ('passes = 3', 'After three passes'),
