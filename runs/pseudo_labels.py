@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 from command_line import carry_out
 from earlier import earlier
+from few_labels import CLASSIFY, FINE_TUNE
 from rates import best_rate
 from typer import Option
 
@@ -24,12 +25,9 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.pseudo_labels import Unlabelled
-from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import NAMED, load_data
 from ulmfit_nb.stages import read_config
 
-CLASSIFY = PRESETS['small'].train_classifier
-FINE_TUNE = replace(PRESETS['small'].fine_tune, epochs=4, lr=0.01, factor=1.3)
 READ = ('imdb',)  # sets whose texts the language model has read: no stage 2
 OTHER_TEXTS = {'clothing': 'subjectivity'}  # texts of another kind; for all sets but this one those of 'clothing'
 CHOOSING = 100  # the seed that chooses

@@ -15,7 +15,7 @@ from typing import Annotated
 import numpy as np
 from command_line import carry_out
 from earlier import earlier
-from few_labels import FINE_TUNE
+from few_labels import CLASSIFY, FINE_TUNE
 from rates import best_rate
 from sklearn.metrics import f1_score
 from typer import Option
@@ -26,11 +26,9 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData, encode_labels
 from ulmfit_nb.multitask import join_labels
-from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
 
-CLASSIFY = PRESETS['small'].train_classifier
 CHOOSING = 100  # the seed that chooses
 COLUMNS = {'recommends': 'label', 'stars': 'rating', 'department': 'department'}
 TASKS = tuple(COLUMNS)

@@ -128,9 +128,10 @@ def classify(
         from ulmfit_nb import download_model, train_classifier
         from ulmfit_nb.settings import override, recipe
         from ulmfit_nb.sources import load_data
+        from ulmfit_nb.targets import TARGETS
         lm = download_model(lm)
         a_split = data in NAMED and valid and not (valid in NAMED or Path(valid).exists())
-        how = {'text': column(text), 'label': label, 'multi_label': target.several,
+        how = {'text': column(text), 'label': label, 'multi_label': TARGETS[target].several,
                **reading(sep, encoding, quoting)}
         held = valid and (load_data(data, valid, **how) if a_split else load_data(valid, **how))
         settings = override(recipe(preset.value).train_classifier, target=target.value, epochs=epochs, lr=lr, bs=bs,
@@ -257,8 +258,9 @@ def check_data(
         from ulmfit_nb.pace import expected_minutes
         from ulmfit_nb.sources import labelled_rows
         from ulmfit_nb.stages import Stage
+        from ulmfit_nb.targets import TARGETS
         stage = Stage.open(download_model(lm), 'language model')
-        texts, gaps = labelled_rows(data, split, column(text), label, multi_label=target.several,
+        texts, gaps = labelled_rows(data, split, column(text), label, multi_label=TARGETS[target].several,
                                     **reading(sep, encoding, quoting))
         tokenizer = Tokenizer(**stage.config['tokenizer'])
         found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer) | gaps

@@ -30,8 +30,6 @@ class Precision(StrEnum):
 class Target(StrEnum):
     "What is learnt of a text, as in `ClassifierSettings`."
     single_label, multi_label, multi_task, number = 'single-label', 'multi-label', 'multi-task', 'number'
-    @property
-    def several(self) -> bool: return self.startswith('multi')   # a text's labels are a list
 
 class Weighting(StrEnum):
     "What classes weigh."

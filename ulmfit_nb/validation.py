@@ -61,9 +61,9 @@ def check_target(config: dict):   # config.json of a classifier
         raise ValueError('its labels are not its classes.')
     if bool(classes) == (kind == 'number'):
         raise ValueError(f'there are {len(classes)} classes, and the target is {kind!r}.')
-    if kind == 'multi-task': TARGETS[kind](classes)
     if 'thresholds' in about and len(about['thresholds']) != len(classes):
         raise ValueError(f'there are {len(about["thresholds"])} thresholds for {len(classes)} classes.')
+    read_target(config)   # raises for classes that its kind can't have
 
 def check_config(config: dict):   # what config.json says, but for the kind of its stage, which is known
     "Raise `ValueError` for what can't be the config of a stage."
