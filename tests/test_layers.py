@@ -208,7 +208,7 @@ def test_a_directory_that_says_otherwise_is_refused(said, of_all, tmp_path):
 def test_it_goes_on_with_the_layers_it_has(of_all, tiny_classifier, tmp_path):
     more = train_classifier(of_all, REVIEWS, tmp_path / 'more', **TINY_CLASSIFIER | {'epochs': 1})
     assert Stage.open(more).config['layers'] == 'all'
-    with pytest.raises(ValueError, match="layers is 'all', and the head of .* has learnt from the last layer alone"):
+    with pytest.raises(ValueError, match="layers is 'all', and .* has a head that has learnt from the last layer alone"):
         train_classifier(tiny_classifier, REVIEWS, tmp_path / 'other', layers='all', **TINY_CLASSIFIER)
     assert not (tmp_path / 'other').exists()
 

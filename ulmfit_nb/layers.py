@@ -29,7 +29,10 @@ def pooled_features(
     "The last vector, the maximum and the mean over each document: what the head sees."
     model.eval()
     found = {}
-    for batch in batches: found |= zip(batch.index.tolist(), model(batch.ids, batch.lengths).pooled.numpy())
+    device = next(model.parameters()).device
+    for batch in batches:
+        pooled = model(batch.ids.to(device), batch.lengths).pooled
+        found |= zip(batch.index.tolist(), pooled.float().cpu().numpy())
     return np.stack([found[i] for i in range(len(found))])
 
 def split_layers(

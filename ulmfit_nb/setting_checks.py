@@ -62,7 +62,7 @@ ALLOWED = {
     'every': AMOUNT, 'workers': AMOUNT, 'progress_bar': SWITCH,
     'lm_epochs': COUNT, 'lm_lr': RATE, 'verbose': SWITCH,   # these are the estimator's
     'hold_out': Allowed('number', above=0, below=1, switch=True), 'layers': Allowed('text', one_of=('last', 'all')),
-    'lm_weight': Allowed('number', 0),
+    'lm_weight': Allowed('number', 0), 'head': Allowed('text', one_of=('hidden-layer', 'linear-probe')),
 }
 # of a classifier: batch norm needs two documents, and the thaw may be all there is
 OF_A_CLASSIFIER = {'epochs': AMOUNT, 'bs': Allowed('whole number', 2)}

@@ -33,7 +33,7 @@ def schedule_name(
     return name
 
 # %% ../nbs/appendix/settings.ipynb #c882fc46
-NEWER = 'target class_weight best_epoch early_stopping hold_out layers lm_weight lang subwords'.split()   # if used
+NEWER = 'target class_weight best_epoch early_stopping hold_out layers head lm_weight lang subwords'.split()   # if used
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -94,6 +94,7 @@ class ClassifierSettings(TrainSettings):
     best_epoch: bool = False       # keep the weights of the epoch with the lowest validation loss, not the last
     early_stopping: int | None = None        # likewise, and end when it brought no gain for so many epochs
     layers: str = 'last'           # whose features are pooled: the last one's, or 'all'; a classifier keeps its own
+    head: str = 'hidden-layer'     # one that begins at random, or a 'linear-probe' and no thaw (chapter 23)
     lm_weight: float = 0.          # of the loss of guessing the next word, added to that of the labels (chapter 21)
     hold_out: bool | float = True  # share to validate on where no texts are given; True: a tenth; False: all are learnt
 
