@@ -1,7 +1,8 @@
 """What pretraining buys with few labels: accuracy by number of labels, of a network that has read nothing, of one that has read Wikipedia, of
 one that has read texts of the kind in question too, of that backwards, and of both directions together, beside counted words (TF-IDF) and the
-vectors of a sentence encoder (MiniLM), each with logistic regression. Settings are those of the preset `small`; only stage 2 differs, since
-thousands of texts bear more passes and higher rates than a few hundred. The record is written after every point; run again, it goes on."""
+vectors of a sentence encoder (MiniLM), each with logistic regression. Settings are those of the preset `small`, but for two things: stage 2, since
+thousands of texts bear more passes and higher rates than a few hundred; and the head, which begins as a linear probe where there is something to probe
+(chapter 23, by runs/linear_probe.py). The record is written after every point; run again, it goes on."""
 
 import json
 import shutil
@@ -33,6 +34,7 @@ BOTH, COUNTED, VECTORS = 'both directions', 'tf-idf', 'sentence vectors'
 ROWS = (*NETWORKS, BOTH, COUNTED, VECTORS)
 FINE_TUNE = replace(PRESETS['small'].fine_tune, epochs=4, lr=0.01, factor=1.3)
 CLASSIFY = PRESETS['small'].train_classifier
+PROBE_FIRST = dict(head='linear-probe', lr=CLASSIFY.lr / 10, factor=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +112,9 @@ class Networks:
         began = time.perf_counter()
         groups = [*load_lm(lm).model.encoder.layer_groups(), 'head']
         plan = from_scratch(groups, CLASSIFY, len(few)) if row == 'scratch' else None
+        settings = CLASSIFY if row == 'scratch' else replace(CLASSIFY, **PROBE_FIRST)
         options = {'plan': plan, 'seed': seed, 'progress_bar': False, 'callback': self.watch}
-        train_classifier(lm, few, out, few.select(range(min(20, n))), CLASSIFY, **options)
+        train_classifier(lm, few, out, few.select(range(min(20, n))), settings, **options)
         found = load_classifier(out).predict_proba(self.test.texts)
         history = json.loads((out / 'history.json').read_text())
         shutil.rmtree(out)
@@ -165,7 +168,11 @@ def about(args: Study, train: TextData, test: TextData) -> dict:
         'start': {way: which(f'{args.start}{way}') for way in ('', '-backwards')},
         'stage 2': None if args.as_it_is else args.unlabelled,
         'lm_saw_test_texts': 'test' in args.unlabelled,
-        'settings': {'fine_tune': FINE_TUNE.identity(), 'train_classifier': CLASSIFY.identity()},
+        'settings': {
+            'fine_tune': FINE_TUNE.identity(),
+            'train_classifier': replace(CLASSIFY, **PROBE_FIRST).identity(),
+            'from scratch': CLASSIFY.identity(),
+        },
         'texts': {'labelled': fingerprint(train.texts), 'asked about': fingerprint(test.texts)},
         'test_texts': len(test),
     }

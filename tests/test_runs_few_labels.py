@@ -60,7 +60,8 @@ def test_every_start_at_every_size(done):
     assert set(points) == {(row, n, 0) for row in few_labels.ROWS for n in (20, 40)}
     assert all(round(p['accuracy'] * 30, 6) == round(p['accuracy'] * 30) for p in points.values()), 'shares of 30 test texts'
     assert record['lm_saw_test_texts'] is False and record['test_texts'] == 30
-    assert {points[row, 40, 0]['epochs'] for row in few_labels.NETWORKS} == {3 + 1}, 'as many passes from scratch'
+    assert [points[row, 40, 0]['epochs'] for row in few_labels.NETWORKS] == [3 + 1, 1, 1, 1], 'as many passes from scratch as a thaw would have'
+    assert record['settings']['train_classifier']['head'] == 'linear-probe' and 'head' not in record['settings']['from scratch']
     way = record['start']
     assert way['']['sha256'] != way['-backwards']['sha256'] and record['stage 2'] == 'unsup'
 
