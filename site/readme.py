@@ -52,7 +52,8 @@ def few_labels(r: dict) -> str:
     rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
     shipped = read_config(r['lm']['name'])['sha256']['model.safetensors'] == r['lm']['sha256']
     start = f'{"" if shipped else "an earlier "}`{r["lm"]["name"]}`'
-    about = f'{DATA_SETS[r["data"]]}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'
+    data = DATA_SETS.get(r['data'], f'`{r["data"]}`')
+    about = f'{data}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'
     return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'
 
 

@@ -198,9 +198,11 @@ def stage_3_plan(
     task: ClassifierTask,          # from `classifier_task`
     stage: Stage,                  # what it was made from
     settings: ClassifierSettings,  # of the stage
-) -> list[Phase]:
+) -> list[Phase]:                # raises `ValueError` if it has no pass at all
     "Gradual unfreezing, or what the settings have in its place; of a head that has learnt already, its last phase."
     epochs = n_epochs(settings.epochs, settings.min_steps, task.train.n_batches)
     thaw = gradual_unfreezing(list(task.model.layer_groups()), settings.lr, epochs, settings.factor)
     learnt = target_of(stage) is not None or settings.head == 'linear-probe'
-    return settings.plan or (thaw[-1:] if learnt else thaw)
+    plan = settings.plan or (thaw[-1:] if learnt else thaw)
+    if not any(p.epochs for p in plan): raise ValueError('epochs is 0, and without a thaw nothing is learnt. Give 1.')
+    return plan

@@ -21,7 +21,7 @@ from .sources import NAMED
 # %% ../nbs/appendix/command_line_options.ipynb #7385b36d
 class Preset(StrEnum):
     "How large a model, and how long."
-    tiny, small, laptop, paper = 'tiny', 'small', 'laptop', 'paper'
+    tiny, small, probe, laptop, paper = 'tiny', 'small', 'probe', 'laptop', 'paper'
 
 class Precision(StrEnum):
     "Numbers of 32 bits or of 16, as in `RunOptions`."
@@ -74,6 +74,7 @@ From = Annotated[str, typer.Option(
                  'a directory, the name of one that ships, or owner/name on the Hugging Face hub.')]
 Size = Annotated[Preset, typer.Option(
     help='tiny: for trying out. small: the model that ships, and what starts from it. '
+         'probe: small, for few labels, where the head begins as a linear probe. '
          'laptop: for 2 processor cores. paper: for a GPU.')]
 Epochs = Annotated[int | None, typer.Option(help='Passes over the data. Default: what the preset says.')]
 Rate = Annotated[float | None, typer.Option(help='Highest learning rate. Default: what the preset says.')]

@@ -24,7 +24,7 @@ class StageSettings(BaseEstimator):
         self,
         lm='film-small',                # language model: its name, directory, or owner/name on the hub; or a pair
         unlabelled=None,                # texts for stage 2, or a file of them; None: by a rule; False: no stage 2
-        preset: str='small',            # tiny, small, laptop or paper: the settings of stages 2 and 3
+        preset: str='small',            # tiny, small, probe, laptop or paper: the settings of stages 2 and 3
         lm_epochs: int | None=None, lm_lr: float | None=None,   # of stage 2; None here and below: what the preset says
         epochs: int | None=None,        # of stage 3, after the thaw
         lr: float | None=None,          # of stage 3: the head's highest rate
