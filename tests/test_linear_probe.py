@@ -30,6 +30,7 @@ SEVERAL = TextData(TEXTS, [[['good', 'bad'][b]] * a + ['long'] * (i % 3 == 0) fo
 TASKS = TextData(
     TEXTS, [[f'verdict: {label}', f'length: {"long" if len(t) > 40 else "short"}'][: 2 - i % 2] for i, (t, label) in enumerate(zip(TEXTS, LABELS))]
 )
+UNSEEN = replace(REVIEWS, classes=[*REVIEWS.classes, 'neither'])  # a class that no text has
 NUMBERS = TextData(TEXTS, [float(len(t)) for t in TEXTS])
 
 
@@ -106,13 +107,14 @@ def test_the_norm_keeps_what_it_was_given():
 
 
 @pytest.mark.parametrize('layers', ['last', 'all'])
-@pytest.mark.parametrize('data', [REVIEWS, SEVERAL, TASKS, NUMBERS], ids=['one', 'several', 'tasks', 'number'])
+@pytest.mark.parametrize('data', [REVIEWS, UNSEEN, SEVERAL, TASKS, NUMBERS], ids=['one', 'unseen', 'several', 'tasks', 'number'])
 def test_a_classifier_begins_as_the_probe(data, layers, tiny_tuned):
-    kind = {id(REVIEWS): 'single-label', id(SEVERAL): 'multi-label', id(TASKS): 'multi-task', id(NUMBERS): 'number'}[id(data)]
+    kind = {id(SEVERAL): 'multi-label', id(TASKS): 'multi-task', id(NUMBERS): 'number'}.get(id(data), 'single-label')
     task = task_of(tiny_tuned, data, replace(SETTINGS, target=kind, layers=layers))
     x, z = features(task)
     w, b = fit_probe(z, torch.as_tensor(np.asarray(task.train.labels)), task.target)
-    assert torch.allclose(task.model.head(x), z @ w.T + b, atol=1e-4)
+    assert torch.allclose(task.model.head(x), z @ w.T + b, atol=1e-4) and len(b) == task.target.n_out
+    assert data is not UNSEEN or task.model.head(x).softmax(1)[:, 2].max() < 0.01
     assert torch.allclose(z.mean(0), torch.zeros(z.shape[1]), atol=1e-4)
 
 

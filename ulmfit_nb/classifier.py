@@ -36,7 +36,7 @@ class PoolingHead(nn.Module):
     "Blocks of batch norm, dropout and linear, with ReLU between them (paper, section 3.3)."
     def __init__(self, n_in: int,   # pooled features: three times those of the encoder
                  n_class: int,      # classes
-                 hidden=(50,),      # features of the blocks between
+                 hidden=(50,),      # features of the blocks between; none: a linear head, with a bias (chapter 23)
                  ps=(0.4, 0.1)):    # dropout of each block; raises `ValueError` if there are more or fewer than blocks
         super().__init__()
         self.hidden, sizes = list(hidden), [n_in, *hidden, n_class]
@@ -44,7 +44,7 @@ class PoolingHead(nn.Module):
             raise ValueError(f'{len(sizes) - 1} blocks need as many dropouts, and there are {len(ps)}')
         layers = []
         for n, m, p in zip(sizes[:-1], sizes[1:], ps):
-            layers += [nn.BatchNorm1d(n), nn.Dropout(p), nn.Linear(n, m, bias=False), nn.ReLU()]
+            layers += [nn.BatchNorm1d(n), nn.Dropout(p), nn.Linear(n, m, bias=not hidden), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, pooled): return self.layers(pooled)   # (bs, n_in) to (bs, n_class)

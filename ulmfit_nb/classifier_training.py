@@ -181,6 +181,8 @@ def check_goes_on(
     if settings.head == 'linear-probe' and stage.config['hidden']: refuse('head', 'has a head with a hidden layer')
     if settings.lm_weight: refuse('lm_weight', 'has no decoder to guess with, for it is a classifier')
 
+
+# %% ../nbs/appendix/classifier_stage.ipynb #707ba543
 def old_classifier(
     stage: Stage,                  # a classifier
     settings: ClassifierSettings,  # bptt, max_len and drop_mult are looked at

@@ -118,7 +118,7 @@ class Head(nn.Module):
         super().__init__()
         layers = []
         for n, m in pairwise(sizes):
-            layers += [nn.BatchNorm1d(n), nn.Identity(), nn.Linear(n, m, bias=False), nn.Identity()]
+            layers += [nn.BatchNorm1d(n), nn.Identity(), nn.Linear(n, m, bias=len(sizes) == 2), nn.Identity()]
         self.layers = nn.Sequential(*layers)
 
 def part(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:   # without the name

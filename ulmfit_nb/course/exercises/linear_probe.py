@@ -16,11 +16,13 @@ from ...linear_probe import fit_probe
 @exercise
 def check_head_steps(steps):
     "Steps that a head has for itself, from chapter 23."
+    steps = steps.tolist() if hasattr(steps, 'tolist') else steps
     need(isinstance(steps, tuple | list) and len(steps) == 2, 'A pair is due: with 100 labels, and with 25,000.')
     few, many = map(plain, steps)
     need(all(isinstance(n, int | float) for n in (few, many)), f'Two numbers are due, and yours are {steps!r}.')
     need((few, many) != (100, 25_000), 'A step reads a batch, and not one text.')
     need((few, many) != (3, 781), 'What is left over makes a batch too.')
+    need((few, many) != (3, 704), 'You have set a tenth aside. Here all are learnt.')
     need(few == int(few) and many == int(many), 'Whole steps are asked for.')
     need((few, many) != (782, 4), 'With 100 labels first.')
     need(few == 4, 'A pass over 100 texts in batches of 32 has not so many steps, or more.')
@@ -36,18 +38,22 @@ def check_as_one(f):
     with torch.no_grad():
         for p in (norm.weight, norm.bias, norm.running_mean): p.copy_(torch.randn(5))
         norm.running_var.copy_(torch.rand(5) + 0.1)
-        norm.eps, due, matrix = 0.5, linear(norm(x)), linear.weight.clone()
+        norm.eps = 0.5
+        due, matrix = linear(norm(x)), linear.weight.clone()
         found = f(norm, linear)
         need(isinstance(found, tuple | list) and len(found) == 2, 'Give two things: weights and bias.')
-        w, b = (torch.as_tensor(v).detach() for v in found)
-        need(w.shape == (3, 5) and b.shape == (3,), f'(3, 5) and (3,) are due, and yours are {tuple(w.shape)}, {tuple(b.shape)}.')
+        w, b = (torch.as_tensor(v).detach().float() for v in found)
+        shapes = tuple(w.shape), tuple(b.shape)
+        need(shapes == ((3, 5), (3,)), f'Shapes (3, 5) and (3,) are due, and yours are {shapes}.')
         need(torch.equal(linear.weight, matrix), 'You have changed the matrix that was given. Make a new one.')
         root = norm.weight / norm.running_var ** 0.5
         need(not torch.allclose(w, matrix * root, atol=1e-5), 'The norm adds `eps` to the variance, under the root.')
         need(torch.allclose(x @ w.T, due - linear(norm(torch.zeros(1, 5))), atol=1e-4),
              'The weights are not right: multiply each column by what the norm multiplies its feature by.')
-        need(not torch.allclose(b, matrix @ norm.bias, atol=1e-5), 'The mean that the norm takes off is missing in the bias.')
-        need(torch.allclose(x @ w.T + b, due, atol=1e-4), 'The weights are right, the bias is not: what comes out for zeros?')
+        need(not torch.allclose(b, matrix @ norm.bias, atol=1e-5),
+             'The mean that the norm takes off is missing in the bias.')
+        need(torch.allclose(x @ w.T + b, due, atol=1e-4),
+             'The weights are right, the bias is not: what comes out for zeros?')
     return 'So a trained head of this kind is one matrix and one bias, and nothing else.'
 
 # %% ../../../nbs/course/exercises/linear_probe.ipynb #8e000007
@@ -75,8 +81,10 @@ def check_left_out(f):
     need(0 <= found <= 1, 'A share is due, from 0 to 1.')
     need(abs(found - learnt) > 1e-6, 'The parts that are left out have been learnt as well.')
     need(abs(found - asked) > 1e-6, 'You ask about the texts that were learnt. Ask about those left out.')
-    need(abs(found - every) > 1e-6, 'Mean and standard deviation are those of all texts: those left out have been looked at.')
-    need(abs(found - due) < 1e-6, f'Of these 23 texts in three parts {round(due * 23)} are told right, and you count {found * 23:g}.')
+    need(abs(found - every) > 1e-6, 'Mean and standard deviation are of all texts: those left out have been looked at.')
+    need(abs(found - due) < 1e-6,
+         f'Of these 23 texts in three parts {round(due * 23)} are told right, and you count {found * 23:g}.')
     again = plain(f(x.clone(), y, 1000., 4))
-    need(abs(again - shares_left_out(x, y, 1000., 4)[0]) < 1e-6, 'Right with this penalty and three parts, but not with others.')
+    need(abs(again - shares_left_out(x, y, 1000., 4)[0]) < 1e-6,
+         'Right with this penalty and three parts, but not with others.')
     return 'Which penalty does it choose, and how far apart are they?'
