@@ -70,6 +70,7 @@ def shares_left_out(x, y, penalty, folds):
             right[i] += ((z[asked] @ w.T + b).argmax(1) == y[asked]).sum()
     return (right / torch.tensor([len(x)] * 3 + [len(x) * (folds - 1)])).tolist()
 
+# %% ../../../nbs/course/exercises/linear_probe.ipynb #8e000008
 @exercise
 def check_left_out(f):
     "Cross-validation of a probe, from chapter 23."
