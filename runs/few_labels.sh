@@ -15,5 +15,5 @@ few snippets --sizes 100,500,1000,4000,7162
 few imdb --as-it-is --sizes 100,500,1000,5000
 few film_reviews --sizes 100,500,1000
 few clothing --start wiki-small --unlabelled train+unsup --sizes 100,500,1000,4000
-few trec --start wiki-small --sizes 200,500 --valid 500
+few trec --start wiki-small --head hidden-layer --sizes 200,500 --valid 500
 few ag_news --start wiki-small --sizes 100,1000

