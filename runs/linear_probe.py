@@ -27,7 +27,7 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.layers import pooled_features
-from ulmfit_nb.linear_probe import PENALTY, fit_probe
+from ulmfit_nb.linear_probe import PENALTY, ProbeHead
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.settings import ClassifierSettings, n_doc_batches, n_epochs
 from ulmfit_nb.sources import load_data
@@ -120,10 +120,10 @@ class Study:
     def probed(self, name: str, n: int, penalty: float, seed: int, which: str) -> np.ndarray:
         "(texts,) the class that a linear model gives, on the features of the frozen encoder."
         x, asked = self.pooled(name, 'few', n, seed), self.pooled(name, which)
-        mean, std = x.mean(0), x.std(0) + 1e-5
-        z, u = (torch.from_numpy((v - mean) / std) for v in (x, asked))
-        w, b = fit_probe(z, torch.as_tensor(self.few(name, n, seed).labels), penalty=penalty)
-        return (u @ w.T + b).argmax(1).numpy()
+        few = self.few(name, n, seed)
+        head = ProbeHead(x.shape[1], len(few.classes), p=0).fit(torch.from_numpy(x), torch.as_tensor(few.labels), penalty=penalty)
+        with torch.no_grad():
+            return head(torch.from_numpy(asked)).argmax(1).numpy()
 
     def accuracy(self, name: str, way: str, n: int, strength: float | None, *, seed: int, which: str) -> float:
         "`strength`: the rate, or the penalty."

@@ -52,6 +52,8 @@ def few_labels(r: dict) -> str:
     rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
     shipped = read_config(r['lm']['name'])['sha256']['model.safetensors'] == r['lm']['sha256']
     start = f'{"" if shipped else "an earlier "}`{r["lm"]["name"]}`'
+    if (other := r.get('start', {}).get('', r['lm'])['name']) != r['lm']['name']:
+        start += f', and what is fine-tuned (both directions of it) from `{other}`'
     data = DATA_SETS.get(r['data'], f'`{r["data"]}`')
     about = f'{data}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'
     return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'

@@ -77,6 +77,7 @@ def test_long_texts_are_cut_and_nobody_is_asked_who_was_learnt_from(args, monkey
     splits = work.splits('subjectivity')
     assert not set(splits['train'].texts) & {*splits['validation'].texts, *splits['test'].texts}
     assert max(len(t.split()) for t in splits['test'].texts) > 5
+    assert linear_probe.Study(replace(args, words=5)).splits('subjectivity')['test'].texts == splits['test'].texts, 'short ones are not'
     monkeypatch.setattr(linear_probe, 'LONG', ('subjectivity',))
     cut = linear_probe.Study(replace(args, words=5)).splits('subjectivity')
     assert [t.split()[:5] for t in splits['test'].texts] == [t.split() for t in cut['test'].texts] and cut['test'].labels == splits['test'].labels

@@ -59,6 +59,14 @@ class ProbeHead(PoolingHead):
         self.layers[0].eval()
         return self
 
+    def fit(self, x: torch.Tensor, *given, **how) -> 'ProbeHead':   # x: (texts, features); the rest as in `fit_probe`
+        "Become the best linear head for these features."
+        norm, _, linear = self.eval().layers
+        norm.running_mean, norm.running_var = x.mean(0), x.var(0, correction=0)
+        w, b = fit_probe(norm(x).detach(), *given, **how)
+        linear.load_state_dict({'weight': w, 'bias': b})
+        return self
+
 def with_probe_head(
     model: PoolingClassifier,   # any
     n_out: int,                 # outputs of the head
@@ -76,9 +84,6 @@ def begin_with_probe(
     train, home = task.train, next(task.model.parameters()).device
     docs = DocBatches(train.docs, bs=64, backwards=train.backwards, pad=train.pad)
     x = torch.from_numpy(pooled_features(task.model.to(best_device()), docs))
-    norm, _, linear = with_probe_head(task.model, task.target.n_out).head.layers
-    norm.running_mean, norm.running_var = x.mean(0), x.var(0, correction=0)
     y = torch.as_tensor(np.asarray(train.labels))
-    w, b = fit_probe(norm.eval()(x).detach(), y, task.target, task.weights[0], penalty)
-    linear.load_state_dict({'weight': w, 'bias': b})
+    with_probe_head(task.model, task.target.n_out).head.fit(x, y, task.target, task.weights[0], penalty)
     task.model.to(home)
