@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from command_line import carry_out
 from earlier import earlier
+from frozen import documents, frozen_features
 from rates import best_rate
 from techniques import ALL, plans
 from typer import Argument, Option
@@ -21,17 +22,15 @@ from ulmfit_nb import fine_tune, pretrain
 from ulmfit_nb.baselines import count_words, draw_labels
 from ulmfit_nb.batching import DocBatches
 from ulmfit_nb.classifier import ClassifierTask, PoolingClassifier, evaluate_classifier
-from ulmfit_nb.classifier_training import doc_batches, new_classifier
+from ulmfit_nb.classifier_training import new_classifier
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.demo import BEARS_MORE
-from ulmfit_nb.layers import pooled_features
 from ulmfit_nb.schedules import all_at_once, stlr
 from ulmfit_nb.settings import PRESETS, n_epochs, override
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage, load_lm, untrained
-from ulmfit_nb.tokenization import Tokenizer
 from ulmfit_nb.training import FitSettings, constant, fit
 
 ROOT = Path(__file__).parent.parent
@@ -156,14 +155,9 @@ class Study:
         settings = replace(SMALL.pretrain, **sizes, min_freq=READ.min_freq, bs=READ.bs, epochs=12, drop_mult=1.0)
         return pretrain(self.texts(), out, settings, **watch)
 
-    def docs(self, lm: str, data: TextData, bs: int = 64, shuffle: bool = False, seed: int = 0) -> DocBatches:
-        "Texts in a language model's words, read in its direction."
-        stage = self.lm(lm)
-        return doc_batches(data, stage.vocab, bs, shuffle, stage.config['backwards'], seed, Tokenizer(**stage.config['tokenizer']))
-
     def batches(self, lm: str, split: str) -> DocBatches:
         "Validation or test texts, tokenised once."
-        return self.docs(lm, getattr(self, split))
+        return documents(self.lm(lm), getattr(self, split))
 
     def few(self, seed: int) -> TextData:
         "The labelled texts of a seed: the same for all rows."
@@ -183,7 +177,7 @@ class Study:
         torch.manual_seed(seed)
         model = new_classifier(stage, len(few.classes), settings)
         see_only(model, row.pools)
-        task = ClassifierTask(model, self.docs(row.lm, few, settings.bs, True, seed))
+        task = ClassifierTask(model, documents(stage, few, settings.bs, True, seed))
         epochs = n_epochs(settings.epochs, settings.min_steps, task.train.n_batches)
         plan, schedule = ways(list(model.layer_groups()), lr, epochs, settings.factor)[row.plan]
         fit(task, plan, FitSettings(schedule=schedule, seed=seed), progress_bar=False, callback=self.deadline)
@@ -191,9 +185,7 @@ class Study:
 
     def pooled(self, lm: str, layers: str, split: str, seed: int | None) -> np.ndarray:
         "Pooled features of texts, of a network that is frozen."
-        data = self.few(seed) if split == 'few' else getattr(self, split)
-        model = new_classifier(self.lm(lm), len(data.classes), replace(CLASSIFY, layers=layers))
-        return pooled_features(model, self.docs(lm, data))
+        return frozen_features(self.lm(lm), self.few(seed) if split == 'few' else getattr(self, split), layers)
 
     def linear(self, row: Row, strength: float, seed: int, splits: tuple[str, ...]) -> dict[str, float]:
         "Logistic regression on these features; in place of a rate, the inverse of its penalty is chosen."

@@ -12,13 +12,14 @@ from typing import Annotated
 import numpy as np
 from command_line import carry_out
 from earlier import earlier
+from frozen import documents, frozen_features
 from typer import Option
 
 from ulmfit_nb import load_classifier, train_classifier
 from ulmfit_nb.baselines import draw_labels
 from ulmfit_nb.checkpoint import seeded
 from ulmfit_nb.classifier import PoolingClassifier
-from ulmfit_nb.classifier_training import doc_batches, new_classifier
+from ulmfit_nb.classifier_training import new_classifier
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
@@ -73,9 +74,6 @@ class Study:
         with seeded(seed):
             return PoolingClassifier(model.encoder.config, 2, layers='all').eval()
 
-    def batches(self, data: TextData):
-        return doc_batches(data, self.stage.vocab, 64, False, self.stage.config['backwards'], 0, self.tokenizer)
-
     # --- probes
 
     def asked(self, name: str, of: str) -> TextData:
@@ -96,7 +94,7 @@ class Study:
 
     def features(self, model: PoolingClassifier, name: str, of: str) -> dict[str, np.ndarray]:
         "Of the tokens of a set, or of its texts, by layer."
-        batches = self.batches(self.asked(name, of))
+        batches = documents(self.stage, self.asked(name, of))
         return token_features(model.encoder, batches) if of == 'tokens' else split_layers(pooled_features(model, batches), model.encoder.config)
 
     def rows(self, y: np.ndarray, seed: int) -> np.ndarray:
@@ -116,9 +114,8 @@ class Study:
     def pooled(self, name: str, which: str, n: int = 0, seed: int = 0) -> dict[str, np.ndarray]:
         "What a frozen network makes of texts: the last layer, and all of them."
         data = self.few(name, n, seed) if which == 'few' else self.split(name, which)
-        model = self.network(None)
-        every = pooled_features(model, self.batches(data))
-        return {'last': list(split_layers(every, model.encoder.config).values())[-1], 'all': every}
+        every = frozen_features(self.stage, data, 'all')
+        return {'last': list(split_layers(every, self.network(None).encoder.config).values())[-1], 'all': every}
 
     def frozen(self, name: str, n: int, layers: str, penalty: float, seed: int, which: str) -> float:
         x, few = self.pooled(name, 'few', n, seed)[layers], self.few(name, n, seed)

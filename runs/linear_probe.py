@@ -17,22 +17,20 @@ from ablations import split_of
 from command_line import carry_out
 from earlier import earlier
 from few_labels import CLASSIFY, FINE_TUNE
+from frozen import frozen_features
 from rates import best_rate
 from typer import Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
 from ulmfit_nb.baselines import count_words, draw_labels
-from ulmfit_nb.classifier_training import doc_batches, new_classifier
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
-from ulmfit_nb.layers import pooled_features
 from ulmfit_nb.linear_probe import PENALTY, ProbeHead
 from ulmfit_nb.schedules import all_at_once
 from ulmfit_nb.settings import ClassifierSettings, n_doc_batches, n_epochs
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage, load_lm
-from ulmfit_nb.tokenization import Tokenizer
 
 CHOOSING = 100  # the seed that chooses
 READ = ('imdb',)  # sets whose texts the language model has read: no stage 2
@@ -113,9 +111,7 @@ class Study:
 
     def pooled(self, name: str, which: str, n: int = 0, seed: int = 0) -> np.ndarray:
         "Features of texts, of the frozen encoder."
-        stage, data = self.lm(name), self.few(name, n, seed) if which == 'few' else self.splits(name)[which]
-        tokenizer, backwards = Tokenizer(**stage.config['tokenizer']), stage.config['backwards']
-        return pooled_features(new_classifier(stage, 2), doc_batches(data, stage.vocab, 64, False, backwards, 0, tokenizer))
+        return frozen_features(self.lm(name), self.few(name, n, seed) if which == 'few' else self.splits(name)[which])
 
     def probed(self, name: str, n: int, penalty: float, seed: int, which: str) -> np.ndarray:
         "(texts,) the class that a linear model gives, on the features of the frozen encoder."
