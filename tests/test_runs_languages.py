@@ -1,12 +1,14 @@
 "The study of languages, at a size that takes seconds: it goes on where it was cut, and its record says what its points say."
 
 import json
+import shutil
 from dataclasses import replace
 
 import languages
 import pandas as pd
 import pytest
 
+from ulmfit_nb.data import TextData
 from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings, PretrainSettings
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.training import Stop
@@ -37,10 +39,11 @@ def data(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def plans(monkeypatch):
     monkeypatch.setattr(languages, 'PLANS', {'english': PLAN, 'tweets alone': replace(PLAN, general=None)})
+    monkeypatch.setattr(languages, 'CHOOSING', (100,))
 
 
 def study(data, out, language='english', **more):
-    options = dict(language=language, data=data, out=out / 'models', results=out, sizes=(10, 20), seeds=(0,), test=20, commit='abc1234')
+    options = dict(language=language, data=data, out=out / 'models', results=out, sizes=(10, 20), seeds=(0,), test=20, valid=20, commit='abc1234')
     languages.study(languages.Study(**options | more), lambda line: None)
     return json.loads((out / 'languages.json').read_text())['languages'][language]
 
@@ -50,22 +53,53 @@ def done(data, tmp_path_factory):
     out = tmp_path_factory.mktemp('study')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(languages, 'PLANS', {'english': PLAN})
+        patch.setattr(languages, 'CHOOSING', (100,))
         return study(data, out), out
 
 
 def test_every_start_at_every_size(done):
     found, out = done
     assert {(p['start'], p['labels']) for p in found['points']} == {(row, n) for row in languages.ROWS for n in (10, 20)}
-    assert all(round(p['accuracy'] * 20, 6) == round(p['accuracy'] * 20) for p in found['points'])
+    assert all(round(p['accuracy'] * 20, 6) == round(p['accuracy'] * 20) and 0 < p['macro_f1'] <= 1 for p in found['points'])
+    assert sum(found['labels'].values()) == 1
     words, pieces = (found['language_models'][row] for row in languages.NETWORKS)
     assert pieces['unknown'] < words['unknown'] and pieces['tokens_a_word'] > words['tokens_a_word'] and pieces['vocabulary'] != words['vocabulary']
     tuned = json.loads((out / 'models/english/subwords/tuned/config.json').read_text())
     assert tuned['tokenizer']['pieces'] and tuned['settings']['before']['subwords'] == 200
 
 
+def test_each_way_has_the_best_of_its_rates(done):
+    found, _ = done
+    for p in found['points']:
+        tried = found['chosen'][f'{p["labels"]} labels, {p["start"]}']
+        assert len(tried) >= 3 and tried[str(p['strength'])] == max(tried.values())
+
+
+def test_what_chooses_is_neither_drawn_from_nor_asked_about(data):
+    args = languages.Study(language='english', data=data, out=data, valid=20, test=20)
+    texts = languages.parts(args)
+    assert len(texts['validation']) == len(texts['test']) == 20 and len(texts['read']) == 80 and len(texts['train']) == 60
+    assert not set(texts['validation'].texts) & {*texts['train'].texts, *texts['test'].texts}
+
+
+def test_a_validation_split_chooses_where_there_is_one(data, tmp_path):
+    home = tmp_path / 'data'
+    shutil.copytree(data, home)
+    part = load_data('subjectivity').select(range(200, 230))
+    pd.DataFrame({'text': part.texts, 'label': part.labels}).to_parquet(home / 'tweets/validation.parquet')
+    texts = languages.parts(languages.Study(language='english', data=home, out=tmp_path, valid=20))
+    assert set(texts['validation'].texts) < set(part.texts) and len(texts['validation']) == 20 and texts['train'].texts == texts['read'].texts
+
+
+def test_classes_are_weighed_alike_by_what_is_counted(data):
+    models = languages.Models(languages.Study(language='english', data=data, out=data), {})
+    few = TextData(['a cow'] * 9 + ['a cow', 'an owl'], [0] * 9 + [1] * 2, ['no', 'yes'])
+    assert list(models.counted('tf-idf', few, 0.1, 0, ['a cow', 'an owl'])) == [0, 1]
+
+
 def test_the_record_is_all_that_is_needed_to_go_on(data, done, monkeypatch):
     found, out = done
-    monkeypatch.setattr(languages.Models, 'accuracy', None)
+    monkeypatch.setattr(languages.Models, 'figures', None)
     monkeypatch.setattr(languages.Models, 'facts', None)
     assert study(data, out) == found
     with pytest.raises(TypeError):
@@ -73,8 +107,8 @@ def test_the_record_is_all_that_is_needed_to_go_on(data, done, monkeypatch):
 
 
 def test_a_record_of_other_settings_is_refused(data, done):
-    with pytest.raises(ValueError, match='test_texts: 20 there, 24 now'):
-        study(data, done[1], test=24)
+    with pytest.raises(ValueError, match='stage_1_tokens: None there, 24 now'):
+        study(data, done[1], tokens=24)
 
 
 def test_it_stops_in_time(data, tmp_path):
@@ -84,7 +118,7 @@ def test_it_stops_in_time(data, tmp_path):
 
 def test_without_general_texts_there_is_no_stage_2(data, tmp_path):
     args = languages.Study(language='tweets alone', data=data, out=tmp_path)
-    models = languages.Models(args, args.read('tweets', 'train'), args.read('tweets', 'test'))
+    models = languages.Models(args, languages.parts(languages.Study(language='tweets alone', data=data, out=tmp_path, valid=20)))
     assert models.language_model('words') == tmp_path / 'tweets alone/words/pretrained' and not (tmp_path / 'tweets alone/words/tuned').exists()
 
 
