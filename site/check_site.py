@@ -1,5 +1,5 @@
-"""What is wrong with a rendered site: links and anchors that lead nowhere, pictures without a text, files that are missing or come from elsewhere, widgets
-without a twin for browsers that run no scripts. Prints each, and fails if there is one: python site/check_site.py _docs"""
+"""What is wrong with a rendered site: links and anchors that lead nowhere or are not made, addresses of memory, pictures without a text, files that are missing
+or come from elsewhere, widgets without a twin for browsers that run no scripts. Prints each, and fails if there is one: python site/check_site.py _docs"""
 
 import re
 import sys
@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ELSEWHERE = re.compile(r'[a-z]+:|//')
+VERBATIM = {'code', 'pre', 'script', 'style', 'textarea'}
+VOID = {'area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'}
 
 
 class Page(HTMLParser):
@@ -15,11 +17,23 @@ class Page(HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.ids, self.links, self.pictures, self.files = set(), [], [], []
+        self.ids, self.links, self.pictures, self.files, self.raw, self.within = set(), [], [], [], [], []
         self.feed(text)
+
+    def handle_data(self, data):
+        if self.within and self.within[-1] in VERBATIM:
+            return
+        self.raw += re.findall(r'\S*\]\([\w./#]\S*', data)
+
+    def handle_endtag(self, tag):
+        if tag in self.within:
+            while self.within.pop() != tag:
+                pass
 
     def handle_starttag(self, tag, attrs):
         at = dict(attrs)
+        if tag not in VOID:
+            self.within.append(tag)
         self.ids.add(at.get('id'))
         if tag == 'a' and at.get('href'):
             self.links.append(at['href'])
@@ -73,6 +87,8 @@ def faults(site: Path) -> list[str]:
                 found.append(f'{here}: needs {file} from elsewhere')
             elif not target(path, site, file).exists():
                 found.append(f'{here}: {file} is missing')
+        found += [f'{here}: {text[:60]} as it stands in the source' for text in page.raw]
+        found += [f'{here}: a value by its address in memory'] * bool(re.search(r'\b0x7[\da-f]{11}\b', texts[path]))
         found += [f'{here}: {fault}' for fault in twinless(texts[path])]
     return found
 

@@ -42,7 +42,8 @@ def telling(text: str, obj) -> str:
     listed = fields(obj) if isinstance(obj, type) else None
     if isinstance(obj, type) and not listed and re.search(r'^\s*(\*\w+,? ?)?\*\*?(args|kwargs|kwds)\n\)', text, re.M):
         listed = inspect.getsource(obj).split(':', 1)[0].splitlines()[-1]
-    return re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S) if listed else text
+    text = re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S) if listed else text
+    return re.sub(r'<function (\w+) at 0x\w+>', r'\1', re.sub(r'<[\w.]*?(\w+) object at 0x\w+>', r'\1()', text))  # defaults by their names
 
 
 def entry(obj, name: str, level: int) -> str:

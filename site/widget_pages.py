@@ -164,11 +164,13 @@ def raw(text: str) -> dict:
 
 
 METHOD = re.compile(r'(\]\(/[\w/]+\.html#\w+)\.\w+\)')
+WITHIN = re.compile(r'\[([^\[\]]*)\[(`[^`]+`)\]\([^)]*\)([^\[\]]*)\]\(')  # a link in the text of a link
+ALONE = re.compile(r'^!\[([^\]]+)\]\((\S+)\)$', re.M)  # a picture by itself: Quarto would show its text as a caption
 
 
 class StaticWidgets(Processor):
     """Widgets and tables as HTML that needs nothing but the site itself; no code above a question, for it holds the answer. A method's name leads to its class,
-    where the page explains it: nbdev links it to an anchor of its own, and there is none."""
+    where the page explains it: nbdev links it to an anchor of its own, and there is none. A name in the text of a link leads where that link does."""
 
     def begin(self):
         path, folder = Path(self.nb.path_).resolve(), Path(get_config().nbs_path).resolve()
@@ -184,7 +186,8 @@ class StaticWidgets(Processor):
 
     def cell(self, cell):
         if cell.cell_type == 'markdown':
-            cell.source = METHOD.sub(r'\1)', cell.source)
+            cell.source = WITHIN.sub(r'[\1\2\3](', METHOD.sub(r'\1)', cell.source))
+            cell.source = ALONE.sub(lambda found: f'![]({found[2]}){{fig-alt="{html.escape(found[1])}"}}', cell.source)
         waiting = iter(self.found.get(cell.idx_, []))
         if any('─' in ''.join(out.get('text', '')) for out in cell.get('outputs', [])):  # a box drawn with lines falls apart where they are broken
             cell.source = '#| classes: keep-lines\n' + cell.source
@@ -201,7 +204,11 @@ class StaticWidgets(Processor):
                 out['data']['text/markdown'] = self.entry(''.join(data['text/markdown']))
 
     def end(self):
-        "At the top of the page: what it takes to run it, and the player, which also ticks questions that were answered."
+        """At the top of the page: what it takes to run it, and the player, which also ticks questions that were answered. The title of a chapter gets its number,
+        by which others cite it."""
         links = docs.run_links(self.name) if any(c.cell_type == 'code' for c in self.nb.cells) else ''
         at = next(i for i, c in enumerate(self.nb.cells) if c.cell_type != 'raw' and c.source)
+        number = re.match(r'\d\d', self.name)
+        for c in self.nb.cells[: at if number else 0]:
+            c.source = re.sub(r"^title: ('?)", rf'title: \g<1>{number[0]} · ', c.source, flags=re.M)
         self.nb.cells.insert(at, mk_cell(raw(f'{links}\n{PLAYER.format(top=self.top)}')['text/markdown'].strip(), 'markdown'))

@@ -218,6 +218,24 @@ def test_pages_need_nothing_from_elsewhere(site):
     assert all('site/theme.scss' in theme for theme in settings['theme'].values()), 'where the fonts from elsewhere are turned off'
 
 
+def test_links_and_pictures_are_what_quarto_makes_something_of(site):
+    "nbdev links names in the text of a link again; a picture by itself would have its text under it; a default is no address in memory."
+    pages = processed(site).values()
+    text = '\n\n'.join([html_of(path) for path in pages] + [c.source for path in pages for c in read(path).cells if c.cell_type == 'markdown'])
+    assert re.findall(r'\[[^\[\]\n]*\[`[^`]+`\]\([^)]*\)[^\[\]\n]*\]\(', text) == [] and re.findall(r'.{60} at 0x7\w{11}', text) == []
+    assert re.findall(r'(?m)^!\[[^\]]+\]\(\S+\)$', text) == [] and text.count('{fig-alt="') == 2
+    assert '[`LMTask`]' not in text.split('sums of one number after the other', 1)[1][:200]
+
+
+def test_the_title_of_a_chapter_has_its_number(site):
+    "For chapters cite each other by it; the file and its address stay what they were."
+    for name, path in processed(site).items():
+        front = read(path).cells[0].source
+        number = re.match(r'\d\d', name)
+        title = docs.title_and_promise(read(ROOT / f'nbs/{name}.ipynb'))[0]
+        assert yaml.safe_load(front.split('---')[1])['title'] == (f'{number[0]} · {title}' if number else title)
+
+
 def test_a_question_does_not_show_its_answer(site):
     "The code above a question holds the answer: it stays out of the page."
     asking = [c for path in processed(site).values() for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
@@ -318,6 +336,8 @@ MISTAKES = {
     'no anchor for other.html#ther': ('#there', '#ther'),
     'no anchor for #tip': ('href="#top"', 'href="#tip"'),
     'no text for the picture a.png': (' alt="a line that rises and falls"><div', '><div'),
+    '](other.html#there) as it stands in the source': ('>x</a><a href="#top">', '>[x](other.html#there)</a><a href="#top">'),
+    'a value by its address': ('<h2', '<p>of=&lt;function f at 0x7f0f89243600&gt;</p><h2'),
     'play.js is missing': ('<script src="play.js">', '<script src="lib/play.js">'),
     'from elsewhere': ('"play.js"', '"https://example.org/play.js"'),
     'the widget w-1 has no twin': ('<noscript id="w-1-still">', '<noscript>'),
