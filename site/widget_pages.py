@@ -204,8 +204,8 @@ class StaticWidgets(Processor):
                 out['data']['text/markdown'] = self.entry(''.join(data['text/markdown']))
 
     def end(self):
-        """At the top of the page: what it takes to run it, and the player, which also ticks questions that were answered. The title of a chapter gets its number,
-        by which others cite it."""
+        """At the top of the page: what it takes to run it, and the player, which also ticks questions that were answered. The title of a chapter gets its
+        number, by which others cite it."""
         links = docs.run_links(self.name) if any(c.cell_type == 'code' for c in self.nb.cells) else ''
         at = next(i for i, c in enumerate(self.nb.cells) if c.cell_type != 'raw' and c.source)
         number = re.match(r'\d\d', self.name)
