@@ -168,6 +168,13 @@ WITHIN = re.compile(r'\[([^\[\]]*)\[(`[^`]+`)\]\([^)]*\)([^\[\]]*)\]\(')  # a li
 ALONE = re.compile(r'^!\[([^\]]+)\]\((\S+)\)$', re.M)  # a picture by itself: Quarto would show its text as a caption
 
 
+def keeps_lines(printed: str) -> bool:
+    "Whether an output falls apart where its lines are broken: a box drawn with lines, or a table. Prose may be broken anywhere."
+    lines = printed.splitlines()
+    columns = [line for line in lines if re.search(r'\S {2,}\S|^ +\S+:|±', line)]
+    return '─' in printed or (len(lines) > 2 and len(columns) > len(lines) / 2 and max(map(len, lines)) <= 140)
+
+
 class StaticWidgets(Processor):
     """Widgets and tables as HTML that needs nothing but the site itself; no code above a question, for it holds the answer. A method's name leads to its class,
     where the page explains it: nbdev links it to an anchor of its own, and there is none. A name in the text of a link leads where that link does."""
@@ -189,7 +196,7 @@ class StaticWidgets(Processor):
             cell.source = WITHIN.sub(r'[\1\2\3](', METHOD.sub(r'\1)', cell.source))
             cell.source = ALONE.sub(lambda found: f'![]({found[2]}){{fig-alt="{html.escape(found[1])}"}}', cell.source)
         waiting = iter(self.found.get(cell.idx_, []))
-        if any('─' in ''.join(out.get('text', '')) for out in cell.get('outputs', [])):  # a box drawn with lines falls apart where they are broken
+        if any(keeps_lines(''.join(out.get('text', ''))) for out in cell.get('outputs', [])):
             cell.source = '#| classes: keep-lines\n' + cell.source
         for out in cell.get('outputs', []):
             data = out.get('data', {})

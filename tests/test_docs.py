@@ -236,6 +236,20 @@ def test_the_title_of_a_chapter_has_its_number(site):
         assert yaml.safe_load(front.split('---')[1])['title'] == (f'{number[0]} · {title}' if number else title)
 
 
+@pytest.mark.parametrize(
+    'printed, keeps',
+    [
+        ('     words   56.7 ± 1.0\n  subwords   56.3 ± 0.5\n    tf-idf   53.9 ± 0.6', True),
+        ('┌─┐\n└─┘', True),
+        ('one line   of two columns', False),
+        ('A sentence.\nAnother one.\nAnd a third.', False),
+        ('\n'.join(['a column   and ' + 50 * 'words '] * 3), False),
+    ],
+)
+def test_a_printed_table_keeps_its_lines(printed, keeps):
+    assert widget_pages.keeps_lines(printed) is keeps
+
+
 def test_a_question_does_not_show_its_answer(site):
     "The code above a question holds the answer: it stays out of the page."
     asking = [c for path in processed(site).values() for c in read(path).cells if re.search(r'id="[\w-]+-predict', str(c.get('outputs', '')))]
