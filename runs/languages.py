@@ -1,8 +1,8 @@
 """What pieces of words are worth, and what a language model is for which nobody has one: classifiers from few labels, by language models of whole
 words and of subwords, beside counted words and counted letters. Hausa has its tweets alone: stage 1 reads them, and there is nothing for stage 2 to
-add. German reads law in stage 1 and tweets in stage 2. Classes are weighed alike by all, and of each the best of three rates (of a linear model: penalties)
-is taken, and of more while the best is the lowest or the highest: by macro-F1 on validation texts, the mean of three draws. The record is written after
-every point; run again, the study goes on."""
+add. German reads law in stage 1 and tweets in stage 2. Heads begin as linear probes. Classes are weighed alike by all, and of each the best of three
+rates (of a linear model: penalties) is taken, and of more while the best is the lowest or the highest: by macro-F1 on validation texts, the mean of
+three draws. The record is written after every point; run again, the study goes on."""
 
 import json
 import os
@@ -46,7 +46,7 @@ ROWS = (*NETWORKS, *COUNTED)
 STRENGTHS = (1, 10, 100)  # of a linear model, the inverse of its penalty: what is tried first
 CHOOSING = (100, 101, 102)  # seeds that choose
 TINY = PRESETS['tiny']
-CLASSIFY = replace(TINY.train_classifier, class_weight='balanced')
+CLASSIFY = replace(TINY.train_classifier, head='linear-probe', lr=0.002, factor=1.0, class_weight='balanced')
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ PLANS = {
         'germeval2018',
         8000,
         PretrainSettings(**LITTLE, min_freq=3, max_vocab=20_000),
-        replace(TINY.fine_tune, bs=16, epochs=6, lr=0.01, max_vocab=20_000),
+        replace(TINY.fine_tune, bs=16, epochs=20, lr=0.01, max_vocab=20_000),
     ),
 }
 
