@@ -1,5 +1,5 @@
 // Forgetting: accuracy and perplexity through training, a line for each plan, with a marker where the slider stands.
-import { el, nice, onWidth, path, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, nice, path, widthOf } from './svg.js';
 
 // The groups that learnt in the step before: those of the last phase that began earlier.
 export function awake(phases, step) {
@@ -117,19 +117,14 @@ function render({ model, el: host }) {
     const runs = model.get('runs'), shown = Math.min(model.get('shown') ?? 0, runs.length - 1), run = runs[shown];
     const step = run.points[Math.min(model.get('at'), run.points.length - 1)].step, at = point_at(run, step);
     const groups = run.phases[run.phases.length - 1].groups, valid = model.get('valid');
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `${run.name}, after step ${at.step}: ${at.accuracy === null ? '' : `accuracy ${percent(at.accuracy)}, `}`
+    const svg = newSvg(`${run.name}, after step ${at.step}: ${at.accuracy === null ? '' : `accuracy ${percent(at.accuracy)}, `}`
       + `perplexity ${around(at.perplexity)}, ${at.times.toFixed(2)} times that before`);
     const wide = widthOf(host), place = placed(wide, runs.length);
     draw(svg, runs, shown, at, place);
     svg.setAttribute('viewBox', `0 0 ${wide} ${readout(svg, { ...run, place: shown }, valid, at, groups, place)}`);
     host.replaceChildren(svg);
   };
-  model.on('change', redraw);
-  redraw();
-  const still = onWidth(host, redraw);
-  return () => { still(); model.off('change', redraw); };
+  return keepDrawn(model, 'change', host, redraw);
 }
 
 export default { render };

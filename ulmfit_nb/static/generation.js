@@ -1,5 +1,5 @@
 // A language model to write with: what may come next at a temperature and a top-k, and what was written.
-import { el, onWidth, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, widthOf } from './svg.js';
 
 const CUTS = [1, 2, 5, 10, 20, 40, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000];   // where the slider stops
 
@@ -75,8 +75,7 @@ function render({ model, el: host }) {
     heat.said.textContent = Number(heat.input.value).toFixed(1);
     cut.said.textContent = top_k === model.get('logits').length ? `all ${top_k.toLocaleString('en')}` : top_k.toLocaleString('en');
     cut.input.setAttribute('aria-valuetext', cut.said.textContent);
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
+    const svg = newSvg();
     bars(svg, model.get('words'), next_words(model.get('logits'), temperature, top_k), model.get('logits').length, widthOf(picture));
     picture.replaceChildren(svg);
     written.textContent = model.get('text');
@@ -93,11 +92,9 @@ function render({ model, el: host }) {
     waiting = setTimeout(() => { status.textContent = 'No answer yet. Writing takes a model: run this page in JupyterLab, or load one into the page where it offers that.'; }, 5000);
   };
   const answered = () => { clearTimeout(waiting); status.textContent = ''; };
-  model.on('change', draw);
   model.on('change:answered', answered);
-  draw();
-  const still = onWidth(picture, draw);
-  return () => { still(); clearTimeout(waiting); model.off('change', draw); model.off('change:answered', answered); };
+  const still = keepDrawn(model, 'change', picture, draw);
+  return () => { still(); clearTimeout(waiting); model.off('change:answered', answered); };
 }
 
 export default { render };

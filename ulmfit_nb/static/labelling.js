@@ -1,7 +1,7 @@
 // How few labels? The reader labels sentences, and two heads learn from these: one sees what a frozen language model makes of a sentence, the other counts its
 // words. Both are the same logistic regression, and both are measured on all other sentences.
 import { node, OWN_KEYS } from './words.js';
-import { el, onWidth, path, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, path, widthOf } from './svg.js';
 
 export const FEWEST = 10, MOST = 100, EVERY = 5;   // labels: for a first figure, for the last, and from one figure to the next
 const C = 10;   // how much a wrong label costs beside large weights, as in ulmfit_nb/baselines.py
@@ -147,16 +147,11 @@ function render({ model, el: host }) {
     shown.textContent = full ? `That was the ${MOST}th label.` : texts[next()[0]];
     for (const button of [...buttons, ten]) button.disabled = full;
     said.textContent = summary(found, given, told, texts.length);
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `Sentences told right, by the number of labels. ${said.textContent}`);
+    const svg = newSvg(`Sentences told right, by the number of labels. ${said.textContent}`);
     curves(svg, found, widthOf(picture));
     picture.replaceChildren(svg);
   };
-  model.on('change:given', draw);
-  draw();
-  const still = onWidth(picture, draw);
-  return () => { still(); model.off('change:given', draw); };
+  return keepDrawn(model, 'change:given', picture, draw);
 }
 
 export default { render };

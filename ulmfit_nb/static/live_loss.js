@@ -1,5 +1,5 @@
 // The loss of a run, or of several, while it is trained: nats on the left, perplexity on the right.
-import { el, short, nice, onWidth, path, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, nice, path, short, widthOf } from './svg.js';
 
 const DASHES = ['', '9 4', '2 4', '9 4 2 4', '14 4', '5 3'];
 const COLOURS = ['blue', 'orange', 'green', 'pink', 'grey', 'red'].map(name => `stroke: var(--nb-${name})`);
@@ -91,16 +91,12 @@ function draw(svg, curves, unit, wide) {
 function render({ model, el: host }) {
   host.classList.add('ulmfit-nb');
   const redraw = () => {
-    const curves = model.get('curves'), unit = model.get('unit'), svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `Training loss against ${unit} seen. ${curves.map(c => standing(c, unit)).join('; ')}`);
+    const curves = model.get('curves'), unit = model.get('unit');
+    const svg = newSvg(`Training loss against ${unit} seen. ${curves.map(c => standing(c, unit)).join('; ')}`);
     draw(svg, curves, unit, widthOf(host));
     host.replaceChildren(svg);
   };
-  model.on('change', redraw);
-  redraw();
-  const still = onWidth(host, redraw);
-  return () => { still(); model.off('change', redraw); };
+  return keepDrawn(model, 'change', host, redraw);
 }
 
 export default { render };

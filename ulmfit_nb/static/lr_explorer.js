@@ -1,6 +1,6 @@
 // The learning-rate explorer: `view` says which of its two pictures to draw.
 import { stlr, one_cycle, cosine_annealing, linear_decay, gradual_unfreezing, rate_grid } from './schedules.js';
-import { el, short, nice, onWidth, path, viridis, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, nice, path, short, viridis, widthOf } from './svg.js';
 
 const GROUPS = ['embedding', 'lstm 1', 'lstm 2', 'lstm 3', 'head'];
 
@@ -104,16 +104,11 @@ function render({ model, el: host }) {
   const { draw, label } = VIEWS[model.get('view')];
   host.classList.add('ulmfit-nb');
   const redraw = () => {
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', label);
+    const svg = newSvg(label);
     draw(svg, key => model.get(key), widthOf(host));
     host.replaceChildren(svg);
   };
-  model.on('change', redraw);
-  redraw();
-  const still = onWidth(host, redraw);
-  return () => { still(); model.off('change', redraw); };
+  return keepDrawn(model, 'change', host, redraw);
 }
 
 export default { render };

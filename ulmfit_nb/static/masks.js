@@ -1,5 +1,5 @@
 // Dropout masks: the five of AWD-LSTM at once, and for comparison one that is new at every step.
-import { el, onWidth, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, widthOf } from './svg.js';
 
 // Random 32-bit integers from a seed (the generator mulberry32), so that a draw gives the same picture everywhere.
 export function random_ints(seed, n) {
@@ -125,19 +125,14 @@ function render({ model, el: host }) {
     const get = Object.fromEntries(['draw', 'drop_mult', 'probabilities', 'words', 'ids', 'inputs', 'hidden', 'output', 'weights'].map(k => [k, model.get(k)]));
     const p = multiply(get.probabilities, get.drop_mult);
     const masks = all_masks({ ...get, n_words: get.words.length, features: get.inputs.length, steps: get.inputs[0].length });
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), what = { ...get, p, masks, wide: widthOf(picture) };
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', LABEL);
+    const svg = newSvg(LABEL), what = { ...get, p, masks, wide: widthOf(picture) };
     svg.setAttribute('viewBox', `0 0 ${what.wide} ${draw_others(svg, what, draw_features(svg, what))}`);
     draw_words(text, what);
     picture.replaceChildren(svg);
     says.textContent = `Whole through all ${get.inputs[0].length} tokens: ${intact(masks.ordinary)} of ${get.inputs.length} features with ordinary dropout, `
       + `${intact(masks.input)} with locked dropout.`;
   };
-  model.on('change', redraw);
-  redraw();
-  const still = onWidth(picture, redraw);
-  return () => { still(); model.off('change', redraw); };
+  return keepDrawn(model, 'change', picture, redraw);
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // What is in a table of texts: how many of each label, how long, how much of it a language model knows, and how long the stages would take.
 import { node } from './words.js';
-import { el, nice, onWidth, short, widthOf } from './svg.js';
+import { el, keepDrawn, nice, short, widthOf } from './svg.js';
 
 const clip = (text, n) => [...text].length > n ? `${[...text].slice(0, n - 1).join('')}…` : text;
 export const percent = share => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 2 : 1)} %`;
@@ -88,12 +88,10 @@ function render({ model, el: host }) {
     status.textContent = model.get('status');
   };
   host.replaceChildren(body, status);
-  model.on('change:report', redraw);
   model.on('change:status change:failed', say);
-  redraw();
+  const still = keepDrawn(model, 'change:report', body, redraw);
   say();
-  const still = onWidth(body, redraw);
-  return () => { still(); model.off('change:report', redraw); model.off('change:status change:failed', say); };
+  return () => { still(); model.off('change:status change:failed', say); };
 }
 
 export default { render };

@@ -1,6 +1,6 @@
 // For a review: which words won the maximum, and what each word brought to the verdict by way of the last vector, the maximum and the mean.
 import { node, radios, tint, signed, wordRow, scaleBar, visible } from './words.js';
-import { el, onWidth, widthOf } from './svg.js';
+import { el, newSvg, onWidth, widthOf } from './svg.js';
 
 export const PARTS = ['last', 'max', 'mean'];
 export const VIEWS = ['wins', ...PARTS, 'all'];
@@ -33,10 +33,9 @@ export function steps(start, totals) {
 }
 
 function waterfall(parent, cls, start, totals) {
-  const wide = widthOf(parent), narrow = wide < 560, svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const wide = widthOf(parent), narrow = wide < 560, svg = newSvg();
   const rows = steps(start, totals), [left, right, row] = [narrow ? 108 : 120, wide - (narrow ? 64 : 120), 26];
   svg.setAttribute('viewBox', `0 0 ${wide} ${narrow ? 176 : 160}`);
-  svg.setAttribute('role', 'img');
   parent.replaceChildren(svg);
   const ends = rows.flatMap(r => [r[1], r[2]]), low = Math.min(0, ...ends), high = Math.max(0, ...ends), span = high - low || 1;
   const x = v => left + (right - left) * (v - low) / span;

@@ -1,5 +1,5 @@
 // The BPTT stream: which tokens of a corpus each row of a batch reads, and where the row goes on.
-import { el, onWidth, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, widthOf } from './svg.js';
 
 // Tokens in a line, L of chapter 3: one is kept back, because targets reach one place further.
 export function row_length(n_tokens, bs) {
@@ -135,9 +135,8 @@ function render({ model, el: host }) {
     if (setting) return;
     set(fit(get()));
     const at = get(), wide = Math.max(widthOf(frame), Math.ceil(LABELS + GAP + NARROWEST * (at.bptt + Math.min(3, at.bptt))));
-    const state = { ...at, last: model.get('last'), wide }, svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `Batch ${state.batch} of ${state.bs} rows and ${state.bptt} tokens each, and where its rows lie in the stream`);
+    const state = { ...at, last: model.get('last'), wide };
+    const svg = newSvg(`Batch ${state.batch} of ${state.bs} rows and ${state.bptt} tokens each, and where its rows lie in the stream`);
     draw_strip(svg, state);
     const height = draw_grid(svg, state, (row, col) => { set({ row, col }); redraw(); });
     svg.setAttribute('viewBox', `0 0 ${wide} ${height}`);
@@ -153,10 +152,7 @@ function render({ model, el: host }) {
     set(to);
     redraw();
   };
-  model.on('change', redraw);
-  redraw();
-  const still = onWidth(frame, redraw);
-  return () => { still(); model.off('change', redraw); };
+  return keepDrawn(model, 'change', frame, redraw);
 }
 
 export default { render };

@@ -8,6 +8,14 @@ export function el(parent, tag, attrs = {}, text = null) {
   return node;
 }
 
+// A picture, with what it shows in words for those who cannot see it; they may come later.
+export function newSvg(label = '') {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', label);
+  return svg;
+}
+
 // How wide a picture in this element is laid out: as wide as it is shown, so that its letters keep their size on a phone.
 export function widthOf(host) {
   return Math.max(280, Math.min(760, host.clientWidth || 760));
@@ -23,6 +31,14 @@ export function onWidth(host, redraw) {
   });
   watch?.observe(host);
   return () => watch?.disconnect();
+}
+
+// Draw now, and again when some traits of the model change, or the width of an element; gives what ends that.
+export function keepDrawn(model, traits, host, draw) {
+  model.on(traits, draw);
+  draw();
+  const still = onWidth(host, draw);
+  return () => { still(); model.off(traits, draw); };
 }
 
 export function short(x) {

@@ -1,7 +1,7 @@
 // The three stages on one slider: one sentence coloured by how unexpected each word is, from random weights to a verdict; what the network writes, which of its
 // layers learn, and how well it guesses and judges. Each checkpoint is of a record; a sentence of the reader's own is coloured by a model that is at hand.
 import { node, OWN_KEYS, tint, wordRow, scaleBar, visible } from './words.js';
-import { el, nice, onWidth, path, widthOf } from './svg.js';
+import { el, keepDrawn, newSvg, nice, path, widthOf } from './svg.js';
 
 const TOP = 14;   // bits at which the colour is at its strongest
 const LAYERS = ['head', 'lstm 3', 'lstm 2', 'lstm 1', 'embedding'];
@@ -157,9 +157,7 @@ function render({ model, el: host }) {
     written.textContent = point.line;
     said.textContent = figures(point, about);
     layers(stack, point);
-    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    svg.setAttribute('role', 'img');
-    svg.setAttribute('aria-label', `${name}, step ${point.step}: ${said.textContent}`);
+    const svg = newSvg(`${name}, step ${point.step}: ${said.textContent}`);
     curves(svg, points, i, widthOf(picture));
     picture.replaceChildren(svg);
   };
@@ -174,12 +172,10 @@ function render({ model, el: host }) {
     node(own, 'div', { class: 'head' }, 'It would go on');
     node(own, 'p', { class: 'written' }, line);
   };
-  model.on('change:at', move);
   model.on('change:own', yours);
-  move();
+  const still = keepDrawn(model, 'change:at', picture, move);
   yours();
-  const still = onWidth(picture, move);
-  return () => { still(); model.off('change:at', move); model.off('change:own', yours); };
+  return () => { still(); model.off('change:own', yours); };
 }
 
 export default { render };
