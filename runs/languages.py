@@ -64,7 +64,7 @@ class Plan:
 
 LITTLE = dict(emb_sz=100, n_hid=200, n_layers=2, bs=32, bptt=35, lr=0.01, drop_mult=0.2)
 PLANS = {
-    'hausa': Plan('xx', None, 'afrisenti_hausa', 4000, PretrainSettings(**LITTLE, min_freq=3, max_vocab=8000, epochs=6), TINY.fine_tune),
+    'hausa': Plan('xx', None, 'afrisenti_hausa', 4000, PretrainSettings(**LITTLE, min_freq=3, max_vocab=8000, epochs=20), TINY.fine_tune),
     'german': Plan(
         'de',
         'de_gesetze',
