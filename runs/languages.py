@@ -1,8 +1,9 @@
 """What pieces of words are worth, and what a language model is for which nobody has one: classifiers from few labels, by language models of whole
-words and of subwords, beside counted words and counted letters. Hausa has its tweets alone: stage 1 reads them, and there is nothing for stage 2 to
-add. German reads law in stage 1 and tweets in stage 2. Heads begin as linear probes. Classes are weighed alike by all, and of each the best of three
-rates (of a linear model: penalties) is taken, and of more while the best is the lowest or the highest: by macro-F1 on validation texts, the mean of
-three draws. The record is written after every point; run again, the study goes on."""
+words and of subwords, beside a network that has read nothing, counted words and counted letters. Hausa has its tweets alone: stage 1 reads them, and
+there is nothing for stage 2 to add. German reads law in stage 1 and tweets in stage 2. Heads begin as linear probes, but for that of the network that
+has read nothing. Classes are weighed alike by all, and of each the best of three rates (of a linear model: penalties) is taken, and of more while the
+best is the lowest or the highest: by macro-F1 on validation texts, the mean of three draws. The record is written after every point; run again, the
+study goes on."""
 
 import json
 import os
@@ -24,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
-from ulmfit_nb.baselines import draw_labels
+from ulmfit_nb.baselines import draw_labels, from_scratch
 from ulmfit_nb.checkpoint import same_settings
 from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
@@ -33,16 +34,16 @@ from ulmfit_nb.data_checks import unknown_words
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings
 from ulmfit_nb.sources import load_data
-from ulmfit_nb.stages import load_lm
+from ulmfit_nb.stages import load_lm, untrained
 from ulmfit_nb.tokenization import Tokenizer
 
 RESULTS = Path(__file__).parent.parent / 'results'
-NETWORKS = ('words', 'subwords')
+NETWORKS, SCRATCH = ('words', 'subwords'), 'scratch'
 COUNTED = {  # what is counted, in words and pairs of them, or in two to five letters within a word
     'tf-idf': dict(ngram_range=(1, 2)),
     'character n-grams': dict(analyzer='char_wb', ngram_range=(2, 5)),
 }
-ROWS = (*NETWORKS, *COUNTED)
+ROWS = (SCRATCH, *NETWORKS, *COUNTED)
 STRENGTHS = (1, 10, 100)  # of a linear model, the inverse of its penalty: what is tried first
 CHOOSING = (100, 101, 102)  # seeds that choose
 TINY = PRESETS['tiny']
@@ -127,7 +128,10 @@ class Models:
         self.watch = {'callback': Deadline(args.minutes), 'progress_bar': False}
 
     def language_model(self, row: str) -> Path:
-        "A row's language model; made at the first call."
+        "A row's language model; made at the first call. From scratch: that of whole words, with random weights."
+        if row == SCRATCH:
+            out = self.args.out / self.args.language / row
+            return out if (out / 'config.json').exists() else untrained(self.language_model('words'), out)
         plan, out, task = self.plan, self.args.out / self.args.language / row, self.texts['read'].texts
         general = task if plan.general is None else self.args.read(plan.general, 'train').texts
         how = replace(plan.pretrain, lang=plan.lang, subwords=plan.subwords if row == 'subwords' else None, max_tokens=self.args.tokens)
@@ -162,8 +166,11 @@ class Models:
     def trained(self, row: str, few: TextData, lr: float, seed: int, asked: list[str]) -> np.ndarray:
         "(texts,) what a network says. Training is validated on a few of its own texts: nothing is chosen by it."
         out = self.args.out / self.args.language / f'{row}-{len(few)}-{lr}-{seed}'
-        settings = replace(self.plan.classify, lr=lr, seed=seed)
-        train_classifier(self.language_model(row), few, out, few.select(range(min(20, len(few)))), settings, **self.watch)
+        lm, settings = self.language_model(row), replace(self.plan.classify, lr=lr, seed=seed)
+        if row == SCRATCH:  # features of random weights are no ground for a probe: all learn at once
+            settings = replace(TINY.train_classifier, class_weight='balanced', lr=lr, seed=seed)
+            settings = replace(settings, plan=from_scratch([*load_lm(lm).model.encoder.layer_groups(), 'head'], settings, len(few)))
+        train_classifier(lm, few, out, few.select(range(min(20, len(few)))), settings, **self.watch)
         found = load_classifier(out).predict_proba(asked).argmax(1)
         shutil.rmtree(out)
         return found
@@ -215,7 +222,7 @@ def study(args: Study, say: Callable[[str], None] = print):
                 point = {'start': row, 'labels': n, 'seed': seed}
                 if any(point.items() <= p.items() for p in mine['points']):
                     continue
-                tried, lr = mine['chosen'].setdefault(f'{n} labels, {row}', {}), args.plan.classify.lr
+                tried, lr = mine['chosen'].setdefault(f'{n} labels, {row}', {}), (TINY.train_classifier if row == SCRATCH else args.plan.classify).lr
                 first = STRENGTHS if row in COUNTED else (lr / 2, lr, lr * 2)
                 strength, _ = best_rate(first, partial(models.chosen_by, row, n), tried, write)
                 mine['points'].append(point | {'strength': strength} | models.figures(row, n, strength, seed, 'test'))

@@ -7,10 +7,12 @@ from dataclasses import replace
 import languages
 import pandas as pd
 import pytest
+import torch
 
 from ulmfit_nb.data import TextData
 from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings, PretrainSettings
 from ulmfit_nb.sources import load_data
+from ulmfit_nb.stages import Stage
 from ulmfit_nb.training import Stop
 
 SMALL = dict(bs=4, bptt=20, lr=0.01)
@@ -95,6 +97,13 @@ def test_classes_are_weighed_alike_by_what_is_counted(data):
     models = languages.Models(languages.Study(language='english', data=data, out=data), {})
     few = TextData(['a cow'] * 9 + ['a cow', 'an owl'], [0] * 9 + [1] * 2, ['no', 'yes'])
     assert list(models.counted('tf-idf', few, 0.1, 0, ['a cow', 'an owl'])) == [0, 1]
+
+
+def test_from_scratch_has_the_words_and_has_read_nothing(done):
+    _, out = done
+    words, nothing = (Stage.open(out / f'models/english/{name}') for name in ('words/tuned', 'scratch'))
+    assert nothing.vocab.words == words.vocab.words and nothing.history == [] and words.history
+    assert not torch.equal(nothing.tensors['encoder.embedding.emb.weight'], words.tensors['encoder.embedding.emb.weight'])
 
 
 def test_the_record_is_all_that_is_needed_to_go_on(data, done, monkeypatch):
