@@ -48,6 +48,7 @@ STRENGTHS = (1, 10, 100)  # of a linear model, the inverse of its penalty: what 
 CHOOSING = (100, 101, 102)  # seeds that choose
 TINY = PRESETS['tiny']
 CLASSIFY = replace(TINY.train_classifier, head='linear-probe', lr=0.002, factor=1.0, class_weight='balanced')
+UNREAD = replace(TINY.train_classifier, lr=0.08, class_weight='balanced')  # from scratch: features of random weights are no ground for a probe
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,14 @@ class Models:
         found = (self.counted if row in COUNTED else self.trained)(row, few, strength, seed, asked.texts)
         return {'accuracy': float(np.mean(found == asked.labels)), 'macro_f1': float(f1_score(asked.labels, found, average='macro'))}
 
+    def settings(self, row: str) -> ClassifierSettings:
+        return UNREAD if row == SCRATCH else self.plan.classify
+
     def trained(self, row: str, few: TextData, lr: float, seed: int, asked: list[str]) -> np.ndarray:
         "(texts,) what a network says. Training is validated on a few of its own texts: nothing is chosen by it."
         out = self.args.out / self.args.language / f'{row}-{len(few)}-{lr}-{seed}'
-        lm, settings = self.language_model(row), replace(self.plan.classify, lr=lr, seed=seed)
-        if row == SCRATCH:  # features of random weights are no ground for a probe: all learn at once
-            settings = replace(TINY.train_classifier, class_weight='balanced', lr=lr, seed=seed)
+        lm, settings = self.language_model(row), replace(self.settings(row), lr=lr, seed=seed)
+        if row == SCRATCH:
             settings = replace(settings, plan=from_scratch([*load_lm(lm).model.encoder.layer_groups(), 'head'], settings, len(few)))
         train_classifier(lm, few, out, few.select(range(min(20, len(few)))), settings, **self.watch)
         found = load_classifier(out).predict_proba(asked).argmax(1)
@@ -222,7 +225,7 @@ def study(args: Study, say: Callable[[str], None] = print):
                 point = {'start': row, 'labels': n, 'seed': seed}
                 if any(point.items() <= p.items() for p in mine['points']):
                     continue
-                tried, lr = mine['chosen'].setdefault(f'{n} labels, {row}', {}), (TINY.train_classifier if row == SCRATCH else args.plan.classify).lr
+                tried, lr = mine['chosen'].setdefault(f'{n} labels, {row}', {}), models.settings(row).lr
                 first = STRENGTHS if row in COUNTED else (lr / 2, lr, lr * 2)
                 strength, _ = best_rate(first, partial(models.chosen_by, row, n), tried, write)
                 mine['points'].append(point | {'strength': strength} | models.figures(row, n, strength, seed, 'test'))
