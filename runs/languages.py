@@ -115,6 +115,8 @@ def parts(args: Study) -> dict[str, TextData]:
     read, test = args.read(args.plan.task, 'train'), args.read(args.plan.task, 'test')
     own = args.file(args.plan.task, 'validation').exists()
     held = args.read(args.plan.task, 'validation') if own else read
+    if not own and args.valid >= len(read):
+        sys.exit(f'{len(read)} labelled texts: {args.valid} for validation leave none to learn from. Give a smaller --valid.')
     chosen = draw_labels(held, min(args.valid, len(held)), 1)
     train = read if own else read.select(sorted(set(range(len(read))) - set(chosen)))
     held = held.select(chosen)
@@ -188,6 +190,11 @@ class Models:
         return float(np.mean([self.figures(row, n, strength, seed, 'validation')['macro_f1'] for seed in CHOOSING]))
 
 
+def first_strengths(settings: ClassifierSettings) -> list[float]:
+    "The rates that are tried first."
+    return [settings.lr / 2, settings.lr, settings.lr * 2]
+
+
 def about(args: Study, texts: dict[str, TextData]) -> dict:
     "What the record says of a language beside its points. Points are only added to a record that says the same."
     plan = args.plan
@@ -195,7 +202,11 @@ def about(args: Study, texts: dict[str, TextData]) -> dict:
     return {k: v for k, v in asdict(plan).items() if k not in settings} | {
         'settings': settings,
         'stage_1_tokens': args.tokens,
-        'texts': {name: fingerprint(data.texts) for name, data in texts.items()},
+        'texts': {name: fingerprint(data.texts) for name, data in texts.items()}
+        | ({'general': fingerprint(args.read(plan.general, 'train').texts)} if plan.general else {}),
+        'tried first': {'rates': first_strengths(plan.classify), SCRATCH: first_strengths(UNREAD), 'penalties': list(STRENGTHS)},
+        'chosen with seeds': list(CHOOSING),
+        'counted': COUNTED,
         'labels': {name: texts['test'].labels.count(i) / len(texts['test']) for i, name in enumerate(texts['test'].classes)},
         'test_texts': len(texts['test']),
         'valid_texts': len(texts['validation']),
@@ -205,7 +216,8 @@ def about(args: Study, texts: dict[str, TextData]) -> dict:
 def study(args: Study, say: Callable[[str], None] = print):
     "All points of a language, one after another, seeds outermost so that a study cut short has something to say."
     texts = parts(args)
-    path, what, commit = args.results / 'languages.json', about(args, texts), args.commit or git_commit()
+    what = json.loads(json.dumps(about(args, texts)))  # as a record gives it back: tuples as lists
+    path, commit = args.results / 'languages.json', args.commit or git_commit()
     everything = json.loads(path.read_text(encoding='utf-8'))['languages'] if path.exists() else {}
     mine = everything.setdefault(args.language, what | {'language_models': {}, 'chosen': {}, 'points': []})
     same_settings({k: mine.get(k) for k in what}, what, path)
@@ -225,8 +237,8 @@ def study(args: Study, say: Callable[[str], None] = print):
                 point = {'start': row, 'labels': n, 'seed': seed}
                 if any(point.items() <= p.items() for p in mine['points']):
                     continue
-                tried, lr = mine['chosen'].setdefault(f'{n} labels, {row}', {}), models.settings(row).lr
-                first = STRENGTHS if row in COUNTED else (lr / 2, lr, lr * 2)
+                tried = mine['chosen'].setdefault(f'{n} labels, {row}', {})
+                first = STRENGTHS if row in COUNTED else first_strengths(models.settings(row))
                 strength, _ = best_rate(first, partial(models.chosen_by, row, n), tried, write)
                 mine['points'].append(point | {'strength': strength} | models.figures(row, n, strength, seed, 'test'))
                 write()

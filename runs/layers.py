@@ -24,6 +24,7 @@ from ulmfit_nb.cost import Deadline
 from ulmfit_nb.course.records import git_commit, record
 from ulmfit_nb.data import TextData
 from ulmfit_nb.layers import PENALTIES, Probe, balanced_rows, capital_labels, layer_widths, pooled_features, probe, split_layers, token_features, word_labels
+from ulmfit_nb.lstm_config import AWDLSTMConfig
 from ulmfit_nb.settings import PRESETS
 from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
@@ -115,7 +116,7 @@ class Study:
         "What a frozen network makes of texts: the last layer, and all of them."
         data = self.few(name, n, seed) if which == 'few' else self.split(name, which)
         every = frozen_features(self.stage, data, 'all')
-        return {'last': list(split_layers(every, self.network(None).encoder.config).values())[-1], 'all': every}
+        return {'last': list(split_layers(every, AWDLSTMConfig(**self.stage.config['architecture'])).values())[-1], 'all': every}
 
     def frozen(self, name: str, n: int, layers: str, penalty: float, seed: int, which: str) -> float:
         x, few = self.pooled(name, 'few', n, seed)[layers], self.few(name, n, seed)

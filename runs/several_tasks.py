@@ -137,6 +137,7 @@ def about(args: Options, work: Study) -> dict:
         'lm_saw_test_texts': False,
         'settings': {'fine_tune': FINE_TUNE.identity(), 'train_classifier': CLASSIFY.identity()},
         'rates': list(args.rates),
+        'chosen with at most': CHOOSE_WITH,
         'weights': list(args.weights),
         'test_texts': args.test,
         'valid_texts': args.valid,
@@ -167,7 +168,7 @@ def study(args: Options, say: Callable[[str], None] = print):
 
 def tasks(work: Study, n: int, seed: int, done: dict, write: Callable, say: Callable):
     "Of so many labelled reviews: counted words, a network for each task, and one for all."
-    few = min(n, CHOOSE_WITH)
+    n_choosing = min(n, CHOOSE_WITH)
     for way, names in [*((way, (task,)) for task in TASKS for way in (COUNTED, 'separate')), ('shared', TASKS)]:
         point = {'labels': n, 'way': way, 'seed': seed}
         if any((point | {'task': names[0]}).items() <= p.items() for p in done['points']):
@@ -175,9 +176,9 @@ def tasks(work: Study, n: int, seed: int, done: dict, write: Callable, say: Call
         work.deadline.check()
 
         def score(lr: float, names: tuple[str, ...] = names) -> float:
-            return float(np.mean([figures['accuracy'] for figures in work.learnt(few, names, lr, CHOOSING, 'validation').values()]))
+            return float(np.mean([figures['accuracy'] for figures in work.learnt(n_choosing, names, lr, CHOOSING, 'validation').values()]))
 
-        tried = done['chosen'].setdefault(f'clothing, {few} labels, {way}, {", ".join(names)}', {}) if way != COUNTED else None
+        tried = done['chosen'].setdefault(f'clothing, {n_choosing} labels, {way}, {", ".join(names)}', {}) if way != COUNTED else None
         lr = None if tried is None else best_rate(work.args.rates, score, tried, write)[0]
         found = work.counted(n, names[0], seed) if lr is None else work.learnt(n, names, lr, seed, 'test')
         done['points'] += [point | {'task': task, 'lr': lr} | figures for task, figures in found.items()]

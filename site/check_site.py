@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ELSEWHERE = re.compile(r'[a-z]+:|//')
-VERBATIM = {'code', 'pre', 'script', 'style', 'textarea'}
+VERBATIM = {'annotation', 'code', 'kbd', 'pre', 'samp', 'script', 'style', 'textarea'}
 VOID = {'area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'}
 
 
@@ -21,7 +21,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_data(self, data):
-        if self.within and self.within[-1] in VERBATIM:
+        if VERBATIM & set(self.within):
             return
         self.raw += re.findall(r'\S*\]\([\w./#]\S*', data)
 
@@ -88,7 +88,7 @@ def faults(site: Path) -> list[str]:
             elif not target(path, site, file).exists():
                 found.append(f'{here}: {file} is missing')
         found += [f'{here}: {text[:60]} as it stands in the source' for text in page.raw]
-        found += [f'{here}: a value by its address in memory'] * bool(re.search(r'\b0x7[\da-f]{11}\b', texts[path]))
+        found += [f'{here}: a value by its address in memory'] * bool(re.search(r'\b0x[\da-f]{12}\b', texts[path]))
         found += [f'{here}: {fault}' for fault in twinless(texts[path])]
     return found
 

@@ -43,7 +43,8 @@ def telling(text: str, obj) -> str:
     if isinstance(obj, type) and not listed and re.search(r'^\s*(\*\w+,? ?)?\*\*?(args|kwargs|kwds)\n\)', text, re.M):
         listed = inspect.getsource(obj).split(':', 1)[0].splitlines()[-1]
     text = re.sub(r'```python\n.*?\n```', lambda _: f'```python\n{listed}\n```', text, count=1, flags=re.S) if listed else text
-    return re.sub(r'<function (\w+) at 0x\w+>', r'\1', re.sub(r'<[\w.]*?(\w+) object at 0x\w+>', r'\1()', text))  # defaults by their names
+    text = re.sub(r'<[\w.]*?(\w+) object at 0x\w+>', r'\1()', text)  # defaults by their names
+    return re.sub(r'<function (?:[\w.]|<locals>)*?(\w+|<lambda>) at 0x\w+>', r'\1', text)
 
 
 def entry(obj, name: str, level: int) -> str:

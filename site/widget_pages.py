@@ -164,12 +164,20 @@ def raw(text: str) -> dict:
 
 
 METHOD = re.compile(r'(\]\(/[\w/]+\.html#\w+)\.\w+\)')
-WITHIN = re.compile(r'\[([^\[\]]*)\[(`[^`]+`)\]\([^)]*\)([^\[\]]*)\]\(')  # a link in the text of a link
-ALONE = re.compile(r'^!\[([^\]]+)\]\((\S+)\)$', re.M)  # a picture by itself: Quarto would show its text as a caption
+NAME = r'\[(`[^`]+`)\]\([^)]*\)'  # as nbdev links it
+WITHIN = re.compile(r'\[((?:[^\[\]]|\[`[^`]+`\]\([^)]*\))*)\]\(')  # the text of a link, which may have such links in it
+ALONE = re.compile(r'(?<!.\n)^!\[([^\]]+)\]\((\S+)\)$(?!\n.)', re.M)  # a picture by itself: Quarto would show its text as a caption
+
+
+def prepared(text: str) -> str:
+    "Markdown as nbdev has linked it, for Quarto."
+    text = WITHIN.sub(lambda found: '[' + re.sub(NAME, r'\1', found[1]) + '](', METHOD.sub(r'\1)', text))
+    return ALONE.sub(lambda found: f'![]({found[2]}){{fig-alt="{html.escape(found[1])}"}}', text)
 
 
 def keeps_lines(printed: str) -> bool:
-    "Whether an output falls apart where its lines are broken: a box drawn with lines, or a table. Prose may be broken anywhere."
+    """Whether what a cell prints falls apart where its lines are broken: a box drawn with lines, or a table of three lines or more. Prose may be broken
+    anywhere, and so may lines that nobody would scroll along."""
     lines = printed.splitlines()
     columns = [line for line in lines if re.search(r'\S {2,}\S|^ +\S+:|±', line)]
     return '─' in printed or (len(lines) > 2 and len(columns) > len(lines) / 2 and max(map(len, lines)) <= 140)
@@ -193,10 +201,9 @@ class StaticWidgets(Processor):
 
     def cell(self, cell):
         if cell.cell_type == 'markdown':
-            cell.source = WITHIN.sub(r'[\1\2\3](', METHOD.sub(r'\1)', cell.source))
-            cell.source = ALONE.sub(lambda found: f'![]({found[2]}){{fig-alt="{html.escape(found[1])}"}}', cell.source)
+            cell.source = prepared(cell.source)
         waiting = iter(self.found.get(cell.idx_, []))
-        if any(keeps_lines(''.join(out.get('text', ''))) for out in cell.get('outputs', [])):
+        if keeps_lines(''.join(''.join(out.get('text', '')) for out in cell.get('outputs', []))):  # one block on the page
             cell.source = '#| classes: keep-lines\n' + cell.source
         for out in cell.get('outputs', []):
             data = out.get('data', {})

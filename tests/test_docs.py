@@ -218,13 +218,36 @@ def test_pages_need_nothing_from_elsewhere(site):
     assert all('site/theme.scss' in theme for theme in settings['theme'].values()), 'where the fonts from elsewhere are turned off'
 
 
-def test_links_and_pictures_are_what_quarto_makes_something_of(site):
-    "nbdev links names in the text of a link again; a picture by itself would have its text under it; a default is no address in memory."
-    pages = processed(site).values()
-    text = '\n\n'.join([html_of(path) for path in pages] + [c.source for path in pages for c in read(path).cells if c.cell_type == 'markdown'])
-    assert re.findall(r'\[[^\[\]\n]*\[`[^`]+`\]\([^)]*\)[^\[\]\n]*\]\(', text) == [] and re.findall(r'.{60} at 0x7\w{11}', text) == []
-    assert re.findall(r'(?m)^!\[[^\]]+\]\(\S+\)$', text) == [] and text.count('{fig-alt="') == 2
-    assert '[`LMTask`]' not in text.split('sums of one number after the other', 1)[1][:200]
+@pytest.mark.parametrize(
+    'given, becomes',
+    [
+        ('see [`f`](/a.html#f)', 'see [`f`](/a.html#f)'),
+        ('[the page of [`f`](/a.html#f)](b.html)', '[the page of `f`](b.html)'),
+        ('[of [`f`](/a.html#f) and [`g`](/a.html#g), too](b.html)', '[of `f` and `g`, too](b.html)'),
+        ('[a](b.html), [`f`](/a.html#f)', '[a](b.html), [`f`](/a.html#f)'),
+        ('Text.\n\n![A "line"](a.svg)\n\nMore.', 'Text.\n\n![](a.svg){fig-alt="A &quot;line&quot;"}\n\nMore.'),
+        ('a picture\n![that stands](a.svg)\nin a paragraph', 'a picture\n![that stands](a.svg)\nin a paragraph'),
+    ],
+)
+def test_markdown_is_made_ready_for_quarto(given, becomes):
+    "nbdev links names in the text of a link again; a picture by itself would have its text under it."
+    assert widget_pages.prepared(given) == becomes
+
+
+def test_no_page_shows_how_it_was_made(site):
+    "Links in links, addresses of memory; a picture by itself has its text where a screen reader looks."
+    pages = [read(path) for path in processed(site).values()]
+    text = '\n\n'.join(c.source for nb in pages for c in nb.cells if c.cell_type == 'markdown')
+    entries = '\n'.join(html_of(path) for path in processed(site).values()) + '\n'.join(p.read_text() for p in (site / 'reference').glob('*.qmd'))
+    assert re.findall(r'\[[^\[\]\n]*\[`[^`]+`\]\([^)]*\)[^\[\]\n]*\]\(', text) == [] and re.findall(r'.{0,60} at 0x[0-9a-f]{8,}', entries) == []
+    there = sum(len(widget_pages.ALONE.findall(c.source)) for p in NBS for c in read(p).cells if c.cell_type == 'markdown')
+    assert text.count('{fig-alt="') == there > 0
+
+
+def test_defaults_are_called_by_their_names():
+    there = [docs.telling, object(), lambda t: t, docs.Path.exists]
+    text = docs.telling(f'f({", ".join(map(repr, there))})', None)
+    assert text == 'f(telling, object(), <lambda>, exists)'
 
 
 def test_the_title_of_a_chapter_has_its_number(site):
@@ -243,6 +266,9 @@ def test_the_title_of_a_chapter_has_its_number(site):
         ('┌─┐\n└─┘', True),
         ('one line   of two columns', False),
         ('A sentence.\nAnother one.\nAnd a third.', False),
+        ('  name: of one\n other: of two\n third: of three', True),
+        ('Words  apart.\nA sentence.\nAnother.\nAnd a third.', False),
+        ('two  lines\nof  columns', False),
         ('\n'.join(['a column   and ' + 50 * 'words '] * 3), False),
     ],
 )
@@ -342,7 +368,8 @@ def test_each_widget_is_in_the_gallery_with_its_picture():
     assert sorted({stored[name][1] for name, *_ in shown}) == sorted({kind for _, kind in stored.values()} - {'Predict'})
 
 
-GOOD = """<h2 id="top">Top</h2><a href="other.html#there">x</a><a href="#top">x</a><a href="https://example.org">x</a><script src="play.js"></script>
+GOOD = """<h2 id="top">Top</h2><pre><code><span>x[i](y)</span><br>x[i](y)</code></pre></i><p>of <code>f[i](x)</code></p>
+<a href="other.html#there">x</a><a href="#top">x</a><a href="https://example.org">x</a><script src="play.js"></script>
 <img src="a.png" alt="a line that rises and falls"><div class="static-widget" id="w-1"></div>
 <noscript id="w-1-still"><img src="a.png" alt="a line that rises and falls"></noscript>"""
 MISTAKES = {
@@ -351,6 +378,7 @@ MISTAKES = {
     'no anchor for #tip': ('href="#top"', 'href="#tip"'),
     'no text for the picture a.png': (' alt="a line that rises and falls"><div', '><div'),
     '](other.html#there) as it stands in the source': ('>x</a><a href="#top">', '>[x](other.html#there)</a><a href="#top">'),
+    'b](other.html) as it stands': ('</h2>', '</h2><p>a<br><code>x</code> b](other.html)</p>'),
     'a value by its address': ('<h2', '<p>of=&lt;function f at 0x7f0f89243600&gt;</p><h2'),
     'play.js is missing': ('<script src="play.js">', '<script src="lib/play.js">'),
     'from elsewhere': ('"play.js"', '"https://example.org/play.js"'),

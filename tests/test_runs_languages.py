@@ -77,6 +77,33 @@ def test_each_way_has_the_best_of_its_rates(done):
         assert len(tried) >= 3 and tried[str(p['strength'])] == max(tried.values())
 
 
+def test_validation_texts_choose_by_macro_f1(data, tmp_path, monkeypatch):
+    "And what they choose is what is measured, with the seeds that are measured."
+    monkeypatch.setattr(languages, 'CHOOSING', (100, 101))
+    monkeypatch.setattr(languages.Models, 'facts', lambda self, row: {})
+    seen = []
+
+    def figures(self, row, n, strength, seed, which):
+        seen.append((row, strength, seed, which))
+        return {'accuracy': strength, 'macro_f1': 1 / (1 + abs(strength - 3) + seed)}  # accuracy would have the highest
+
+    monkeypatch.setattr(languages.Models, 'figures', figures)
+    found = study(data, tmp_path, sizes=(10,), seeds=(0, 1))
+    assert {(seed, which) for _, _, seed, which in seen} == {(100, 'validation'), (101, 'validation'), (0, 'test'), (1, 'test')}
+    tried = found['chosen']['10 labels, tf-idf']
+    assert tried['1.0'] == pytest.approx((1 / 103 + 1 / 104) / 2) and max(tried, key=tried.get) == '1.0'
+    assert {strength for row, strength, _, which in seen if row == 'tf-idf' and which == 'test'} == {1.0}
+
+
+def test_networks_weigh_classes_alike():
+    assert languages.CLASSIFY.class_weight == languages.UNREAD.class_weight == 'balanced'
+
+
+def test_too_few_texts_to_hold_any_back(data, tmp_path):
+    with pytest.raises(SystemExit, match='80 labelled texts: 80 for validation leave none'):
+        study(data, tmp_path, valid=80)
+
+
 def test_what_chooses_is_neither_drawn_from_nor_asked_about(data):
     args = languages.Study(language='english', data=data, out=data, valid=20, test=20)
     texts = languages.parts(args)
@@ -118,6 +145,8 @@ def test_the_record_is_all_that_is_needed_to_go_on(data, done, monkeypatch):
 def test_a_record_of_other_settings_is_refused(data, done):
     with pytest.raises(ValueError, match='stage_1_tokens: None there, 24 now'):
         study(data, done[1], tokens=24)
+    with pytest.raises(ValueError, match='there, .* now'):
+        study(data, done[1], test=24)
 
 
 def test_it_stops_in_time(data, tmp_path):

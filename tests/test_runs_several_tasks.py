@@ -109,3 +109,13 @@ def test_figures_are_those_of_the_task():
     labels, said = [['a: x', 'b: 1'], ['a: y', 'b: 1'], ['a: z', 'b: 2']], [['b: 1', 'a: x'], ['b: 2', 'a: y'], ['b: 2', 'a: w']]
     assert several_tasks.two_figures(labels, said, 'a') == {'accuracy': pytest.approx(2 / 3), 'macro_f1': pytest.approx((1 + 1 + 0) / 3)}
     assert several_tasks.two_figures(labels, said, 'b')['accuracy'] == pytest.approx(2 / 3)
+
+
+def test_rates_of_many_labels_are_chosen_with_fewer(args, monkeypatch):
+    monkeypatch.setattr(several_tasks, 'CHOOSE_WITH', 8)
+    work, (seen, heads, _) = several_tasks.Study(args), answered()
+    monkeypatch.setattr(work, 'learnt', heads)
+    done = {'chosen': {}, 'points': []}
+    several_tasks.tasks(work, 16, 0, done, lambda: None, quiet)
+    assert {n for n, *_, split in seen if split == 'validation'} == {8} and {n for n, *_, split in seen if split == 'test'} == {16}
+    assert all(key.startswith('clothing, 8 labels') for key in done['chosen'])
