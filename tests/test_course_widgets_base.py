@@ -3,6 +3,7 @@
 import ipywidgets
 import pytest
 import traitlets
+from javascript import run_js
 
 from ulmfit_nb.course.widgets.base import STATIC, Widget, caption, es_module, rich, slider
 
@@ -43,3 +44,22 @@ def test_a_slider_begins_where_the_trait_is_and_moves_it_in_the_browser(monkeypa
 )
 def test_text_stays_text(text, html):
     assert rich(text) == html and html in caption(text).value
+
+
+KEPT = """
+let width = 500, drawn = 0, seen = () => {};
+const host = { get clientWidth() { return width; } }, watching = {};
+globalThis.ResizeObserver = class { constructor(f) { seen = f; } observe() {} disconnect() { seen = () => {}; } };
+const model = { on: (e, f) => { watching[e] = f; }, off: e => { delete watching[e]; } };
+const end = keepDrawn(model, 'change:a', host, () => { drawn++; }), found = [drawn];
+watching['change:a'](); found.push(drawn);
+width = 400; seen(); found.push(drawn);
+seen(); found.push(drawn);
+end(); width = 300; seen(); watching['change:a']?.(); found.push(drawn);
+console.log(JSON.stringify(found));
+"""
+
+
+def test_a_picture_is_kept_drawn_until_that_is_ended():
+    "At once, when the model changes, when the width does, not when it doesn't, and never after the end."
+    assert run_js(es_module('svg.js') + KEPT) == [1, 2, 3, 3, 3]
