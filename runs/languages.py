@@ -190,7 +190,7 @@ class Models:
         return float(np.mean([self.figures(row, n, strength, seed, 'validation')['macro_f1'] for seed in CHOOSING]))
 
 
-def first_strengths(settings: ClassifierSettings) -> list[float]:
+def first_rates(settings: ClassifierSettings) -> list[float]:
     "The rates that are tried first."
     return [settings.lr / 2, settings.lr, settings.lr * 2]
 
@@ -204,7 +204,7 @@ def about(args: Study, texts: dict[str, TextData]) -> dict:
         'stage_1_tokens': args.tokens,
         'texts': {name: fingerprint(data.texts) for name, data in texts.items()}
         | ({'general': fingerprint(args.read(plan.general, 'train').texts)} if plan.general else {}),
-        'tried first': {'rates': first_strengths(plan.classify), SCRATCH: first_strengths(UNREAD), 'penalties': list(STRENGTHS)},
+        'tried first': {'rates': first_rates(plan.classify), SCRATCH: first_rates(UNREAD), 'penalties': list(STRENGTHS)},
         'chosen with seeds': list(CHOOSING),
         'counted': COUNTED,
         'labels': {name: texts['test'].labels.count(i) / len(texts['test']) for i, name in enumerate(texts['test'].classes)},
@@ -238,7 +238,7 @@ def study(args: Study, say: Callable[[str], None] = print):
                 if any(point.items() <= p.items() for p in mine['points']):
                     continue
                 tried = mine['chosen'].setdefault(f'{n} labels, {row}', {})
-                first = STRENGTHS if row in COUNTED else first_strengths(models.settings(row))
+                first = STRENGTHS if row in COUNTED else first_rates(models.settings(row))
                 strength, _ = best_rate(first, partial(models.chosen_by, row, n), tried, write)
                 mine['points'].append(point | {'strength': strength} | models.figures(row, n, strength, seed, 'test'))
                 write()
