@@ -14,6 +14,7 @@ import torch
 from command_line import carry_out
 from earlier import earlier
 from frozen import documents, frozen_features
+from hold_back import hold_back
 from rates import best_rate
 from techniques import ALL, plans
 from typer import Argument, Option
@@ -105,8 +106,7 @@ def split_of(data: str, valid: int, test: int) -> tuple[TextData, TextData, Text
         held = load_data(data, 'validation')
         held = held.select(draw_labels(held, min(valid, len(held)), 1))
     except ValueError:
-        chosen = draw_labels(train, valid, 1)
-        held, train = train.select(chosen), train.select(sorted(set(range(len(train))) - set(chosen)))
+        train, held = hold_back(train, valid)
     return train, held, unread.select(draw_labels(unread, min(test, len(unread)), 2))
 
 

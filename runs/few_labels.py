@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import numpy as np
 from command_line import carry_out
 from earlier import earlier
+from hold_back import hold_back
 from typer import Argument, Option
 
 from ulmfit_nb import fine_tune, load_classifier, train_classifier
@@ -79,8 +80,7 @@ def parts(args: Study) -> tuple[TextData, TextData]:
     try:
         held = args.read('validation')
     except (DataError, ValueError):
-        chosen = draw_labels(train, args.valid, 1)
-        held, train = train.select(chosen), train.select(sorted(set(range(len(train))) - set(chosen)))
+        train, held = hold_back(train, args.valid)
     return train, held if args.choose else test.select(draw_labels(test, min(args.test, len(test)), 2))
 
 

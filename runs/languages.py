@@ -17,6 +17,7 @@ from typing import Annotated
 
 import numpy as np
 from command_line import carry_out
+from hold_back import hold_back
 from rates import best_rate
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -113,13 +114,13 @@ class Study:
 def parts(args: Study) -> dict[str, TextData]:
     "What is read, what labels are drawn from, what chooses, and what is asked about at last."
     read, test = args.read(args.plan.task, 'train'), args.read(args.plan.task, 'test')
-    own = args.file(args.plan.task, 'validation').exists()
-    held = args.read(args.plan.task, 'validation') if own else read
-    if not own and args.valid >= len(read):
+    if args.file(args.plan.task, 'validation').exists():
+        train, held = read, args.read(args.plan.task, 'validation')
+        held = held.select(draw_labels(held, min(args.valid, len(held)), 1))
+    elif args.valid < len(read):
+        train, held = hold_back(read, args.valid)
+    else:
         sys.exit(f'{len(read)} labelled texts: {args.valid} for validation leave none to learn from. Give a smaller --valid.')
-    chosen = draw_labels(held, min(args.valid, len(held)), 1)
-    train = read if own else read.select(sorted(set(range(len(read))) - set(chosen)))
-    held = held.select(chosen)
     return {'read': read, 'train': train, 'validation': held, 'test': test.select(draw_labels(test, min(args.test, len(test)), 2))}
 
 
@@ -207,7 +208,7 @@ def about(args: Study, texts: dict[str, TextData]) -> dict:
         'tried first': {'rates': first_rates(plan.classify), SCRATCH: first_rates(UNREAD), 'penalties': list(STRENGTHS)},
         'chosen with seeds': list(CHOOSING),
         'counted': COUNTED,
-        'labels': {name: texts['test'].labels.count(i) / len(texts['test']) for i, name in enumerate(texts['test'].classes)},
+        'labels': texts['test'].classes,
         'test_texts': len(texts['test']),
         'valid_texts': len(texts['validation']),
     }
@@ -219,7 +220,8 @@ def study(args: Study, say: Callable[[str], None] = print):
     what = json.loads(json.dumps(about(args, texts)))  # as a record gives it back: tuples as lists
     path, commit = args.results / 'languages.json', args.commit or git_commit()
     everything = json.loads(path.read_text(encoding='utf-8'))['languages'] if path.exists() else {}
-    mine = everything.setdefault(args.language, what | {'language_models': {}, 'chosen': {}, 'points': []})
+    shares = [texts['test'].labels.count(i) / len(texts['test']) for i in range(len(texts['test'].classes))]
+    mine = everything.setdefault(args.language, what | {'shares': shares, 'language_models': {}, 'chosen': {}, 'points': []})
     same_settings({k: mine.get(k) for k in what}, what, path)
     models = Models(args, texts)
 

@@ -30,7 +30,7 @@ from ulmfit_nb.sources import load_data
 from ulmfit_nb.stages import Stage
 
 CHOOSING = 100  # the seed that chooses
-CHOOSE_WITH = 1000  # labelled reviews at most, where rates are chosen: with four thousand a network takes a quarter of an hour
+CHOOSE_WITH = 1000  # labelled reviews at most, where rates are chosen: with four thousand, choosing would take as long as measuring
 COLUMNS = {'recommends': 'label', 'stars': 'rating', 'department': 'department'}
 TASKS = tuple(COLUMNS)
 COUNTED = 'tf-idf'
