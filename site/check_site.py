@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 ELSEWHERE = re.compile(r'[a-z]+:|//')
 VERBATIM = {'annotation', 'code', 'kbd', 'pre', 'samp', 'script', 'style', 'textarea'}
-VOID = {'area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'source', 'track', 'wbr'}
 
 
 class Page(HTMLParser):
@@ -32,8 +31,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         at = dict(attrs)
-        if tag not in VOID:
-            self.within.append(tag)
+        self.within.append(tag)  # one that is never closed goes with what it stands in
         self.ids.add(at.get('id'))
         if tag == 'a' and at.get('href'):
             self.links.append(at['href'])

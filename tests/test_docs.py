@@ -226,6 +226,8 @@ def test_pages_need_nothing_from_elsewhere(site):
         ('[of [`f`](/a.html#f) and [`g`](/a.html#g), too](b.html)', '[of `f` and `g`, too](b.html)'),
         ('[a](b.html), [`f`](/a.html#f)', '[a](b.html), [`f`](/a.html#f)'),
         ('Text.\n\n![A "line"](a.svg)\n\nMore.', 'Text.\n\n![](a.svg){fig-alt="A &quot;line&quot;"}\n\nMore.'),
+        ('a picture\n![that ends](a.svg)', 'a picture\n![that ends](a.svg)'),
+        ('![that begins](a.svg)\na paragraph', '![that begins](a.svg)\na paragraph'),
         ('a picture\n![that stands](a.svg)\nin a paragraph', 'a picture\n![that stands](a.svg)\nin a paragraph'),
     ],
 )
@@ -274,6 +276,13 @@ def test_the_title_of_a_chapter_has_its_number(site):
 )
 def test_a_printed_table_keeps_its_lines(printed, keeps):
     assert widget_pages.keeps_lines(printed) is keeps
+
+
+def test_a_table_that_was_printed_in_parts_keeps_its_lines(site):
+    "Quarto makes one block of what a cell prints, however many outputs a notebook has stored."
+    printed = [(c, [''.join(o.get('text', '')) for o in c.outputs]) for p in processed(site).values() for c in read(p).cells if c.cell_type == 'code']
+    parts = [c for c, texts in printed if widget_pages.keeps_lines(''.join(texts)) and not any(map(widget_pages.keeps_lines, texts))]
+    assert parts and all('#| classes: keep-lines' in c.source for c in parts)
 
 
 def test_a_question_does_not_show_its_answer(site):

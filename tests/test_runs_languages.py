@@ -85,14 +85,14 @@ def test_validation_texts_choose_by_macro_f1(data, tmp_path, monkeypatch):
 
     def figures(self, row, n, strength, seed, which):
         seen.append((row, strength, seed, which))
-        return {'accuracy': strength, 'macro_f1': 1 / (1 + abs(strength - 3) + seed)}  # accuracy would have the highest
+        return {'accuracy': strength, 'macro_f1': 1 / (1 + abs(strength - 12) + seed)}  # accuracy would have the highest
 
     monkeypatch.setattr(languages.Models, 'figures', figures)
     found = study(data, tmp_path, sizes=(10,), seeds=(0, 1))
     assert {(seed, which) for _, _, seed, which in seen} == {(100, 'validation'), (101, 'validation'), (0, 'test'), (1, 'test')}
     tried = found['chosen']['10 labels, tf-idf']
-    assert tried['1.0'] == pytest.approx((1 / 103 + 1 / 104) / 2) and max(tried, key=tried.get) == '1.0'
-    assert {strength for row, strength, _, which in seen if row == 'tf-idf' and which == 'test'} == {1.0}
+    assert tried['10.0'] == pytest.approx((1 / 103 + 1 / 104) / 2) and max(tried, key=tried.get) == '10.0'
+    assert {strength for row, strength, _, which in seen if row == 'tf-idf' and which == 'test'} == {10.0}
 
 
 def test_networks_weigh_classes_alike():
