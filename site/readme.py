@@ -52,7 +52,10 @@ def few_labels(r: dict) -> str:
     rows = [{{'scratch': 'from scratch', 'fine-tuned': 'pretrained and fine-tuned'}.get(k, k): v for k, v in row.items()} for row in few_label_table(r)]
     shipped = read_config(r['lm']['name'])['sha256']['model.safetensors'] == r['lm']['sha256']
     start = f'{"" if shipped else "an earlier "}`{r["lm"]["name"]}`'
-    if (other := r.get('start', {}).get('', r['lm'])['name']) != r['lm']['name']:
+    other = r.get('start', {}).get('', r['lm'])['name']
+    if other != r['lm']['name'] and r['stage 2'] is None:
+        start += f'; what is fine-tuned (both directions of it) is `{other}`, which has read texts of this kind'
+    elif other != r['lm']['name']:
         start += f', and what is fine-tuned (both directions of it) from `{other}`'
     data = DATA_SETS.get(r['data'], f'`{r["data"]}`')
     about = f'{data}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'

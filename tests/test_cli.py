@@ -144,6 +144,8 @@ def test_a_table_with_gaps_is_looked_at(made, tmp_path):
     assert out.startswith('13 texts of') and "hardly any texts of 'yes' 1" in out and 'go straight to classify' in out
     assert 'rows without a text: 2, the first is row 13 below' in out and 'rows without a label: 1, the first is row 16 below' in out
     assert 'is missing' in run('classify', *words, '--out', tmp_path / 'no', ok=False)
+    (tmp_path / 'in.csv').write_text('title,body,verdict\na film,dull,\nanother,fine,\n')
+    assert 'none of its rows has both a text and a label; 2 no label' in run('check', *words, ok=False)
 
 
 def test_rare_classes_weigh_more_if_asked(made, tmp_path):

@@ -49,6 +49,7 @@ def test_init_only_stores(tiny_lm):
         class_weight='balanced',
         multi_label=True,
         seed=5,
+        precision='fp32',
         verbose=True,
     )
     assert TextClassifier(**given).get_params() == given

@@ -3,12 +3,13 @@
 import json
 import shutil
 
+import pytest
 from helpers import TEXTS
 
 from ulmfit_nb.files import write_json
 from ulmfit_nb.hub import save_pretrained
 from ulmfit_nb.model_card import model_card
-from ulmfit_nb.stages import load_lm
+from ulmfit_nb.stages import StageError, load_lm
 
 
 def test_the_card(tiny_lm, tiny_classifier, tmp_path):
@@ -35,6 +36,21 @@ def test_the_example_in_a_card_runs(tiny_lm, tiny_classifier, tmp_path, monkeypa
         code = (save_pretrained(source, name) / 'README.md').read_text().split('```python\n')[1].split('```')[0]
         exec(code.replace("'tuned')", "'tuned', bs=2, min_freq=1, progress_bar=False)"), {'texts': TEXTS})
     assert load_lm('tuned')
+
+
+@pytest.mark.parametrize('name, what', [('README.md', 'my notes'), ('config.json', '{"model_type": "bert"}'), ('model.safetensors', '')])
+def test_a_file_of_somebody_elses_is_not_replaced(tiny_lm, tmp_path, name, what):
+    (tmp_path / name).write_text(what)
+    with pytest.raises(StageError, match=f'holds {name}, and no model of this library'):
+        save_pretrained(tiny_lm, tmp_path)
+    assert (tmp_path / name).read_text() == what and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_model_is_replaced_and_the_engine_made_of_it(tiny_lm, tiny_classifier, tmp_path):
+    save_pretrained(tiny_classifier, tmp_path / 'm')
+    (tmp_path / 'm/encoder.int8.onnx').touch()
+    save_pretrained(tiny_lm, tmp_path / 'm')
+    assert load_lm(tmp_path / 'm') and not (tmp_path / 'm/encoder.int8.onnx').exists()
 
 
 def test_a_card_for_any_title(tiny_lm):

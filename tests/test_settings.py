@@ -6,8 +6,9 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 
-from ulmfit_nb import pretrain
+from ulmfit_nb import pretrain, train_classifier
 from ulmfit_nb.batching import DocBatches
+from ulmfit_nb.data import TextData
 from ulmfit_nb.schedules import stlr
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, batch_size, n_doc_batches, n_epochs, override, recipe
 from ulmfit_nb.training import FitSettings, RunOptions, with_changes
@@ -39,10 +40,19 @@ def test_what_is_kept_of_the_stages_is_what_was_kept_before():
 
 
 def test_keywords_go_to_the_object_that_has_the_field():
-    settings, options = with_changes({'lr': 0.5, 'every': 7}, FineTuneSettings(), RunOptions())
+    settings, options = with_changes({'lr': 0.5, 'every': 7}, (FineTuneSettings(), FineTuneSettings), (RunOptions(), RunOptions))
     assert settings == FineTuneSettings(lr=0.5) and options == RunOptions(every=7)
     with pytest.raises(TypeError, match="there is no setting 'leaning_rate', but epochs, lr, "):
-        with_changes({'leaning_rate': 0.5}, FineTuneSettings(), RunOptions())
+        with_changes({'leaning_rate': 0.5}, (FineTuneSettings(), FineTuneSettings), (RunOptions(), RunOptions))
+
+
+@pytest.mark.parametrize('given', [PRESETS['tiny'], 'small', PRESETS['tiny'].fine_tune, None])
+def test_settings_of_another_kind_are_refused_before_any_work(given, tmp_path):
+    with pytest.raises(TypeError, match='where ClassifierSettings is due'):
+        train_classifier('film-small', TextData(['a', 'b'], [0, 1], ['x', 'y']), tmp_path / 'out', settings=given)
+    with pytest.raises(TypeError, match='where RunOptions is due'):
+        pretrain(['A text.'] * 100, tmp_path / 'out', options={'every': 7})
+    assert not (tmp_path / 'out').exists()
 
 
 def test_an_unknown_setting_is_refused_before_any_work(tmp_path):

@@ -1,6 +1,7 @@
 "Stages: what a directory says, bad ones by name, models that ship, and a model that has learnt nothing."
 
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,7 @@ def test_bad_directory(what, stage):
     with pytest.raises(StageError, match=message) as e:
         Stage.open(stage, 'language model')
     assert str(stage) in str(e.value)
+    assert len(re.findall('Copy|again', str(e.value))) <= 3, 'what to do is said once'
 
 
 def test_wrong_stage(stage):

@@ -189,7 +189,8 @@ def test_names_and_labels_with_blanks_around_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'pair', [('Pos', 'pos'), ('caf\u00e9', 'cafe\u0301'), ('very  good', 'very good'), ('pos\u00a0', 'pos'), ('\uff11', '1'), ('stra\u00dfe', 'STRASSE')]
+    'pair',
+    [('Pos', 'pos'), ('caf\u00e9', 'cafe\u0301'), ('very  good', 'very good'), ('pos\u00a0', 'pos'), ('\uff11', '1'), ('stra\u00dfe', 'STRASSE'), ('1.0', '1')],
 )
 def test_labels_that_look_alike_are_said(pair):
     with pytest.warns(UserWarning, match='are two labels. Write them alike'):
@@ -309,6 +310,12 @@ def test_rows_with_gaps_are_counted_from_one():
     for table in (pd.DataFrame(holes), pa.table(holes)):
         whole, gaps = without_gaps(table)
         assert from_table(whole).texts == ['a'] and gaps == {'no_text': [2, 4], 'no_label': [3]}
+    unfilled = {'text': ['a', 'b'], 'label': [None, '']}
+    for table in (pd.DataFrame(unfilled), pa.table(unfilled), pa.table({'text': pa.array([], pa.string()), 'label': pa.array([], pa.string())})):
+        whole, gaps = without_gaps(table)
+        assert len(whole) == 0 and gaps.get('no_label', []) == [1, 2][: len(table)]
+        with refuse('there are no texts in it'):
+            from_table(whole)
 
 
 def test_two_columns_that_differ_in_blanks_are_not_chosen_between():

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ulmfit_nb.data import DataError, TextData, split_data
 from ulmfit_nb.settings import ClassifierSettings
-from ulmfit_nb.targets import NUMBERED, MultiLabel, Number, SingleLabel, balanced, best_threshold, class_weights, prepare_data, read_target
+from ulmfit_nb.targets import NUMBERED, MultiLabel, Number, SingleLabel, balanced, best_threshold, class_weights, prepare_data, read_target, set_aside
 
 LISTS = [['good'] if l else [] for l in REVIEWS.labels]
 LISTS[:6] = [['good', 'early'], ['early'], ['early', 'good'], [], ['early'], ['good']]
@@ -194,6 +194,22 @@ def test_stars_that_are_names_of_classes_are_numbers():
     assert ready.target.mean == 3 and ready.train.labels == pytest.approx(prepare_data(STARS, STARS, settings(target='number')).train.labels)
 
 
+def test_many_that_are_set_aside_are_said(recwarn):
+    def aside(n, k, share=True):
+        return len(set_aside(np.arange(n) % k, 0, share)[1])
+
+    assert aside(40, 2) == 4 and aside(40, 8, 0.2) == 8 and not recwarn.list
+    with pytest.warns(UserWarning, match='20 of 40 labelled texts are set aside .* hold_out=False'):
+        assert aside(40, 20) == 20
+
+
+def test_empty_texts_are_said(recwarn):
+    prepare_data(REVIEWS, None, settings())
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=f'training texts: 2 of {len(TEXTS) + 2} are empty'):
+        prepare_data(TextData([*TEXTS, '', ' \n'], [*REVIEWS.labels, 0, 1], REVIEWS.classes), None, settings())
+
+
 # --- going on
 
 
@@ -201,7 +217,7 @@ def test_known_classes_stay_in_their_order():
     known = SingleLabel(['pos', 'mixed', 'neg'])
     ready = prepare_data(REVIEWS, None, settings(), known=known)
     assert ready.target is known and set(ready.train.labels) == {0, 2}
-    with refuse("label 'pos' was not among the classes"):
+    with refuse("label 'pos' was not among the classes", 'to learn other classes start from a language model'):
         prepare_data(REVIEWS, None, settings(), known=SingleLabel(['neg', 'mixed']))
     with pytest.raises(ValueError, match="made with target='number', and not 'single-label'"):
         prepare_data(REVIEWS, None, settings(), known=Number(0, 1))

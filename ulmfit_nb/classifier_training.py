@@ -42,7 +42,7 @@ def train_classifier(
     **changes,                                           # fields of settings or options, in place of theirs
 ) -> Path:                                               # `out`; if its training is finished already, at once
     "Stage 3 (paper, section 3.3). Cut short, it goes on where it was when called again."
-    s, options = with_changes(changes, settings, options)
+    s, options = with_changes(changes, (settings, ClassifierSettings), (options, RunOptions))
     out, stage = check_out(out), Stage.open(lm_dir)
     ready = prepare_data(data, valid, s, sample_weight, target_of(stage))
     if unlabelled is not None: ready = with_unlabelled(ready, unlabelled)

@@ -112,7 +112,8 @@ def to_list(
     of='strings',   # what it should hold
 ) -> list:          # raises `DataError` for what has no order, or holds something else beside its values
     "A list of whatever has an order."
-    if isinstance(values, str): raise DataError(f'{where}: one string, where a list of {of} is due. Write [text].')
+    if isinstance(values, str): raise DataError(f'{where}: one string, where a list of {of} is due. '
+                                               'Write [text]; a file is read by load_data(path).texts.')
     if isinstance(values, TextData): mend = 'Give its .texts.'
     elif hasattr(values, 'columns'): mend = "Give a column of it, such as list(table['text'])."
     elif isinstance(values, Mapping):
@@ -208,7 +209,7 @@ def say_alike(
     "Warn of labels that look alike, and of blanks around them."
     names, like = sorted({l for l in labels if isinstance(l, str)}), {}
     for name in names:
-        key = unicodedata.normalize('NFKC', ' '.join(name.split())).casefold()
+        key = _folded(name)
         if key in like:
             told, mend = f'{name!r} and {like[key]!r} are two labels', 'Write them alike if they mean the same.'
             return warnings.warn(f'{where}: {told}. {mend}', stacklevel=5)
@@ -217,6 +218,11 @@ def say_alike(
     if wide:
         warnings.warn(f'{where}: labels such as {wide[0]!r} keep the blanks around them. '
                       'Take the blanks out if they mean nothing.', stacklevel=5)
+
+def _folded(name: str) -> str:
+    "What two labels that look alike have in common. (A table that has lost rows may hold 1.0 where it held 1.)"
+    folded = unicodedata.normalize('NFKC', ' '.join(name.split())).casefold()
+    return folded.removesuffix('.0') if _whole(folded.removesuffix('.0')) else folded
 
 # %% ../nbs/appendix/estimator_stages.ipynb #7a1e0c11
 from typing import NamedTuple   # noqa: F811

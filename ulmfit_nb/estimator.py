@@ -36,12 +36,14 @@ class StageSettings(BaseEstimator):
         class_weight: str | dict | None=None,   # of classes: 'balanced', or class → weight; None: all texts count alike
         multi_label: bool=False,        # of classes: a text may have several, or none
         seed: int=0,                    # of everything random
+        precision: str='auto',          # fp32, bf16, or auto: whichever is faster here; the same seed rounds otherwise in the other
         verbose: bool=False,            # progress bars
     ):
         self.lm, self.unlabelled, self.preset, self.lm_epochs, self.lm_lr = lm, unlabelled, preset, lm_epochs, lm_lr
         self.epochs, self.lr, self.bs, self.drop_mult = epochs, lr, bs, drop_mult
         self.early_stopping, self.class_weight, self.multi_label = early_stopping, class_weight, multi_label
-        self.hold_out, self.work_dir, self.seed, self.verbose = hold_out, work_dir, seed, verbose
+        self.hold_out, self.work_dir, self.seed = hold_out, work_dir, seed
+        self.precision, self.verbose = precision, verbose
 
 # %% ../nbs/15_estimator.ipynb #529af08b
 class TextEstimator(StageSettings):
@@ -60,7 +62,7 @@ class TextEstimator(StageSettings):
         return tags
 
     def save(self, out: str | Path) -> Path:   # a directory; raises `StageError` if it holds other things
-        "Write a classifier's directory, and give back where it is."
+        "Write a classifier's directory, in place of a model that lies there, and give back where it is."
         return save_estimator(self, out)
 
     @classmethod
@@ -188,7 +190,7 @@ def fit_stages(
     texts = stage_2_texts(data.texts, est.unlabelled)
     training = replace(training, best_epoch=valid is not None)
     weights = None if sample_weight is None else np.asarray(sample_weight, float)
-    options = RunOptions(progress_bar=est.verbose)
+    options = RunOptions(progress_bar=est.verbose, precision=est.precision)
     if texts is not None: lms = [tuned_lm(lm, texts, work, fine_tuning, options) for lm in lms]
     return [trained_classifier(lm, data, valid, work, training, options, weights) for lm in lms]
 
@@ -251,7 +253,7 @@ def to_keep(est: TextEstimator) -> dict:
     return {k: v for k, v in est.get_params().items() if k not in here}
 
 def save_estimator(est: TextEstimator, out: str | Path) -> Path:
-    "Write a fitted estimator as a classifier's directory, or two in one. Raises `StageError` rather than overwrite."
+    "Write a fitted estimator as a classifier's directory, or two in one. A model that lies there is replaced; `StageError` rather than overwrite anything else."
     check_is_fitted(est)
     out = check_out(out)
     for part in parts_of(out): check_free(part, None)

@@ -72,7 +72,7 @@ def fine_tune(
     **changes,                                        # fields of settings or options, in place of theirs
 ) -> Path:                                            # `out`, at once if finished; raises `StageError` or `DataError`
     "Stage 2 (paper, section 3.2): discriminative rates and slanted triangles. Cut short, it goes on when called again."
-    s, options = with_changes(changes, settings, options)
+    s, options = with_changes(changes, (settings, FineTuneSettings), (options, RunOptions))
     out = check_out(out)
     check_source(texts)
     source, old, config = load_lm(lm_dir)

@@ -35,7 +35,7 @@ def pretrain(
     **changes,                                        # fields of settings or options, in place of theirs
 ) -> Path:                                            # `out`, at once if finished; raises `DataError` for bad texts
     "Stage 1 (paper, section 3.1): a language model of general text. Cut short, it goes on when called again."
-    s, options = with_changes(changes, settings, options)
+    s, options = with_changes(changes, (settings, PretrainSettings), (options, RunOptions))
     out = check_out(out)
     check_source(texts)
     identity = s.identity() | {'texts': fingerprint(texts)}

@@ -184,15 +184,18 @@ def labelled_rows(
     if set_named(source) or not (path := part_of(source, split)).is_file():
         return load_data(source, split, text, label, multi_label=multi_label, **reading), {}
     frame, gaps = without_gaps(read_columns(path, **reading), text, label, str(path))
+    if gaps and not len(frame):
+        told = ' and '.join(f'{len(places)} {kind.replace("_", " ")}' for kind, places in gaps.items())
+        raise DataError(f'{path}: none of its rows has both a text and a label; {told}. Fill them in, or name other columns.')
     return from_table(frame, text, label, str(path), multi_label=multi_label), gaps
 
 # %% ../nbs/appendix/sources.ipynb #52e1260c
 def _check_source(source):
     "Raise `DataError` for what is neither a name nor a path."
     if isinstance(source, str | os.PathLike): return
-    if hasattr(source, 'columns'): mend = 'from_table(table) reads it'
-    elif isinstance(source, Mapping): mend = 'from_table(pandas.DataFrame(it)) reads it'
-    else: mend = 'For texts in memory write TextData(texts, *encode_labels(labels))'
+    if hasattr(source, 'columns'): mend = 'ulmfit_nb.tables.from_table(table) reads it'
+    elif isinstance(source, Mapping): mend = 'ulmfit_nb.tables.from_table(pandas.DataFrame(it)) reads it'
+    else: mend = 'For texts in memory write TextData(texts, labels)'
     raise DataError(f'a {type(source).__name__}, where the name of a data set or the path of a file or folder is due. '
                     f'{mend}.')
 

@@ -95,6 +95,7 @@ def parts_of(path: Path) -> list[Path]:   # path: a directory
 def damaged(path: Path):   # a file of a stage's directory
     "Say of which file a `ValueError` speaks, and what to do."
     try: yield
+    except StageError: raise   # it says so already
     except ValueError as e:
         mend = 'Copy the whole directory again, or run its stage again.'
         raise StageError(f'{path} is damaged: {str(e).rstrip(".")}. {mend}') from e

@@ -158,7 +158,7 @@ def without_gaps(
              for kind, columns in fields.items()}
     left_out = {i for places in empty.values() for i in places}
     kept = [i for i in range(len(frame)) if i not in left_out]
-    whole = frame.take(kept) if hasattr(frame, 'to_pylist') else frame.iloc[kept]
+    whole = frame.take(np.array(kept, np.int64)) if hasattr(frame, 'to_pylist') else frame.iloc[kept]
     return whole, {kind: [i + 1 for i in places] for kind, places in empty.items() if places}
 
 # %% ../nbs/appendix/tables.ipynb #e742531e

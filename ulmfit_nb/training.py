@@ -132,15 +132,19 @@ class Task(Protocol):
 
 # %% ../nbs/appendix/training_run.ipynb #5706561e
 def with_changes(
-    changes: dict,   # field → value; raises `TypeError` for a name that no object has
-    *objects,        # frozen dataclasses
-) -> list:           # the same, changed where there was something to change
+    changes: dict,     # field → value; raises `TypeError` for a name that no object has
+    *objects: tuple,   # frozen dataclasses, each with the class that is due; raises `TypeError` for another
+) -> list:             # the same, changed where there was something to change
     "Put keywords in place of fields."
-    names = [[f.name for f in fields(o)] for o in objects]
+    for given, due in objects:
+        if not isinstance(given, due):
+            raise TypeError(f'{given!r:.40} is of type {type(given).__name__}, where {due.__name__} is due. Write {due.__name__}(…), '
+                            'or for settings take those of a preset: PRESETS["small"] has some for each stage.')
+    names = [[f.name for f in fields(o)] for o, _ in objects]
     for name in changes:
         if not any(name in own for own in names):
             raise TypeError(f'there is no setting {name!r}, but {", ".join(sum(names, []))}.')
-    return [replace(o, **{k: v for k, v in changes.items() if k in own}) for o, own in zip(objects, names)]
+    return [replace(o, **{k: v for k, v in changes.items() if k in own}) for (o, _), own in zip(objects, names)]
 
 # %% ../nbs/appendix/training_run.ipynb #4f069e4c
 SHOWN = 20   # steps from one look at the loss to the next: a GPU is waited for
@@ -252,7 +256,7 @@ def fit(
 ) -> list[dict]:                            # an entry an epoch, from `end_epoch`: losses, figures, minutes, memory
     "Carry out a plan, from its checkpoint on if there is one. Raises `FloatingPointError` if the loss is no number."
     plan = [phase for phase in plan if phase.epochs]
-    settings, options = with_changes(changes, settings, options)
+    settings, options = with_changes(changes, (settings, FitSettings), (options, RunOptions))
     keep_memory()
     with (checkpoint_lock(checkpoint), seeded(settings.seed),
           sharded(task, options, settings.seed, checkpoint, identity) as (task, options)):

@@ -120,7 +120,7 @@ def watch_forgetting(
     **changes,                    # fields of settings or options, in place of theirs
 ) -> dict:                        # phases: see `phase_starts`; points: see `Forgetting`
     "Train a classifier by a plan, and watch what it learns and what the encoder forgets."
-    s, options = with_changes(changes, settings, options)
+    s, options = with_changes(changes, (settings, ClassifierSettings), (options, RunOptions))
     stage = Stage.open(lm_dir, 'language model')
     task = classifier_task(stage, prepare_data(train, valid, s), s)
     tokenizer = Tokenizer(**stage.config['tokenizer'])

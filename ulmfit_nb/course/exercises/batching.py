@@ -126,6 +126,6 @@ def check_budget_batches(f):
         padding = 1 - sizes.sum() / cost(groups)
         need(padding <= 0.16,
              f'{padding:.0%} of it is padding, 16 % is the most. Put documents of like length together: sort first.')
-        need(len(groups) <= 1.2 * len(ours) + 2,
+        need(len(groups) <= 1.1 * len(ours) + 1,
              f'{len(groups)} batches where {len(ours)} would do: fill each up to the budget.')
     return 'Every batch needs about the same memory, and short documents travel in larger groups.'

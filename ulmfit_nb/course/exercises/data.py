@@ -148,14 +148,15 @@ def check_heard(f):
     rare, common = (np.mean(said[true == c] == c) for c in (0, 1))
     need(len(set(said.tolist())) > 1,
          'It always says the same, and that is 50 %: one class wholly, the other not at all.')
-    need(rare > 0.5 or rare < 0.25,
+    enough = rare + common >= 1.44
+    need(enough or rare > 0.5 or rare < 0.25,
          f'It hears {rare:.0%} of the unhappy, and still leans to the happy: '
          'trust single texts less (a smaller C), or take fewer happy texts.')
-    need(rare > 0.5,
+    need(enough or rare > 0.5,
          f'It hears {rare:.0%} of the unhappy. As long as there are thirteen happy texts to one, it pays to say happy: '
          'take as many of each, or weigh the rare ones.')
-    need(common > 0.6, f'Now it is the happy who are not heard: {common:.0%} of them. Give the rare class less weight.')
-    need(rare + common > 1.44,
+    need(enough or common > 0.6, f'Now it is the happy who are not heard: {common:.0%} of them. Give the rare class less weight.')
+    need(enough,
          f'{rare:.0%} of the unhappy and {common:.0%} of the happy: {(rare + common) / 2:.1%} in the mean, '
          'and 72 % is due. Both classes should weigh the same in what is trained, and single texts not too much.')
     return f'{rare:.0%} of the unhappy and {common:.0%} of the happy: {(rare + common) / 2:.1%}, and 50 % is chance.'

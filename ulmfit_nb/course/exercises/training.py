@@ -230,7 +230,7 @@ def check_compare(f):
         right = d.std(ddof=1) / n ** 0.5
         need(math.isclose(e, right, rel_tol=1e-6), f'The standard error is {right:.3f}, not {e:.3f}.')
     return (f'The last pair of runs: {m:.2f} ± {e:.2f}, though single results spread by {a.std(ddof=1):.0f}. '
-            'A difference of less than two standard errors may well be noise.')
+            'With so few seeds a difference of less than 2.8 standard errors may well be noise.')
 
 # %% ../../../nbs/course/exercises/training.ipynb #36382494
 @cache
