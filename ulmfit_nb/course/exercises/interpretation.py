@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from .base import exercise, need
+from .base import exercise, need, plain
 
 # %% ../../../nbs/course/exercises/interpretation.ipynb #5b200b07
 def _opinionated(seed: int, n_class: int=2):
@@ -46,6 +46,7 @@ _REVIEWS = [
 @exercise
 def check_whole_perplexity(x):
     "The perplexity of a text from those of its parts, from chapter 14."
+    x = plain(x)
     need(isinstance(x, (int, float)) and not isinstance(x, bool), f'A number is asked for, not {x!r}.')
     need(abs(x - 125) > 0.5,
          'That is the mean of the two. Perplexities are exponentials: what can be averaged is their logarithms.')
@@ -127,9 +128,9 @@ def check_beyond_the_sum(f):
         text = _REVIEWS[seed % len(_REVIEWS)]
         n = len(c.tokenizer(text))
         i, j = ((1, 2), (n - 1, 1), (n // 2, n - 1))[pair]
-        found = f(c, text, i, j)
+        found = plain(f(c, text, i, j))
         want = _beyond(c, text, i, j)
-        need(isinstance(found, (int, float, np.floating)), f'A number is asked for, not {found!r}.')
+        need(isinstance(found, (int, float)), f'A number is asked for, not {found!r}.')
         def same(other): return abs(found - other) < 1e-4 < abs(want - other)
         need(not same(_beyond(c, text, i, j, 'both')),
              'That is what both take along. Subtract what each takes along alone.')
@@ -156,8 +157,8 @@ def check_same_first(f):
         both = [[occlusion(c, t, replace=r) for r in (None, 'xxunk')] for t in _REVIEWS]
         def share(top): return float(np.mean([top(a) == top(b) for a, b in both]))
         want = share(lambda o: int(o.drop.argmax()))
-        found = f(c, list(_REVIEWS))
-        need(isinstance(found, (int, float, np.floating)), f'A share is asked for, a number, not {found!r}.')
+        found = plain(f(c, list(_REVIEWS)))
+        need(isinstance(found, (int, float)), f'A share is asked for, a number, not {found!r}.')
         def same(other): return abs(found - other) < 1e-6 < abs(want - other)
         need(not same(want * len(both)), 'That is a count. Divide by the number of texts.')
         need(not same(share(lambda o: o.tokens[int(o.drop.argmax())])),
