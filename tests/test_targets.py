@@ -217,7 +217,7 @@ def test_known_classes_stay_in_their_order():
     known = SingleLabel(['pos', 'mixed', 'neg'])
     ready = prepare_data(REVIEWS, None, settings(), known=known)
     assert ready.target is known and set(ready.train.labels) == {0, 2}
-    with refuse("label 'pos' was not among the classes", 'to learn other classes start from a language model'):
+    with refuse("label 'pos' was not among the classes", 'train again, from a language model'):
         prepare_data(REVIEWS, None, settings(), known=SingleLabel(['neg', 'mixed']))
     with pytest.raises(ValueError, match="made with target='number', and not 'single-label'"):
         prepare_data(REVIEWS, None, settings(), known=Number(0, 1))

@@ -189,7 +189,7 @@ def encode_labels(
     unseen = [n for n in names if n not in index]
     if unseen:
         raise DataError(f'label {unseen[0]!r} was not among the classes seen in training ({some_of(classes)}). '
-                        'Correct the label, or train again with examples of it.')
+                        'Correct the label, or train again, from a language model, with examples of it.')
     return [index[n] for n in names], list(classes)
 
 def _name(label) -> str:

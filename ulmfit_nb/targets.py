@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['NUMBERED', 'TARGETS', 'Target', 'SingleLabel', 'best_threshold', 'MultiLabel', 'MultiTask', 'Number', 'read_target',
-           'balanced', 'class_weights', 'strata', 'set_aside', 'Prepared', 'says_start', 'prepare_data']
+           'balanced', 'class_weights', 'strata', 'set_aside', 'Prepared', 'prepare_data']
 
 # %% ../nbs/appendix/targets.ipynb #fb128c7b
 import hashlib, re, warnings
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -370,14 +369,6 @@ class Prepared(NamedTuple):
     marks: dict[str, str]      # what identifies the data
 
 # %% ../nbs/appendix/targets.ipynb #91c6b8f8
-@contextmanager
-def says_start(known: Target | None):   # of the classifier that training goes on from, if it is one
-    "Where labels don't fit, say that the start was a classifier."
-    try: yield
-    except DataError as e:
-        if known is None: raise
-        raise DataError(f'{e} (Training goes on from a classifier here; to learn other classes start from a language model.)') from None
-
 def prepare_data(
     data: TextData,            # labelled; raises `DataError` for texts or labels that can't be used
     valid: TextData | None,    # to validate on, likewise; None: a part of `data`, by `hold_out`
@@ -393,8 +384,7 @@ def prepare_data(
     fresh = kind.of(data)
     check_names(fresh.classes)
     target = fresh if known is None else known
-    with says_start(known): y = target.encode(data)
-    w = None if sample_weight is None else check_weights(sample_weight, len(data))
+    y, w = target.encode(data), None if sample_weight is None else check_weights(sample_weight, len(data))
     learn, ask = set_aside(y, settings.seed, settings.hold_out) if valid is None else (range(len(y)), None)
     ys = y[learn], y[ask] if valid is None else target.encode(valid)
     of_classes = None if settings.class_weight is None else class_weights(target, settings.class_weight, ys[0])
