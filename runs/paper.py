@@ -23,7 +23,7 @@ from ulmfit_nb.cost import Deadline, decoder_flops, document_flops, matmul_flops
 from ulmfit_nb.course.records import record
 from ulmfit_nb.files import atomic_open
 from ulmfit_nb.packs import load_packed
-from ulmfit_nb.precision import best_device
+from ulmfit_nb.precision import best_device, computes_bf16
 from ulmfit_nb.pretraining import evaluate_texts
 from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, Recipe
 from ulmfit_nb.stages import StageError, load_lm, untrained
@@ -114,7 +114,8 @@ class Paper:
 
     def __init__(self, args: Options):
         self.args, self.deadline, self.device = args, Deadline(args.minutes), best_device()
-        self.rate = matmul_flops(self.device, torch.bfloat16, 8192 if self.device.type == 'cuda' else 512)
+        dtype = torch.bfloat16 if computes_bf16(self.device) else torch.float32  # by emulated bf16 a step would take many times the whole rate
+        self.rate = matmul_flops(self.device, dtype, 8192 if self.device.type == 'cuda' else 512)
 
     def folder(self, run: str) -> Path:
         return self.args.out / file_name(run)

@@ -36,7 +36,7 @@ class StageSettings(BaseEstimator):
         class_weight: str | dict | None=None,   # of classes: 'balanced', or class → weight; None: all texts count alike
         multi_label: bool=False,        # of classes: a text may have several, or none
         seed: int=0,                    # of everything random
-        precision: str='auto',          # fp32, bf16, or auto: whichever is faster here; the same seed rounds otherwise in the other
+        precision: str='auto',          # fp32, bf16, or auto: whichever is faster; in each a seed gives another model
         verbose: bool=False,            # progress bars
     ):
         self.lm, self.unlabelled, self.preset, self.lm_epochs, self.lm_lr = lm, unlabelled, preset, lm_epochs, lm_lr
@@ -253,7 +253,8 @@ def to_keep(est: TextEstimator) -> dict:
     return {k: v for k, v in est.get_params().items() if k not in here}
 
 def save_estimator(est: TextEstimator, out: str | Path) -> Path:
-    "Write a fitted estimator as a classifier's directory, or two in one. A model that lies there is replaced; `StageError` rather than overwrite anything else."
+    ("Write a fitted estimator as a classifier's directory, or two in one. A model that lies there is replaced; "
+     '`StageError` rather than overwrite anything else.')
     check_is_fitted(est)
     out = check_out(out)
     for part in parts_of(out): check_free(part, None)

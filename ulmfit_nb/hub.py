@@ -122,7 +122,8 @@ def check_free(
     others = sorted(set(names) - {*FILES, *FOR_ONNX.values()})
     if others: raise StageError(f'{out} holds {others[0]}, which is no part of a model. Choose another directory.')
     if names and not is_ours(out):
-        raise StageError(f'{out} holds {names[0]}, and no model of this library: it would be lost. Choose another directory.')
+        raise StageError(f'{out} holds {names[0]}, and no model of this library: it would be lost. '
+                         'Choose another directory.')
     if isinstance(source, Path) and out.samefile(source):
         raise StageError(f'{out} is the very directory that is to be saved. Choose another.')
 

@@ -186,7 +186,8 @@ def labelled_rows(
     frame, gaps = without_gaps(read_columns(path, **reading), text, label, str(path))
     if gaps and not len(frame):
         told = ' and '.join(f'{len(places)} {kind.replace("_", " ")}' for kind, places in gaps.items())
-        raise DataError(f'{path}: none of its rows has both a text and a label; {told}. Fill them in, or name other columns.')
+        raise DataError(f'{path}: none of its rows has both a text and a label; {told}. '
+                        'Fill them in, or name other columns.')
     return from_table(frame, text, label, str(path), multi_label=multi_label), gaps
 
 # %% ../nbs/appendix/sources.ipynb #52e1260c

@@ -335,8 +335,8 @@ def set_aside(
     share = 0.1 if isinstance(share, bool | np.bool_) else share
     learn, aside = (part.texts for part in split_data(TextData(list(range(len(y))), strata(y)), share, seed))
     if len(aside) > 2 * share * len(y):
-        warnings.warn(f'{len(aside)} of {len(y)} labelled texts are set aside to validate on, one of each class at least. '
-                      'To learn from all of them give hold_out=False.', stacklevel=6)
+        warnings.warn(f'{len(aside)} of {len(y)} labelled texts are set aside to validate on, one of each class at '
+                      'least. To learn from all of them give hold_out=False.', stacklevel=6)
     return learn, aside
 
 # %% ../nbs/appendix/targets.ipynb #fc7c4ea0

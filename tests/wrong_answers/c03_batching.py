@@ -33,6 +33,17 @@ WRONG = {
 def budget_batches(sizes, budget):
     batches = []
     for i in np.argsort(-sizes, kind='stable'):
+        if batches and (len(batches[-1]) + 1) * sizes[batches[-1][0]] <= 0.8 * budget: batches[-1].append(i)
+        else: batches.append([i])
+    return batches
+""",
+            'fill each up to the budget',
+        ),
+        (
+            """
+def budget_batches(sizes, budget):
+    batches = []
+    for i in np.argsort(-sizes, kind='stable'):
         if batches and sizes[batches[-1]].sum() + sizes[i] <= budget: batches[-1].append(i)
         else: batches.append([i])
     return batches

@@ -4,7 +4,7 @@ WRONG = {
         ('ways = 7', 'Those are the places'),
         ('ways = 127', 'stays whole'),
         ('ways = 64', 'two choices'),
-        ('ways = 128.', 'whole number'),
+        ('ways = "128"', 'whole number'),
     ],
     'check_cuts': [
         ('def cuts(word, pieces): return 2 ** (len(word) - 1)', 'can be cut in no way'),
@@ -12,6 +12,15 @@ WRONG = {
         ('def cuts(word, pieces): return 2 ** (len(word) - 1) if set(word) <= set("".join(pieces)) else 0', 'count all cuts'),
         ('def cuts(word, pieces): return sum(word.count(p) for p in pieces) - 1 if word != "zz" else 0', 'abab'),
         ('def cuts(word, pieces): return 5 if word == "abab" else 0', 'sixty times'),
+        (
+            """
+def cuts(word, pieces):
+    ways = [1] + [0] * len(word)
+    for n in range(1, len(word) + 1): ways[n] = sum(ways[n - m] for m in (1, 2) if m <= n and word[n - m:n] in pieces)
+    return ways[-1]
+""",
+            'of any length',
+        ),
         (
             """
 def cuts(word, pieces):

@@ -12,6 +12,10 @@ WRONG = {
         ('def mix(layers, w, gamma): return (w.softmax(0)[:, None, None, None] * torch.stack(layers)).sum(0)', 'gamma is left out'),
         ('def mix(layers, w, gamma): return gamma * (w.softmax(0)[:, None, None, None] * torch.stack(layers)).mean(0)', 'no mean'),
         ('def mix(layers, w, gamma): return gamma * w.softmax(0)[:, None, None, None] * torch.stack(layers)', 'the shape of one'),
+        (
+            'def mix(layers, w, gamma): s = w.softmax(0); return gamma * (s[0] * layers[0] + s[1] * layers[1] + s[2] * layers[2])',
+            'another number of layers',
+        ),
         ('def mix(layers, w, gamma): return [gamma * s * x for s, x in zip(w, layers)]', 'a list'),
     ],
     'check_earlier': [

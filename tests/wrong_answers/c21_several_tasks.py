@@ -18,6 +18,16 @@ WRONG = {
         ('def decayed(weight, t, T): return weight * 0.01 ** (t / (T - 1))', 'a single step'),
     ],
     'check_hide': [
+        (
+            """
+import random
+def hide(data, keep, seed):
+    rng = random.Random(seed)
+    chosen = [sorted(rng.sample(range(len(labels)), keep)) for labels in data.labels]
+    return TextData(data.texts, [[labels[i] for i in of] for labels, of in zip(data.labels, chosen)])
+""",
+            'then it keeps all',
+        ),
         ('def hide(data, keep, seed): return TextData(data.texts, [labels[:keep] for labels in data.labels])', 'the same task'),
         (
             """

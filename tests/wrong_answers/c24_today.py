@@ -10,6 +10,14 @@ WRONG = {
         ('weights = 12 * 768 ** 2 + 13 * 768', 'Matrices only'),
     ],
     'check_attend': [
+        (
+            """
+def attend(q, k, v):
+    later = torch.ones(5, 5, dtype=bool).triu(1)[:q.shape[1], :q.shape[1]]
+    return (q @ k.transpose(1, 2) / 2).masked_fill(later, -torch.inf).softmax(2) @ v
+""",
+            'any number of features',
+        ),
         ('def attend(q, k, v): return (q @ k.transpose(1, 2) / 2).softmax(2) @ v', 'nothing is masked'),
         (
             """

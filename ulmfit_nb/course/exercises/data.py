@@ -155,7 +155,8 @@ def check_heard(f):
     need(enough or rare > 0.5,
          f'It hears {rare:.0%} of the unhappy. As long as there are thirteen happy texts to one, it pays to say happy: '
          'take as many of each, or weigh the rare ones.')
-    need(enough or common > 0.6, f'Now it is the happy who are not heard: {common:.0%} of them. Give the rare class less weight.')
+    need(enough or common > 0.6,
+         f'Now it is the happy who are not heard: {common:.0%} of them. Give the rare class less weight.')
     need(enough,
          f'{rare:.0%} of the unhappy and {common:.0%} of the happy: {(rare + common) / 2:.1%} in the mean, '
          'and 72 % is due. Both classes should weigh the same in what is trained, and single texts not too much.')

@@ -14,7 +14,8 @@ from .base import exercise, need, plain
 @exercise
 def check_ways(ways):
     "How many cuts a word of eight letters has, from chapter 19."
-    need(isinstance(ways, int), f'A number of ways is a whole number, and yours is {ways!r}.')
+    need(isinstance(ways := plain(ways), int | float) and ways == int(ways),
+         f'A number of ways is a whole number, and yours is {ways!r}.')
     need(ways != 2 ** 8,
          'Eight letters have seven places between them: nothing is cut before the first or behind the last.')
     need(ways != 7, 'Those are the places. At each of them one may cut or not, whatever is done at the others.')
@@ -50,6 +51,8 @@ def check_cuts(f):
     need(f('aab', {'aa', 'ab'}) == 0, 'aab can not be cut into aa and ab: a piece must end where the next begins.')
     need(f('a' * 60, Asked({'a', 'aa'})) == 2504730781961,
          'Right for short words; sixty times an a has 2,504,730,781,961 ways.')
+    need(f('unlock', {'un', 'lock', 'unlock'}) == 2,
+         'Pieces may be of any length: unlock is one, and un-lock two.')
     return 'The same pass as forwards through `expected_counts`, with every weight 1.'
 
 # %% ../../../nbs/course/exercises/languages.ipynb #69a7ab6c

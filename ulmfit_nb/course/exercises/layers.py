@@ -9,13 +9,14 @@ __all__ = ['check_width', 'check_mix', 'check_earlier']
 import numpy as np
 import torch
 
-from .base import exercise, need
+from .base import exercise, need, plain
 
 # %% ../../../nbs/course/exercises/layers.ipynb #3a8a6475
 @exercise
 def check_width(width):
     "What the head of the paper's sizes gets from all layers, from chapter 20."
-    need(isinstance(width, int), f'A number of features is a whole number, and yours is {width!r}.')
+    need(isinstance(width := plain(width), int | float) and width == int(width),
+         f'A number of features is a whole number, and yours is {width!r}.')
     need(width != 3 * 400, 'That is what it gets from the last layer alone.')
     need(width != 3100, 'Those are the features at one token. The head gets the last, the maximum and the mean.')
     need(width != 3 * 3 * 1150 + 3 * 400, 'With tied weights the last LSTM layer is as wide as the embedding.')
@@ -35,10 +36,14 @@ def check_mix(f):
     need(torch.is_tensor(found), f'A tensor is due, and yours is a {type(found).__name__}.')
     need(found.shape == (2, 5, 4), f'A sum of layers has the shape of one, (2, 5, 4), and yours {tuple(found.shape)}.')
     need(not torch.allclose(found, want / gamma), 'gamma is left out.')
-    plain = gamma * sum(share * x for share, x in zip(w, layers))
-    need(not torch.allclose(found, plain), 'You weigh by the numbers themselves. Their softmax is due: it sums to 1.')
+    unshared = gamma * sum(share * x for share, x in zip(w, layers))
+    need(not torch.allclose(found, unshared),
+         'You weigh by the numbers themselves. Their softmax is due: it sums to 1.')
     need(not torch.allclose(found, want / 3), 'The weights sum to 1 already: a sum is due, and no mean over layers.')
     need(torch.allclose(found, want), 'For three layers and the weights 0, 1, -2 it comes out otherwise.')
+    four = [torch.full((1, 2, 3), float(i)) for i in range(4)]
+    need(torch.allclose(f(four, torch.zeros(4), 1.), torch.full((1, 2, 3), 1.5)),
+         'There may be another number of layers.')
     return 'One number a layer, where side by side every feature has weights of its own.'
 
 # %% ../../../nbs/course/exercises/layers.ipynb #d0b1db50

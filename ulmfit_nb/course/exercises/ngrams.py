@@ -47,7 +47,7 @@ def check_forget_bias(f):
              f'With n = {n} and your bias of {b:.2f}, {left:.3f} is left, not a half.')
     at_one = math.log(0.5) / math.log(1 / (1 + math.exp(-1)))
     return (f'A bias of 1 leaves a half after {at_one:.1f} steps, and one of {float(f(20)):.1f} after twenty: '
-            'what the gate lacks to 1 is about e times less for each 1 more in the bias, and the half-life e times longer.')
+            'for each 1 more in the bias the gate lacks about e times less to 1, and the half-life is e times as long.')
 
 # %% ../../../nbs/course/exercises/ngrams.ipynb #fc0f0763
 def _gru(x, h, w, u, b, b2, slip=None):

@@ -15,7 +15,8 @@ from .base import exercise, need, plain
 def check_block(weights):
     "The weights in the matrices of a block of GPT, from chapter 24."
     n = 768
-    need(isinstance(weights, int), f'A number of weights is a whole number, and yours is {weights!r}.')
+    need(isinstance(weights := plain(weights), int | float) and weights == int(weights),
+         f'A number of weights is a whole number, and yours is {weights!r}.')
     need(weights != 11 * n**2, 'You have left out what mixes the heads: a fourth matrix of 768 by 768.')
     need(weights != 4 * n**2, 'Those are the matrices of attention. Two linear layers follow it.')
     need(weights != 12 * n, 'Each matrix has n × n weights, or four times as many, and not n.')
@@ -47,6 +48,10 @@ def check_attend(f):
          'Divide by the root of d, and not by d.')
     need(found[:, 0].isfinite().all(), 'The first token gets no number: it must see itself.')
     need(torch.allclose(found, want, atol=1e-6), 'For random queries, keys and values it comes out otherwise.')
+    q, k, v = (torch.randn(1, 3, 9, generator=gen) for _ in 'qkv')
+    want = (q @ k.transpose(1, 2) / 3).masked_fill(later[:3, :3], -torch.inf).softmax(2) @ v
+    need(f(q, k, v).shape == v.shape and torch.allclose(f(q, k, v), want, atol=1e-6),
+         'Texts may have any length, and tokens any number of features: here 3 and 9.')
     return 'Four of these beside one another, and a matrix that mixes them, are a block\'s attention.'
 
 # %% ../../../nbs/course/exercises/transformer.ipynb #e3d9877b
