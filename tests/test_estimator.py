@@ -59,6 +59,18 @@ def test_init_only_stores(tiny_lm):
         TextClassifier().set_params(colour='red')
 
 
+@pytest.mark.filterwarnings('ignore:bf16')
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+def test_it_computes_in_the_precision_it_is_told(tiny_lm, precision):
+    model = TextClassifier(tiny_lm, precision=precision, **QUICK).fit(TEXTS, LABELS)
+    assert {h['precision'] for h in model.history_} == {precision}
+
+
+def test_an_unknown_precision(tiny_lm):
+    with pytest.raises(ValueError, match='precision is .fp16.'):
+        TextClassifier(tiny_lm, precision='fp16', **QUICK).fit(TEXTS, LABELS)
+
+
 def test_it_is_a_classifier():
     assert is_classifier(TextClassifier())
     if hasattr(TextClassifier(), '__sklearn_tags__'):
