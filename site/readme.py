@@ -53,10 +53,9 @@ def few_labels(r: dict) -> str:
     shipped = read_config(r['lm']['name'])['sha256']['model.safetensors'] == r['lm']['sha256']
     start = f'{"" if shipped else "an earlier "}`{r["lm"]["name"]}`'
     other = r.get('start', {}).get('', r['lm'])['name']
-    if other != r['lm']['name'] and r['stage 2'] is None:
-        start += f'; what is fine-tuned (both directions of it) is `{other}`, which has read texts of this kind'
-    elif other != r['lm']['name']:
-        start += f', and what is fine-tuned (both directions of it) from `{other}`'
+    if other != r['lm']['name']:
+        how = 'from `{}`' if r['stage 2'] else 'is `{}`, which has read texts of this kind'
+        start += f', and what is fine-tuned (both directions of it) {how.format(other)}'
     data = DATA_SETS.get(r['data'], f'`{r["data"]}`')
     about = f'{data}, accuracy in % on {r["test_texts"]:,} test texts, mean of {n_seeds(r)} seeds (worst to best), starting from {start}'
     return f'{about} (`bash runs/few_labels.sh`):\n\n{markdown_table(rows)}'

@@ -71,6 +71,12 @@ def test_an_unknown_precision(tiny_lm):
         TextClassifier(tiny_lm, precision='fp16', **QUICK).fit(TEXTS, LABELS)
 
 
+def test_what_is_odd_of_the_labels_is_said_once(tiny_lm):
+    with pytest.warns(UserWarning) as said:
+        TextClassifier(tiny_lm, preset='tiny', epochs=0, hold_out=True).fit([f'a film {i}' for i in range(8)], list('aabbccdd'))
+    assert sum('4 of 8 labelled texts are set aside' in str(w.message) for w in said) == 1
+
+
 def test_it_is_a_classifier():
     assert is_classifier(TextClassifier())
     if hasattr(TextClassifier(), '__sklearn_tags__'):

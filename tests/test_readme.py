@@ -17,6 +17,12 @@ def test_results_are_those_recorded():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_table_of_few_labels_says_where_it_starts():
+    record = readme.read_records(ROOT / 'results', 'few_labels_*')['few_labels_subjectivity']
+    assert 'is fine-tuned (both directions of it) from `film-small` (`bash' in readme.few_labels(record)
+    assert 'is fine-tuned (both directions of it) is `film-small`, which has read texts of this kind (`bash' in readme.few_labels(record | {'stage 2': None})
+
+
 def test_tables_of_speed_show_what_the_records_hold():
     found = dict(docs_per_s=50, accuracy=0.94, seconds=dict(median=2.0), peak_mb=400, data_mb=280)
     bytes_ = found | {'mean_error': 0.0012, 'max_error': 0.1, 'same_verdict': 0.9988}

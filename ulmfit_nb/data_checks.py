@@ -44,7 +44,7 @@ def check_labelled(
     empty = sum(not (t.strip() if isinstance(t, str) else t) for t in texts)
     if empty:
         warnings.warn(f'{where}: {empty} of {len(texts)} are empty, and count like the others. '
-                      'Drop them, or find what they should hold.', stacklevel=5)
+                      'Drop them, or find what they should hold.', stacklevel=4)
     if data.classes is None: return TextData(texts, *encode_labels(data.labels))
     outside = [l for l in data.labels if l not in range(len(data.classes))]
     if outside:

@@ -7,6 +7,7 @@ __all__ = ['label_lists', 'target_name', 'labels_as_data', 'eval_data', 'to_lear
            'check_target']
 
 # %% ../nbs/appendix/estimator_targets.ipynb #c3a76731
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def to_learn(est: BaseEstimator, texts, labels, eval_set, sample_weight=None) ->
     settings = ClassifierSettings(
         target=target_name(est), class_weight=est.class_weight, early_stopping=est.early_stopping,
         hold_out=est.hold_out)
-    prepare_data(data, valid, settings, sample_weight)
+    with warnings.catch_warnings(action='ignore'): prepare_data(data, valid, settings, sample_weight)   # stage 3 warns
     return data, valid, classes
 
 # %% ../nbs/appendix/estimator_targets.ipynb #def02fdf

@@ -88,7 +88,7 @@ from dataclasses import asdict
 from .checkpoint import model_tensors
 from .files import parse_json
 from .onnx_engine import FILES as FOR_ONNX
-from .stages import LM, STAGES, Stage
+from .stages import LM, Stage, of_a_stage
 
 # %% ../nbs/appendix/model_card.ipynb #9f225f5b
 def read_model(
@@ -108,9 +108,8 @@ def is_ours(
     path: Path,   # a directory
 ) -> bool:        # damaged weights or words don't matter here: what is ours may be replaced
     "Whether a stage of this library has written what lies there."
-    try: config = parse_json((path/'config.json').read_bytes())
+    try: return of_a_stage(parse_json((path/'config.json').read_bytes()))
     except (OSError, ValueError): return False
-    return isinstance(config, dict) and config.get('stage') in list(STAGES)
 
 def check_free(
     out: Path,   # a directory to write

@@ -336,7 +336,7 @@ def set_aside(
     learn, aside = (part.texts for part in split_data(TextData(list(range(len(y))), strata(y)), share, seed))
     if len(aside) > 2 * share * len(y):
         warnings.warn(f'{len(aside)} of {len(y)} labelled texts are set aside to validate on, one of each class at '
-                      'least. To learn from all of them give hold_out=False.', stacklevel=6)
+                      'least. To learn from all of them give hold_out=False.', stacklevel=4)
     return learn, aside
 
 # %% ../nbs/appendix/targets.ipynb #fc7c4ea0

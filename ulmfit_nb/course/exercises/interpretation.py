@@ -46,7 +46,6 @@ _REVIEWS = [
 @exercise
 def check_whole_perplexity(x):
     "The perplexity of a text from those of its parts, from chapter 14."
-    x = plain(x)
     need(isinstance(x, (int, float)) and not isinstance(x, bool), f'A number is asked for, not {x!r}.')
     need(abs(x - 125) > 0.5,
          'That is the mean of the two. Perplexities are exponentials: what can be averaged is their logarithms.')

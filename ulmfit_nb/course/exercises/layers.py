@@ -9,13 +9,13 @@ __all__ = ['check_width', 'check_mix', 'check_earlier']
 import numpy as np
 import torch
 
-from .base import exercise, need, plain
+from .base import exercise, need
 
 # %% ../../../nbs/course/exercises/layers.ipynb #3a8a6475
 @exercise
 def check_width(width):
     "What the head of the paper's sizes gets from all layers, from chapter 20."
-    need(isinstance(width := plain(width), int | float) and width == int(width),
+    need(isinstance(width, int | float) and width % 1 == 0,
          f'A number of features is a whole number, and yours is {width!r}.')
     need(width != 3 * 400, 'That is what it gets from the last layer alone.')
     need(width != 3100, 'Those are the features at one token. The head gets the last, the maximum and the mean.')
