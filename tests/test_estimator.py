@@ -411,7 +411,7 @@ GAPS = {
 @pytest.mark.parametrize('kind', GAPS)
 def test_a_column_with_a_gap_and_without(kind, tiny_lm, tmp_path):
     labels, classes, dtype = GAPS[kind]
-    with pytest.raises(DataError, match='text 40 has no label. Drop that row'):
+    with pytest.raises(DataError, match='text 40 has no label. Drop such rows'):
         TextClassifier(tiny_lm, **QUICK).fit([*TEXTS, 'one more'], labels)
     model = TextClassifier(tiny_lm, **QUICK).fit(pd.Series([*TEXTS, 'one more'])[labels.notna()], labels.dropna())
     assert model.classes_.tolist() == classes and model.classes_.dtype.kind == model.predict(TEXTS).dtype.kind == dtype

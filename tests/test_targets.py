@@ -237,6 +237,7 @@ MANY = {
 NUMBERS = {
     'text 1 has nan': [1, float('nan'), *range(38)],
     'text 0 has None': [None, *range(39)],
+    'text 0 has None, where a number is due, the first of 2 without one. Drop such': [None, 'four', *range(38)],
     "text 0 has 'four'": ['four', *range(39)],
     'text 2 has inf': [1, 2, float('inf'), *range(37)],
     'each is 3.0, so there is nothing to learn': [3] * 40,

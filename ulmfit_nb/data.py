@@ -127,19 +127,29 @@ def to_list(
 class Tokens(list):
     "A text that has been split into tokens already."
 
+# %% ../nbs/appendix/data_checks.ipynb #0ffe7d01
+def first_of(
+    found: list[int],   # numbers of the texts that something is amiss with
+    what: str,          # what that is, of the first
+    such: str,          # and of all of them
+) -> str:
+    "The first by its number, and how many there are: nobody wants to mend a table one error at a time."
+    return f'text {found[0]} {what}' + f', the first of {len(found):,} {such}' * (len(found) > 1)
+
 # %% ../nbs/appendix/data_checks.ipynb #33ed81c5
 def check_texts(
     texts,            # what the caller says are texts
     where='texts',    # what to call them in an error
 ) -> list[str]:       # the same, as a list; raises `DataError` if it is empty or holds other than strings or `Tokens`
-    "Refuse what is not a non-empty list of strings, naming the first offender."
+    "Refuse what is not a non-empty list of strings, naming the first offender and counting the others."
     texts = to_list(texts, where)
     if not texts:
         raise DataError(f'{where}: there are no texts in it. Check the file, the folder or the filter that made it.')
-    for i, text in enumerate(texts):
-        if not isinstance(text, str | Tokens):
-            what = 'is missing' if is_missing(text) else f'is {text!r}, of type {type(text).__name__}, and not text'
-            raise DataError(f'{where}: text {i} {what}. Drop that row, or turn it into a string.')
+    if bad := [i for i, text in enumerate(texts) if not isinstance(text, str | Tokens)]:
+        text = texts[bad[0]]
+        what = 'is missing' if is_missing(text) else f'is {text!r}, of type {type(text).__name__}, and not text'
+        raise DataError(f'{where}: {first_of(bad, what, "that are no strings")}. '
+                        'Drop such rows, or turn what is there into strings.')
     return texts
 
 # %% ../nbs/appendix/data_checks.ipynb #a61a1383
@@ -148,11 +158,11 @@ def check_present(
     n: int,           # how many texts there are
     where='labels',   # what to call them in an error
 ):                    # raises `DataError` if there are too few or too many, or one is missing
-    "Refuse labels that are not one for each text, naming the first that is missing."
+    "Refuse labels that are not one for each text, naming the first that is missing and counting the others."
     if len(labels) != n: raise DataError(f'{where}: {len(labels)} labels for {n} texts. Give one label to each text.')
+    if bad := [i for i, label in enumerate(labels) if is_missing(label) or isinstance(label, str) and label == '']:
+        raise DataError(f'{where}: {first_of(bad, "has no label", "without one")}. Drop such rows, or label them.')
     for i, label in enumerate(labels):
-        if is_missing(label) or label == '':
-            raise DataError(f'{where}: text {i} has no label. Drop that row, or label it.')
         if isinstance(label, Mapping):
             raise DataError(f'{where}: text {i} is labelled {label!r}. Give a string or a number.')
         if isinstance(label, list | tuple | set | np.ndarray):

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from .data import (
-    DataError, TextData, check_labels, check_texts, encode_labels, is_missing, split_data)
+    DataError, TextData, check_labels, check_texts, encode_labels, first_of, is_missing, split_data)
 from .data_checks import check_labelled
 from .multitask import check_tasks, columns_by_task, task_losses
 from .setting_checks import Allowed
@@ -214,10 +214,11 @@ def check_numbers(data: TextData, where: str) -> TextData:
         try: return float('nan' if isinstance(value, str) and '_' in value else value)   # Python reads 1_0 as ten
         except (TypeError, ValueError): return float('nan')
     values = list(map(number, data.labels))
-    for i, v in enumerate(values):
-        if not np.isfinite(v):
-            said = data.labels[i] if data.classes is None else data.classes[data.labels[i]]
-            raise DataError(f'{where}: text {i} has {said!r}, where a number is due. Drop that row, or mend it.')
+    if bad := [i for i, v in enumerate(values) if not np.isfinite(v)]:
+        label = data.labels[bad[0]]
+        said = label if data.classes is None else data.classes[label]
+        found = first_of(bad, f'has {said!r}, where a number is due', 'without one')
+        raise DataError(f'{where}: {found}. Drop such rows, or mend them.')
     return TextData(texts, values)
 
 def ranks(x: np.ndarray) -> np.ndarray:   # (n,)
