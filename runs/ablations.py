@@ -139,7 +139,7 @@ class Study:
         tune = partial(fine_tune, self.args.lm, out=out, settings=READ, **watch)
         make = {
             'start': lambda: self.args.lm,
-            'random': lambda: out if (out / 'config.json').exists() else untrained(self.lm('tuned').path, out),
+            'random': lambda: untrained(self.lm('tuned').path, out),
             'unread': lambda: self.unread(out, watch),
             'tuned': lambda: tune(texts=self.texts()),
             'no dropout': lambda: tune(texts=self.texts(), drop_mult=0.0),

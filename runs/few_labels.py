@@ -104,7 +104,7 @@ class Networks:
         "A row's language model."
         if row == 'scratch':
             out = self.args.out / 'scratch'
-            return out if (out / 'config.json').exists() else untrained(self.args.lm, out)
+            return untrained(self.args.lm, out)
         return self.args.lm if row == 'pretrained' else self.tuned({'fine-tuned': '', 'backwards': '-backwards'}[row])
 
     def probabilities(self, row: str, n: int, seed: int) -> tuple[np.ndarray, dict]:

@@ -135,7 +135,7 @@ class Models:
         "A row's language model; made at the first call. From scratch: that of whole words, with random weights."
         if row == SCRATCH:
             out = self.args.out / self.args.language / row
-            return out if (out / 'config.json').exists() else untrained(self.language_model('words'), out)
+            return untrained(self.language_model('words'), out)
         plan, out, task = self.plan, self.args.out / self.args.language / row, self.texts['read'].texts
         general = task if plan.general is None else self.args.read(plan.general, 'train').texts
         how = replace(plan.pretrain, lang=plan.lang, subwords=plan.subwords if row == 'subwords' else None, max_tokens=self.args.tokens)

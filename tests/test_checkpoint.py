@@ -205,3 +205,15 @@ def test_seeded_goes_back_after_an_error_and_within_itself():
     assert torch.equal(torch.rand(2), due)
     with seeded(1):
         assert torch.equal(torch.rand(2), first) and torch.equal(torch.rand(2), second)
+
+
+def test_too_little_memory_is_not_a_damaged_checkpoint(tmp_path, monkeypatch):
+    "Its advice would be to delete what is whole."
+    short_run((1, 4), tmp_path / 'run')
+
+    def full(*args):
+        raise torch.OutOfMemoryError('no memory')
+
+    monkeypatch.setattr(torch.optim.AdamW, 'load_state_dict', full)
+    with pytest.raises(torch.OutOfMemoryError, match='^no memory$'):
+        short_run(checkpoint=tmp_path / 'run')

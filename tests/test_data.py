@@ -84,7 +84,7 @@ def test_splits_of_too_little():
         (np.array([1.5, 2.5]), 'text 0 is', 'turn what is there into strings'),
         (pd.Series(['fine', None]), 'text 1 is missing', 'Drop such rows'),
         ({'text': ['fine']}, 'a dict, where a list of strings is due', "texts['text'] or list(texts.values())"),
-        (pd.DataFrame({'text': ['fine']}), 'a DataFrame, where a list of strings is due', "list(table['text'])"),
+        (pd.DataFrame({'text': ['fine']}), 'a DataFrame, where a list of strings is due', "such as table['text']"),
         (TextData(['fine']), 'a TextData, where a list', 'Give its .texts'),
         (None, 'a NoneType, where a list', 'Give a list of strings'),
         ({'fine', 'bad'}, 'a set, where a list', 'A set has no order'),

@@ -99,3 +99,10 @@ def test_german_tweets():
 @pytest.mark.parametrize('name', ['subjectivity', 'snippets', 'film_reviews', 'clothing', 'wikipedia'])
 def test_the_model_that_ships_knows_the_sets_that_ship(name):
     assert unknown_words(load_data(name).texts, load_pretrained().vocab, Tokenizer(), most=100)[0] < 0.15
+
+
+@pytest.mark.parametrize('n', [200, 399, 2200])
+def test_the_end_of_a_sorted_list_is_looked_at_too(n):
+    vocab = Vocab.build([['known']], min_freq=1)
+    share, _ = unknown_words(['known'] * 200 + ['fremd'] * (n - 200), vocab, Tokenizer())
+    assert share == pytest.approx((n - 200) / n, abs=0.01)

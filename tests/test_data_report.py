@@ -1,6 +1,7 @@
 "What a table holds, by hand; and in words."
 
 import pytest
+from helpers import refuse
 
 from ulmfit_nb.data import TextData
 from ulmfit_nb.data_report import data_report, data_report_text, length_bars
@@ -62,3 +63,28 @@ def test_minutes_are_shown_if_there_are_any():
     report = data_report(TextData(['a']))
     assert 'expected' not in data_report_text(report)
     assert 'fine tune 2.0 minutes' in data_report_text(report | {'minutes': [['fine_tune', 2.0]]})
+
+
+def test_one_long_text_leaves_the_others_their_bars():
+    assert length_bars([3, 4, 4, 5, 9, 10, 11, 300], most=4) == [[3, 5, 4], [6, 8, 0], [9, None, 4]]
+
+
+def test_numbers_have_no_classes():
+    texts = [f'text {i}' for i in range(5)]
+    report = data_report(TextData(texts, [1, 3, 2, 0, 4], ['1', '2', '3.5', '4', '4.5']), target='number')
+    assert report['labels'] == [] and report['numbers'] == [1, 3.5, 4.5]
+    told = data_report_text(report)
+    assert 'numbers from 1 to 4.5, half of them 3.5 or less' in told and 'hardly any' not in told and 'labels' not in told
+    with refuse('mine: text 1 has', 'where a number is due'):
+        data_report(TextData(texts[:2], [1, 0], ['good', '1']), source='mine', target='number')
+
+
+def test_a_single_class_is_no_question():
+    told = data_report_text(data_report(TextData(['a', 'b'], [0, 0], ['fine'])))
+    assert "every text is labelled 'fine': there is nothing to learn" in told and 'unbalanced' not in told
+
+
+def test_a_label_that_most_texts_have_is_no_verdict():
+    "Where they may have others too, nobody is right who says it always."
+    data = TextData(['a', 'b', 'c', 'd', 'e', 'f'], [['x', 'y'], ['x'], ['x', 'z'], ['x'], ['x'], []])
+    assert 'unbalanced' not in data_report_text(data_report(data, target='multi-label'))

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from ulmfit_nb.distributed import (
     LostProcess,
     SharedBatchNorm,
     all_there,
+    as_sent,
     check_shares,
     from_rank_0,
     gather_shards,
@@ -244,3 +246,17 @@ def test_two_are_as_good_as_one_and_go_on_for_each_other(killed, tmp_path, monke
         assert differ(weights(tmp_path / 'one' / stage), weights(out / stage)) < 1e-5, stage
         assert np.allclose(told(tmp_path / 'one' / stage), told(out / stage), rtol=1e-4), stage
     assert not list(out.rglob('*.part')) and not (out / 'lm/work').exists()
+
+
+def test_an_error_arrives_whatever_it_holds():
+    class Two(Exception):
+        def __init__(self, a, b):
+            super().__init__(a)
+
+    class Holds(Exception):
+        def __init__(self):
+            super().__init__('locked')
+            self.lock = threading.Lock()
+
+    assert isinstance(as_sent(KeyError('x')), KeyError)
+    assert str(as_sent(Two('one', 'two'))) == 'Two: one' and str(as_sent(Holds())) == 'Holds: locked'

@@ -613,3 +613,22 @@ def test_both_are_written_for_onnx(both, tmp_path):
     assert sorted({f.parent.name for f in files}) == ['backwards', 'forwards'] and len(files) == 4
     p = [load_classifier(tmp_path / 'm' / d, engine='onnx').predict_proba(TEXTS) for d in ('forwards', 'backwards')]
     assert np.allclose(np.mean(p, axis=0), both.predict_proba(TEXTS), atol=1e-4)
+
+
+def test_classes_that_the_labels_lack_are_told_before_any_training(tiny_lm, tmp_path, monkeypatch):
+    first = TextClassifier(tiny_lm, **QUICK).fit(TEXTS, [0, 1, 2, 1] * 10).save(tmp_path / 'first')
+    monkeypatch.setattr(estimator, 'trained_classifier', lambda *a, **k: pytest.fail('trained'))
+    with pytest.raises(DataError, match='knows the class 2, and these labels do not'):
+        TextClassifier(first, **QUICK).fit(TEXTS, [0, 1] * 20)
+
+
+def test_a_classifier_to_go_on_from_has_no_stage_2(tiny_classifier, monkeypatch):
+    monkeypatch.setattr(estimator, 'ENOUGH', 10)
+    assert TextClassifier(tiny_classifier, **QUICK).fit(TEXTS, ['pos' if label == 'good' else 'neg' for label in LABELS]).score(TEXTS, LABELS) >= 0
+
+
+def test_what_is_hidden_beside_a_pair_is_kept(both, tmp_path):
+    (both.save(tmp_path / 'm') / '.git').mkdir()
+    with pytest.raises(StageError, match='holds .git beside a model'):
+        both.save(tmp_path / 'm')
+    assert (tmp_path / 'm/.git').is_dir()

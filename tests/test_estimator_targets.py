@@ -138,3 +138,26 @@ def test_numbers_that_can_not_be_fitted(how, y, message, tiny_lm, tmp_path):
     with pytest.raises(ValueError, match=message):
         TextRegressor(tiny_lm, work_dir=tmp_path / 'w', **QUICK | how).fit(TEXTS, y)
     assert not (tmp_path / 'w').exists()
+
+
+def test_a_label_that_no_text_to_validate_on_has_is_none_of_its_faults(tiny_lm):
+    "Dropped, the columns after it would stand for other labels."
+    learn = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1]] * 10)
+    model = TextClassifier(tiny_lm, multi_label=True, **QUICK).fit(TEXTS, learn, eval_set=(TEXTS[:2], np.array([[1, 0, 0], [0, 0, 1]])))
+    assert model.classes_.tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="no text has '1'"):
+        label_lists(np.array([[1, 0, 0], [0, 0, 1]]), 2)
+
+
+@pytest.mark.parametrize('cells', [['yes', 'no'], pd.array([True, None], 'boolean')])
+def test_a_table_of_other_than_nought_and_one(cells):
+    with pytest.raises(DataError, match='holds 0 or 1, and not every cell does .* Write 1 where a text has the label'):
+        label_lists(pd.DataFrame({'late': cells}), 2)
+
+
+def test_a_table_to_validate_on_may_have_lost_rows(tiny_lm):
+    "A column of whole numbers with a gap is one of floats, and stays one when the gap is dropped."
+    labels, floats = [1, 2] * 20, pd.Series([1, None, 2]).dropna()
+    model = TextClassifier(tiny_lm, **QUICK).fit(TEXTS, labels, eval_set=(TEXTS[:2], floats))
+    assert model.classes_.tolist() == [1, 2]
+    TextClassifier(tiny_lm, **QUICK).fit(TEXTS, pd.Series(labels, dtype=float), eval_set=(TEXTS[:2], [1, 2]))

@@ -310,3 +310,14 @@ def test_files_that_are_not_there(words, tmp_path):
         load_fastai(tmp_path / 'x.pth', words)
     with pytest.raises(StageError, match='no such file'):
         read_words(tmp_path)
+
+
+def test_files_that_would_fill_the_memory(words, tmp_path):
+    many = tmp_path / 'itos.pkl'
+    many.write_bytes(pickle.dumps([{} for _ in range(1000)]))
+    with pytest.raises(StageError, match='holds many lists, and a list of words is one'):
+        read_words(many)
+    one = torch.zeros(1000)
+    shared = save(tmp_path / 'lm.pth', {f'w{i}': one for i in range(100)})
+    with pytest.raises(StageError, match='many names in it stand for the same numbers'):
+        read_pth(shared)

@@ -383,3 +383,62 @@ def test_a_long_text_is_read_in_time(tmp_path):
     long = 'word, ' * 500_000
     assert columns(tmp_path / 'x.csv', f'text\n"{long}"\n', sep=',') == {'text': [long]}
     assert csv.field_size_limit() == before and time.perf_counter() - began < 20
+
+
+def test_a_sheet_that_does_not_say_how_wide_it_is(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook(write_only=True)
+    for name, rows in {'one': [('text', 0), ('a', 'x'), ('b', 'y', 'more')], 'two': []}.items():
+        page = book.create_sheet(name)
+        for row in rows:
+            page.append(row)
+    book.save(tmp_path / 'x.xlsx')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')  # the second sheet is empty
+        assert columns(tmp_path / 'x.xlsx') == {'text': ['a', 'b'], '0': ['x', 'y'], 'unnamed 2': [None, 'more']}
+
+
+def test_a_comma_in_a_name_is_no_separator(tmp_path):
+    with pytest.warns(UserWarning, match='a comma that does not fit all lines, and a semicolon that does'):
+        found = columns(tmp_path / 'x.csv', 'text (de, at);label\nschön, gut;pos\nna;neg\n')
+    assert found == {'text (de, at)': ['schön, gut', 'na'], 'label': ['pos', 'neg']}
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert columns(tmp_path / 'x.csv', 'text;more,label\na,pos\nb,neg\n') == {'text;more': ['a', 'b'], 'label': ['pos', 'neg']}
+
+
+def test_one_bad_quotation_tears_no_table_apart(tmp_path):
+    whole = 'text\tlabel\n' + '"first line\nsecond ""line"""\tpos\n' * 3
+    assert columns(tmp_path / 'x.tsv', whole)['text'] == ['first line\nsecond "line"'] * 3
+    with refuse('x.tsv: line 8', 'quoting="none"'):
+        columns(tmp_path / 'x.tsv', whole + '"cut short\nsecond')
+    assert columns(tmp_path / 'x.tsv', 'text\tlabel\n"Toll" sagt er\tpos\n')['text'] == ['"Toll" sagt er']
+
+
+def test_advice_on_encodings_is_such_as_works(tmp_path):
+    for content, encoding, said in [
+        ('text\n“so”\n'.encode() + b'caf\xe9\n', None, 'Give the encoding that it was written in'),  # cp1252 has no 0x9d
+        ('text\n“so” '.encode() + b'caf\xe9\n', 'cp1252', 'Give the encoding that it was written in'),
+        ('text\nfine\n'.encode('utf-32-le'), None, 'encoding="utf-32-le"'),
+        ('text\nfine\n'.encode('utf-32-be'), None, 'encoding="utf-32-be"'),
+        ('text\nfine\n'.encode('utf-16-be'), None, 'encoding="utf-16-be"'),
+        (b'text\ncaf\xe9\n', None, 'encoding="cp1252"'),
+    ]:
+        (tmp_path / 'x.csv').write_bytes(content)
+        with refuse(said):
+            read_columns(tmp_path / 'x.csv', encoding=encoding)
+
+
+@pytest.mark.parametrize('wrong', [False, True])
+def test_a_yes_or_no_is_no_quoting(tmp_path, wrong):
+    (tmp_path / 'x.tsv').write_text('text\n"a"\n')
+    with refuse(f'quoting is {wrong}'):
+        read_columns(tmp_path / 'x.tsv', quoting=wrong)
+
+
+def test_the_line_of_a_bad_object_is_named(tmp_path):
+    with refuse('x.jsonl', 'line 2', "two columns 'text'", 'Rename'):
+        columns(tmp_path / 'x.jsonl', '{"text": "a"}\n{"text": "a", "text": "b"}')
+    with refuse('x.jsonl', 'line 2: Exceeds the limit'):
+        columns(tmp_path / 'x.jsonl', '{"text": "a"}\n{"text": ' + '1' * 5000 + '}')

@@ -369,3 +369,45 @@ def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with checkpoint_lock(None), checkpoint_lock(None):
         assert names_in(tmp_path) == []
+
+
+def test_an_interrupt_between_the_two_renames_loses_nothing(tmp_path, monkeypatch):
+    writes_a_directory(tmp_path / 'model/f', b'old')
+    real, done = os.replace, []
+
+    def interrupted(a, b):
+        real(a, b)
+        done.append(a)
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'replace', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writes_a_directory(tmp_path / 'model/f', b'new')
+    assert names_in(tmp_path) == ['model'] and (tmp_path / 'model/f').read_bytes() == b'old'
+
+
+def test_a_link_to_a_directory_stays_one(tmp_path):
+    writes_a_directory(tmp_path / 'disk/model/f', b'old')
+    (tmp_path / 'model').symlink_to(tmp_path / 'disk/model')
+    writes_a_directory(tmp_path / 'model/f', b'new')
+    assert (tmp_path / 'model').is_symlink() and (tmp_path / 'disk/model/f').read_bytes() == b'new'
+    assert names_in(tmp_path) == ['disk', 'model'] and names_in(tmp_path / 'disk') == ['model']
+
+
+def test_what_another_machine_is_writing_is_left_alone_for_a_day(tmp_path):
+    part = tmp_path / '.x.7-01234567.0.part'
+    part.write_text('half')
+    sweep(tmp_path / 'x')
+    assert part.exists()
+    os.utime(part, (0, 0))
+    sweep(tmp_path / 'x')
+    assert not part.exists()
+
+
+def test_a_part_of_this_process_is_known_by_any_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic_write(tmp_path / 'x') as temp:
+        temp.write_text('whole')
+        sweep(Path('x'))
+    assert (tmp_path / 'x').read_text() == 'whole'

@@ -7,7 +7,7 @@ import torch
 from ulmfit_nb.awd_lstm import AWDLSTMConfig, LanguageModel
 from ulmfit_nb.batching import LMBatches
 from ulmfit_nb.classifier import Classifier, PoolingClassifier, PoolingHead
-from ulmfit_nb.interpretation import contributions, head_slopes, margin, occlusion, plot_words, pooled_parts, pooling_winners, read_text, surprisal
+from ulmfit_nb.interpretation import class_index, contributions, head_slopes, margin, occlusion, plot_words, pooled_parts, pooling_winners, read_text, surprisal
 from ulmfit_nb.language_model import evaluate_lm
 from ulmfit_nb.tokenization import Tokenizer, Vocab
 
@@ -168,3 +168,11 @@ def test_models_are_left_as_they_were(classifier, lm):
 def test_plot_shows_the_largest_in_the_order_of_the_text():
     ax = plot_words(['a', 'b', 'c', 'd'], [1, -5, 0.5, 3], 'figure', n=3)
     assert [t.get_text() for t in ax.get_yticklabels()] == ['a', 'b', 'd'] and [b.get_width() for b in ax.patches] == [1, -5, 3]
+
+
+def test_a_number_is_no_class(classifier):
+    class Numbers:
+        classes = []
+
+    with pytest.raises(ValueError, match='says a number: it has no classes'):
+        class_index(Numbers(), None, torch.zeros(1))

@@ -75,3 +75,17 @@ look();
 console.log(JSON.stringify([plugin.autoStart, first, cells[0].image.alt]));""")
     assert found == [True, ["A line that rises: 'slowly'.", None], "A line that rises: 'slowly'."]
     assert about['version'] == version('ulmfit-nb')
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGHUP'), reason='no such signal')
+def test_what_nohup_ignores_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits that
+    try:
+        process = parent('listens', tmp_path / 'mark')
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 7 and (tmp_path / 'mark').read_text() == 'ended in good order'
+    finally:
+        signal.signal(signal.SIGHUP, before)

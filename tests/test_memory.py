@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import ALL, new_lm, random_batches, run_program
 
+from ulmfit_nb import memory
 from ulmfit_nb.language_model import LMTask
 from ulmfit_nb.memory import peak_memory_mb
 from ulmfit_nb.onnx_engine import export_onnx
@@ -48,3 +49,18 @@ def test_a_long_document_costs_its_own_memory_only(tiny_classifier, tmp_path, en
         export_onnx(folder)
     before, after = map(int, run_program('long_document', folder, engine, size, others, check=True).stdout.split())
     assert after < 500 and after - before < 25 + 6 * size / 1e6
+
+
+@pytest.mark.parametrize('most', [2**25, 2**31 - 1])
+def test_an_older_c_library_takes_less(most, monkeypatch):
+    "It refuses a threshold above 32 MB, and would give each block back at once if it were left with the other setting alone."
+    asked = []
+
+    def mallopt(setting, value):
+        asked.append((setting, value))
+        return int(setting == -1 or value <= most)
+
+    monkeypatch.setattr(memory.platform, 'libc_ver', lambda: ('glibc', '2.31'))
+    monkeypatch.setattr(memory.ctypes, 'CDLL', lambda name: SimpleNamespace(mallopt=mallopt))
+    memory.keep_memory()
+    assert asked[0] == (-1, 2**31 - 1) and asked[-1] == (-3, most)

@@ -8,7 +8,7 @@ from helpers import TEXTS
 
 from ulmfit_nb.files import write_json
 from ulmfit_nb.hub import save_pretrained
-from ulmfit_nb.model_card import model_card
+from ulmfit_nb.model_card import in_a_cell, measured, model_card
 from ulmfit_nb.stages import StageError, load_lm
 
 
@@ -75,3 +75,14 @@ def test_a_card_asks_nothing_of_the_hub(tiny_lm, monkeypatch):
         'tags': ['ulmfit', 'awd-lstm'],
         'pipeline_tag': 'text-generation',
     }
+
+
+@pytest.mark.parametrize('settings, said', [({}, 0.6), ({'best_epoch': True}, 0.9), ({'early_stopping': 2}, 0.9)])
+def test_a_card_has_the_figures_of_the_weights_that_were_kept(settings, said):
+    history = [{'groups': ['head'], 'valid_loss': loss, 'accuracy': a, 'seen': n, 'minutes': n} for loss, a, n in ((0.5, 0.7, 1), (0.2, 0.9, 2), (0.9, 0.6, 3))]
+    found = measured(history, settings)
+    assert found['validation accuracy'] == said and found['documents seen in training'] == 3
+
+
+def test_yes_is_no_number():
+    assert in_a_cell(True) == 'True' and in_a_cell(1234) == '1,234'

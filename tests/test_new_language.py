@@ -113,3 +113,16 @@ def test_texts_in_another_script_are_told(tiny_lm, tmp_path):
 
 def test_check_pieces_leaves_good_ones():
     assert check_pieces({'a': -1, 'b': -2.5}) == {'a': -1, 'b': -2.5} and check_pieces(None) is None
+
+
+def test_texts_without_blanks_have_no_pieces(tmp_path):
+    with pytest.raises(ValueError, match='no words of up to 40 characters.*Are there blanks'):
+        new_tokenizer(tmp_path / 'lm', [''.join(chr(0x0E01 + 7 * i % 40) for i in range(60))] * 10, PretrainSettings(lang='xx', subwords=100))
+    assert not (tmp_path / 'lm/corpus.pieces.json').exists()
+
+
+@pytest.mark.parametrize('content', ['{', '{}', '[]', '{"pieces": {}}'])
+def test_a_damaged_file_of_pieces_is_named(content, tmp_path):
+    (tmp_path / 'corpus.pieces.json').write_text(content)
+    with pytest.raises(ValueError, match='corpus.pieces.json is damaged .*Delete it'):
+        new_tokenizer(tmp_path, TEXTS, PretrainSettings(lang='de', subwords=100))

@@ -4,7 +4,7 @@ import pytest
 
 from ulmfit_nb import pace
 from ulmfit_nb.pace import expected_minutes, training_epochs, tuning_epochs
-from ulmfit_nb.settings import ClassifierSettings, FineTuneSettings
+from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings
 
 
 def test_expected_minutes_grow_with_the_data(monkeypatch):
@@ -23,3 +23,9 @@ def test_passes():
     assert training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), 100) == 4 + 3
     assert [training_epochs({'n_layers': 3}, ClassifierSettings(epochs=2, min_steps=30, bs=10), n) for n in (95, 91)] == [4 + 3, 4 + 4], 'in whole batches'
     assert tuning_epochs(FineTuneSettings(epochs=2, min_steps=30, bs=10, bptt=10), 1000) == 3 and tuning_epochs(FineTuneSettings(), 10) == 1
+
+
+def test_a_head_that_has_learnt_needs_no_thaw():
+    shape = {'n_layers': 3}
+    small, probe = (training_epochs(shape, PRESETS[name].train_classifier, 1000) for name in ('small', 'probe'))
+    assert small == probe + 4

@@ -112,3 +112,26 @@ def test_other_labels_are_packed_anew(tmp_path):
     for data in (TextData(texts), TextData(texts, labels, ['a', 'b']), TextData(texts, [1, 0, 1], ['a', 'b']), TextData(texts, labels, ['b', 'a'])):
         packed = load_packed(pack(data, tmp_path))
         assert (packed.labels, packed.classes) == (data.labels, data.classes)
+
+
+def test_a_good_pack_stays_until_there_is_another(tmp_path):
+    pack(['one two', 'three'], tmp_path)
+    (tmp_path.parent / 'empty.txt').write_text('')
+    with pytest.raises(DataError):
+        pack(TextSource(tmp_path.parent / 'empty.txt'), tmp_path)
+    assert len(load_packed(tmp_path)) == 2
+
+
+def test_a_damaged_pack_is_packed_again(tmp_path):
+    pack(['one two', 'three'], tmp_path)
+    (tmp_path / 'words.json').write_text('[]')
+    assert len(load_packed(pack(['one two', 'three'], tmp_path))) == 2
+
+
+def test_words_are_no_texts_for_pieces_or_another_language(packed, tmp_path):
+    lm = dict(emb_sz=8, n_hid=8, n_layers=1, bs=2, bptt=5, min_freq=1, epochs=1, progress_bar=False)
+    texts = load_packed(pack(['one two three four five six seven'] * 20, tmp_path / 'pack')).texts
+    with pytest.raises(TypeError, match='words, where a text is due'):
+        pretrain(texts, tmp_path / 'pieces', subwords=20, **lm)
+    with pytest.raises(ValueError, match="by the tokenizer of 'en', and 'de' is due"):
+        pretrain(texts, tmp_path / 'german', lang='de', **lm)

@@ -153,3 +153,17 @@ def test_a_forward_pass_is_in_what_was_asked_for_and_what_follows_is_not(precisi
 def test_a_forward_pass_in_a_precision_that_there_is_not():
     with pytest.raises(ValueError, match="precision is 'fp16'"), computing_in('fp16', nn.Linear(1, 1), 1):
         pass
+
+
+def test_a_run_with_small_layers_stays_as_it_is(monkeypatch):
+    monkeypatch.setattr(precision, 'computes_bf16', lambda device: True)
+    monkeypatch.setattr(precision, 'bf16_speedup', lambda *shape: pytest.fail('measured'))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert choose_precision('auto', nn.LSTM(30, 40), 8, CPU, 'bf16') == 'bf16'
+
+
+def test_auto_is_not_said_to_do_what_it_would_not(machine):
+    machine(0.95)
+    with pytest.warns(UserWarning, match=r'slower than fp32 on this cpu\.$'):
+        choose_precision('bf16', LARGE, 8, CPU, 'bf16')

@@ -389,3 +389,33 @@ def test_a_trained_model_of_either_kind(tiny_lm, tmp_path):
         kind = 'multi-label classifier of any number of 2 labels: good, truly' if target == 'multi-label' else 'regressor'
         assert f'| what | a {kind} |' in card and f'A {kind.split(" of ")[0]} made with' in card
         assert ('| validation macro F1 |' in card) == (target == 'multi-label') and ('| validation mean absolute error |' in card) == (target == 'number')
+
+
+def test_a_column_of_labels_that_comes_late_is_not_written_over():
+    predictor = RowPredictor(Lengths())
+    with pytest.warns(UserWarning, match="column 'label' already"):
+        rows = predictor([{'text': 'no'}, {'text': 'no', 'label': 'gold'}])
+    assert rows[1]['label'] == 'gold' and rows[0]['predicted_label'] == rows[1]['predicted_label'] == 'short'
+    predictor = RowPredictor(Lengths())
+    predictor([{'id': 1}, {'text': 'no'}])
+    with refuse("after row 2 comes a field 'label'", 'Rename it'):
+        predictor([{'text': 'no', 'label': 'gold'}])
+
+
+@pytest.mark.parametrize('first, then', [(3, 2.5), ([1], [1.5]), ({'a': 1}, {'a': 1, 'b': 2}), (1, 'a'), (True, 2)])
+def test_parquet_changes_no_value(tmp_path, first, then):
+    for one, other, fine in ((first, then, False), (then, None, True), (then, then, True)):
+        rows = [{'text': 'a', 'x': one}, {'text': 'b', 'x': other}]
+        if not fine:
+            with refuse('Parquet wants values of one kind', 'Write a .jsonl'), rows_out(tmp_path / 'out.parquet') as write:
+                predict_rows(rows, RowPredictor(Lengths()), write, portion=1)
+            continue
+        with rows_out(tmp_path / 'out.parquet') as write:
+            predict_rows(rows, RowPredictor(Lengths()), write, portion=1)
+        assert pq.read_table(tmp_path / 'out.parquet')['x'].to_pylist() == [one, other]
+
+
+def test_rows_without_a_text_come_first(tmp_path):
+    with rows_out(tmp_path / 'out.parquet') as write:
+        predict_rows([{'text': ''}, {'text': 'no'}], RowPredictor(Lengths()), write, portion=1)
+    assert pq.read_table(tmp_path / 'out.parquet')['p_long'].to_pylist() == [None, 0.2]

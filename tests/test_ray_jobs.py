@@ -5,6 +5,7 @@ import os
 import shutil
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from ulmfit_nb import extras, load_classifier, pretrain, ray_jobs
 from ulmfit_nb.cli import app
 from ulmfit_nb.corpus import cached_corpus
+from ulmfit_nb.data import DataError
 from ulmfit_nb.prediction_files import RowPredictor, predict_file
 from ulmfit_nb.ray_jobs import TextFiles, files_below, is_done, predict_dataset, ray_corpus, run_each
 from ulmfit_nb.settings import PretrainSettings
@@ -249,3 +251,52 @@ def test_a_node_is_killed_in_the_middle(cluster, parts, many, tiny_classifier, t
     counts = predict_dataset(tiny_classifier, parts, tmp_path / 'labelled')
     assert counts['rows'] == 75 and ids_in(tmp_path / 'labelled') == ids_in(parts) and sorted(seen) == NAMES
     assert len(two.list_all_nodes()) == 1
+
+
+def test_a_bad_file_is_mended_and_the_run_goes_on(at_once, many, tmp_path, monkeypatch):
+    "What was counted is not counted again; what was mended, or taken out, is."
+    good = (many / 'a.parquet').read_bytes()
+    (many / 'a.parquet').write_bytes(b'PAR1 no more')
+    with refuse('1 of 4 files failed, such as a.parquet', 'The others are done'):
+        ray_corpus(TextFiles(many), tmp_path / 'lm', SMALL, progress_bar=False)
+    (many / 'a.parquet').write_bytes(good)
+    (many / 'c.txt').unlink()
+    count, read = ray_jobs.count_file, []
+    monkeypatch.setattr(ray_jobs, 'count_file', lambda t, source, *rest: (read.append(source.name), count(t, source, *rest)))
+    found = ray_corpus(TextFiles(many), tmp_path / 'lm', SMALL, progress_bar=False)
+    assert read == ['a.parquet'] and is_that_of_one_process(found, TextFiles(many), tmp_path / 'one')
+
+
+def test_settings_under_which_nothing_was_done_bind_nobody(at_once, parts, tiny_classifier, tmp_path):
+    (parts / '0.parquet').unlink()  # the one without rows, in which no column is looked for
+    with refuse('5 of 5 files failed', '. Mend these') as e:
+        predict_dataset(tiny_classifier, parts, tmp_path / 'labelled', text='txet')
+    assert 'The others' not in str(e.value)
+    assert predict_dataset(tiny_classifier, parts, tmp_path / 'labelled')['rows'] == 75
+
+
+def test_a_link_says_what_a_file_is(at_once, parts, tiny_classifier, tmp_path):
+    "As in the cache of the Hugging Face hub: the name is that of the link."
+    (tmp_path / 'blobs').mkdir()
+    shutil.move(parts / '5.parquet' if (parts / '5.parquet').exists() else parts / '3.parquet', tmp_path / 'blobs/0a1b')
+    (parts / '3.parquet').symlink_to(tmp_path / 'blobs/0a1b')
+    assert predict_dataset(tiny_classifier, parts, tmp_path / 'labelled')['rows'] == 75
+
+
+def test_a_refusal_of_the_file_system_is_no_mistake_in_the_data(tmp_path):
+    with pytest.raises(OSError, match='Input/output'), ray_jobs.os_errors():
+        try:
+            raise OSError(5, 'Input/output error')
+        except OSError as e:
+            raise DataError('not readable') from e
+    with refuse('not readable'), ray_jobs.os_errors():
+        raise DataError('not readable')
+
+
+def test_a_corpus_in_another_language(at_once, many, tmp_path):
+    german = replace(SMALL, lang='de')
+    found = ray_corpus(TextFiles(many), tmp_path / 'lm', german, progress_bar=False)
+    again = cached_corpus(tmp_path / 'lm/work', TextFiles(many), Tokenizer(lang='de'), min_freq=2, max_vocab=60, max_tokens=None)
+    assert found[0] == again[0]
+    with pytest.raises(ValueError, match='pieces of words are not learnt on a cluster'):
+        ray_corpus(TextFiles(many), tmp_path / 'other', replace(SMALL, subwords=100))

@@ -188,3 +188,9 @@ def test_an_estimator_is_judged_by_labels_of_its_own_kind(tiny_classifier, names
     assert found.accuracy == est.score(TEXTS, labels) and found.counted['accuracy'] > 0.5
     with refuse('labels for'):
         est.report(TEXTS, labels[:-1])
+
+
+@pytest.mark.parametrize('right, said', [(0.8, 'the surer the classifier'), (0.2, 'the less sure the classifier')])
+def test_labels_that_give_no_temperature(right, said):
+    found = evaluate(np.tile([right, 1 - right], (200, 1)), [0] * 200, ['a', 'b'])
+    assert f'no temperature fits: these labels are the likelier, {said} is made' in str(found) and 'calibration error is' not in str(found)

@@ -118,15 +118,41 @@ def test_without_the_extra_it_says_what_to_install(classifier, monkeypatch):
         create_app(classifier)
 
 
-def test_options_reach_the_server(classifier, monkeypatch, capsys):
+@pytest.fixture
+def served(monkeypatch):
+    "What a server would have been given; nobody serves."
     import uvicorn
 
     given = {}
-    monkeypatch.setattr(uvicorn, 'run', lambda app, **options: given.update(options, app=app))
-    run_service(classifier, '0.0.0.0', 9999, 0.75)
-    assert (given['host'], given['port']) == ('0.0.0.0', 9999) and 'http://0.0.0.0:9999' in capsys.readouterr().out
-    assert TestClient(given['app']).get('/').json()['threshold'] == 0.75
+
+    class Server:
+        def __init__(self, config):
+            given['app'] = config.app
+
+        def run(self, sockets):
+            given['address'] = sockets[0].getsockname()
+            sockets[0].close()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn, 'Server', Server)
+    return given
+
+
+def test_options_reach_the_server(classifier, served, capsys):
+    run_service(classifier, '127.0.0.1', 0, 0.75)
+    host, port = served['address']
+    assert host == '127.0.0.1' and port > 0 and f'http://127.0.0.1:{port};' in capsys.readouterr().out
+    assert TestClient(served['app']).get('/').json()['threshold'] == 0.75
     assert service.LONGEST == 100_000
+
+
+def test_where_somebody_else_listens_nothing_is_promised(classifier, served, capsys):
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        with pytest.raises(SystemExit):
+            run_service(classifier, port=other.getsockname()[1])
+    assert 'serving' not in capsys.readouterr().out and not served
 
 
 def test_nothing_is_promised_before_settings_are_looked_at(classifier, capsys):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import FrozenInstanceError, fields
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +11,19 @@ from ulmfit_nb import pretrain, train_classifier
 from ulmfit_nb.batching import DocBatches
 from ulmfit_nb.data import TextData
 from ulmfit_nb.schedules import stlr
-from ulmfit_nb.settings import PRESETS, ClassifierSettings, FineTuneSettings, PretrainSettings, batch_size, n_doc_batches, n_epochs, override, recipe
-from ulmfit_nb.training import FitSettings, RunOptions, with_changes
+from ulmfit_nb.settings import (
+    PRESETS,
+    ClassifierSettings,
+    FineTuneSettings,
+    PretrainSettings,
+    batch_size,
+    n_doc_batches,
+    n_epochs,
+    override,
+    recipe,
+    schedule_name,
+)
+from ulmfit_nb.training import FitSettings, RunOptions, constant, with_changes
 
 
 @pytest.mark.parametrize('name', PRESETS)
@@ -91,3 +103,20 @@ def test_batches_are_counted_as_the_loader_makes_them(bs):
 def test_passes_that_are_not_alike():
     assert [n_epochs(1, steps, [5, 2, 9, 1].__getitem__) for steps in (0, 5, 6, 7, 8, 16, 17)] == [1, 1, 2, 2, 3, 3, 4]
     assert n_epochs(3, 5, [5, 2, 9, 1].__getitem__) == 3
+
+
+def test_another_schedule_of_the_same_name_is_another_schedule():
+    mine = {}
+    exec('def stlr(t, T, lr_max): return lr_max', {'__name__': 'mine'}, mine)
+    assert schedule_name(stlr) == 'stlr' and schedule_name(constant) == 'constant' and schedule_name(mine['stlr']) == 'mine.stlr'
+    assert schedule_name(partial(mine['stlr'], T=3)) == 'mine.stlr(T=3)'
+    assert FineTuneSettings(schedule=mine['stlr']).identity() != FineTuneSettings().identity()
+    with pytest.raises(ValueError, match='can not be told from others'):
+        schedule_name(partial(stlr, how=mine['stlr']))
+
+
+def test_advice_on_settings_is_such_as_works():
+    with pytest.raises(TypeError, match='where FitSettings is due. Write FitSettings.…..$'):
+        with_changes({}, ('small', FitSettings))
+    with pytest.raises(TypeError, match='PRESETS'):
+        with_changes({}, ('small', ClassifierSettings))

@@ -279,3 +279,15 @@ def test_a_lock_file_of_a_spreadsheet_is_a_name_like_others(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / '~$mine.csv').write_text('text\nfine\n')
     assert load_data('~$mine.csv').texts == ['fine']
+
+
+def test_the_folder_of_sets_may_be_in_the_home_folder_or_nowhere(tmp_path, monkeypatch):
+    (tmp_path / 'data/trec').mkdir(parents=True)
+    pd.DataFrame({'text': ['Who?'], 'coarse_label': [3]}).to_parquet(tmp_path / 'data/trec/train.parquet')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('ULMFIT_NB_DATA', '~/data')
+    assert load_data('trec').texts == ['Who?']
+    monkeypatch.setenv('ULMFIT_NB_DATA', '')
+    monkeypatch.chdir(tmp_path / 'data')
+    with refuse("'trec' is the name of a data set, and something of that name lies here"):
+        load_data('trec')

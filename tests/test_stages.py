@@ -248,7 +248,26 @@ def test_a_model_that_ships_is_asked_for_by_name(tiny_lm, tmp_path, monkeypatch)
 
 def test_untrained_has_the_shape_and_the_words_and_nothing_else(tiny_lm, tmp_path):
     (model, vocab, config), (blank, words, made) = load_lm(tiny_lm), load_lm(untrained(tiny_lm, tmp_path / 'blank'))
-    assert words == vocab and made['architecture'] == config['architecture'] and made['settings'] == {'seed': 0}
+    assert words == vocab and made['architecture'] == config['architecture'] and made['settings'] == {'seed': 0, 'like': config['sha256']['model.safetensors']}
     assert not any(torch.equal(a, b) for a, b in zip(model.parameters(), blank.parameters()) if a.dim() > 1)
     again, other = (load_lm(untrained(tiny_lm, tmp_path / f'b{seed}', seed))[0].state_dict() for seed in (0, 1))
     assert same_tensors(again, blank.state_dict()) and not same_tensors(other, again)
+
+
+def test_an_untrained_model_takes_no_other_ones_place(tiny_lm, tmp_path):
+    blank = untrained(tiny_lm, tmp_path / 'blank')
+    before = (blank / 'model.safetensors').stat().st_mtime_ns
+    assert untrained(tiny_lm, blank) == blank and (blank / 'model.safetensors').stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match='belongs to a run with other settings'):
+        untrained(tiny_lm, blank, seed=1)
+    copy = Path(shutil.copytree(tiny_lm, tmp_path / 'lm'))
+    with pytest.raises(ValueError, match='belongs to a run with other settings'):
+        untrained(copy, copy)
+
+
+def test_the_advice_for_a_damaged_config_works(stage):
+    (stage / 'config.json').write_text('{"stage"')
+    with pytest.raises(StageError, match='config.json is damaged.*or delete config.json and run its stage again'):
+        is_finished(stage, {})
+    (stage / 'config.json').unlink()
+    assert not is_finished(stage, {})

@@ -336,3 +336,11 @@ def test_an_error_names_some_of_many():
     with refuse("no column 'text'; it has column 0, ", 'column 19 and 4,980 more. Name') as e:
         from_table(wide)
     assert len(str(e.value)) < 400 and len(repr(TextData(['a'] * 5000, range(5000), [str(i) for i in range(5000)]))) < 200
+
+
+def test_rows_with_lists_of_labels_have_gaps_like_others(tmp_path):
+    table = pd.DataFrame({'text': ['a', None, 'c'], 'label': [['x', 'y'], ['x'], []]})
+    table.to_parquet(tmp_path / 'x.parquet')
+    for frame in (table, read_table(tmp_path / 'x.parquet')):
+        whole, gaps = without_gaps(frame)
+        assert len(whole) == 2 and gaps == {'no_text': [2]}

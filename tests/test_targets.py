@@ -295,3 +295,9 @@ def test_a_name_that_no_file_can_hold_is_refused_before_any_work(target):
     data = TextData(TEXTS[:16], [[names[0]] if l == [0] else [] for l in labels]) if target == 'multi-label' else TextData(TEXTS[:16], labels, names)
     with pytest.raises(DataError, match='holds half of a character'):
         prepare_data(data, None, ClassifierSettings(target=target))
+
+
+@pytest.mark.parametrize('value', [3.0, 0.1, 4.35])
+def test_equal_numbers_teach_nothing_whatever_rounding_makes_of_them(value):
+    with refuse('so there is nothing to learn'):
+        Number.of(TextData(TEXTS[:7], [value] * 7))

@@ -169,14 +169,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, targets, chunk):
         need = [t.requires_grad for t in (x, weight, bias)]
-        loss, ctx.grads = _loss_and_grads(x, weight, bias, targets, chunk, need)
+        loss, grads = _loss_and_grads(x, weight, bias, targets, chunk, need)
+        ctx.save_for_backward(*grads)   # so that they go when they have been used, not with the loss
         ctx.n = len(x)
         return loss / len(x)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g):
-        return (*(None if d is None else d * (g / ctx.n).to(d.dtype) for d in ctx.grads), None, None)
+        return (*(None if d is None else d * (g / ctx.n).to(d.dtype) for d in ctx.saved_tensors), None, None)
 
 # %% ../nbs/appendix/chunked_loss.ipynb #908f62a4
 def linear_cross_entropy(

@@ -19,7 +19,7 @@ def draw_labels(
     n: int,           # how many; raises `ValueError` if there are fewer
     seed: int=0,      # of the draw
 ) -> list[int]:       # places in `data`
-    "Places of `n` texts, as many of each class as there are of it in the whole, to the nearest."
+    "Places of `n` texts, of each class its share of the whole, but for one or two."
     if not 0 < n <= len(data): raise ValueError(f'{n} labels of {len(data)}: give a number from 1 to {len(data)}.')
     rng, labels = np.random.default_rng(seed), np.asarray(data.labels)
     order, ranks = rng.permutation(len(labels)), np.empty(len(labels))
@@ -52,6 +52,6 @@ def from_scratch(
     settings: ClassifierSettings,  # those of the pretrained rival
     n: int,                        # labelled texts
 ) -> list[Phase]:                  # to be given to `train_classifier` as its plan
-    "How a network that has read nothing is trained, in fairness."
+    "How a network that has read nothing is trained, in fairness to a rival with gradual unfreezing."
     epochs = n_epochs(settings.epochs, settings.min_steps, n_doc_batches(n, settings.bs))
     return all_at_once(names, settings.lr / 10, len(names) - 1 + epochs, factor=1)

@@ -181,6 +181,7 @@ from array import array
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from .data import some_of
 from .files import atomic_open
 
 # %% ../nbs/appendix/batching_streams.ipynb #c528f3a7
@@ -246,8 +247,8 @@ def open_stream(
     offsets = np.fromfile(f'{path}.offsets', np.int64)
     size = path.stat().st_size
     if not len(offsets) or size != 4 * offsets[-1]:
-        due = offsets[-1] if len(offsets) else 0
-        raise ValueError(f'{path} holds {size // 4} ids, and {path.name}.offsets was made for {due}: '
+        due = 4 * offsets[-1] if len(offsets) else 0
+        raise ValueError(f'{path} holds {size:,} bytes, and {path.name}.offsets was made for {due:,}: '
                          'one of them is cut short or from another run. Delete both and write them again.')
     return TokenStream(np.memmap(path, np.int32, 'c') if size else np.empty(0, np.int32), offsets)
 
@@ -323,9 +324,9 @@ def check_offsets(
 ) -> np.ndarray:       # the offsets; raises `ValueError` if they don't lead from the first id to the last
     "The offsets, checked against the ids."
     offsets = np.asarray([0, len(ids)] if offsets is None else offsets, np.int64)
-    if offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
         raise ValueError(f'the offsets must rise from 0 to the number of ids, {len(ids)}; '
-                         f'these go from {offsets[0]} to {offsets[-1]}.')
+                         f'these are {some_of(offsets.tolist(), 5)}.')
     return offsets
 
 # %% ../nbs/appendix/batching_streams.ipynb #a433bb4c

@@ -80,7 +80,7 @@ def restore_optimizer(
     opt: torch.optim.Optimizer,         # new, made for the same phase
     tensors: dict[str, torch.Tensor],   # from `flatten_optimizer`
 ):
-    "Put back what `flatten_optimizer` took out. Raises `ValueError` if other layer groups were learning."
+    "Put back what `flatten_optimizer` took out. Raises `ValueError` if it fits no more: other layer groups learnt."
     params = [p for g in opt.param_groups for p in g['params']]
     state = {}
     for key, v in tensors.items():
@@ -239,6 +239,7 @@ def restore(
         if run.at.batch:
             run.loss = run.loss + tensors['loss'].item()
             run.state = restore_state(with_prefix(tensors, 'state.'), run.device)
+    except torch.OutOfMemoryError: raise   # a RuntimeError too, and the file is whole
     except (KeyError, TypeError, RuntimeError) as e:   # a tensor that is missing, or of another shape
         raise ValueError(f'{run.path} is damaged ({e}). Delete it to start this stage anew.') from e
 

@@ -115,10 +115,11 @@ def bptt_pieces(
     lengths,                    # (bs,) tokens in each document, descending
     bptt: int=70,               # tokens in a piece
     max_len: int | None=1400,   # tokens back from a document's end that gradients reach, in whole pieces; None: all
-) -> list[Piece]:               # raises `ValueError` unless the longest document comes first
+) -> list[Piece]:               # raises `ValueError` unless they descend
     "Plan how a batch is read, piece by piece (paper, section 3.3: BPT3C)."
     sizes = np.asarray(lengths)
-    if (np.diff(sizes) > 0).any(): raise ValueError('the longest document comes first: use `collate` or `DocBatches`')
+    if (np.diff(sizes) > 0).any():
+        raise ValueError('documents come by length, the longest first: use `collate` or `DocBatches`')
     reach = sizes[0] if max_len is None else max_len
     ends = [(start, min(start + bptt, int(sizes[0]))) for start in range(0, int(sizes[0]), bptt)]
     return [Piece(a, b, int((sizes > a).sum()), int((sizes - reach >= a + bptt).sum())) for a, b in ends]
@@ -233,7 +234,6 @@ def piece_width(
     return model.bptt if torch.is_grad_enabled() else 32 if rows > 1 else 1024
 
 # %% ../nbs/appendix/classifier_prediction.ipynb #pr000003
-from collections.abc import Iterable
 from pathlib import Path
 
 from .checkpoint import load_weights, seeded
@@ -334,7 +334,7 @@ def to_ids(
 ) -> list[np.ndarray]:            # a document each
     "Texts to documents of ids."
     from tqdm.auto import tqdm
-    texts = check_texts(texts if isinstance(texts, Iterable) else [texts])
+    texts = check_texts(texts)
     tokens = (tokenizer or Tokenizer()).map(texts)
     counted = tqdm(tokens, total=len(texts), unit='text', leave=False, disable=not progress_bar)
     return [vocab.numericalize(t) for t in counted]
@@ -358,7 +358,7 @@ class Classifier(OnnxMixin):
     def logits(
         self,
         texts: list[str],          # any number, of any length; an empty text is allowed
-        bs: int=64,                # documents at a time; changes nothing but the rounding of bytes
+        bs: int=64,                # documents at a time; changes nothing but the rounding
         progress_bar: bool=False,  # count the texts, first while they are split into tokens, then while they are read
     ) -> torch.Tensor:             # (texts, outputs of the head); raises `DataError` for anything but a list of strings
         "What the head says of each text, in the order of the texts."

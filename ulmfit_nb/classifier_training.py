@@ -206,5 +206,7 @@ def stage_3_plan(
     thaw = gradual_unfreezing(list(task.model.layer_groups()), settings.lr, epochs, settings.factor)
     learnt = target_of(stage) is not None or settings.head == 'linear-probe'
     plan = settings.plan or (thaw[-1:] if learnt else thaw)
-    if not any(p.epochs for p in plan): raise ValueError('epochs is 0, and without a thaw nothing is learnt. Give 1.')
+    if not any(p.epochs for p in plan):
+        what = 'the plan has no epochs' if settings.plan else 'epochs is 0, and there is no thaw'
+        raise ValueError(f'{what}, so nothing would be learnt. Give it one at least.')
     return plan

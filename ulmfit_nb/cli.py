@@ -263,7 +263,7 @@ def check_data(
         texts, gaps = labelled_rows(data, split, column(text), label, multi_label=TARGETS[target].several,
                                     **reading(sep, encoding, quoting))
         tokenizer = Tokenizer(**stage.config['tokenizer'])
-        found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer) | gaps
+        found = data_report(texts, stage.vocab, str(lm), data, tokenizer=tokenizer, target=target.value) | gaps
         if minutes: found |= expected_minutes(found, stage.config['architecture'], preset.value)
         typer.echo(data_report_text(found))
 

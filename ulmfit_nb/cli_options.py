@@ -116,7 +116,7 @@ def as_options(message: str) -> str:
 
 # %% ../nbs/appendix/command_line_options.ipynb #1ac548dc
 Model = Annotated[str, typer.Option(
-    '--model', help='A classifier: a directory, or owner/name on the Hugging Face hub.')]
+    '--model', help='A classifier: a directory, the name of one that ships, or owner/name on the Hugging Face hub.')]
 Computed = Annotated[Engine, typer.Option(
     '--engine', help='What computes: torch, or a file that ulmfit-nb export has written; onnx-int8 is the fastest.')]
 Texts = Annotated[list[str] | None, typer.Argument(

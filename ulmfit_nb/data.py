@@ -115,10 +115,10 @@ def to_list(
     if isinstance(values, str): raise DataError(f'{where}: one string, where a list of {of} is due. '
                                                'Write [text]; a file is read by load_data(path).texts.')
     if isinstance(values, TextData): mend = 'Give its .texts.'
-    elif hasattr(values, 'columns'): mend = "Give a column of it, such as list(table['text'])."
+    elif hasattr(values, 'columns'): mend = "Give a column of it, such as table['text']."
     elif isinstance(values, Mapping):
         mend = "Give the list that is in it, such as texts['text'] or list(texts.values())."
-    elif isinstance(values, set | frozenset): mend = 'A set has no order.'
+    elif isinstance(values, set | frozenset): mend = 'A set has no order: give the list that it was made from.'
     elif not isinstance(values, Iterable): mend = f'Give a list of {of}.'
     else: return values.to_pylist() if hasattr(values, 'to_pylist') else list(values)   # pyarrow's own strings are none
     raise DataError(f'{where}: a {type(values).__name__}, where a list of {of} is due. {mend}')
@@ -190,7 +190,7 @@ def check_labels(
 # %% ../nbs/appendix/data_checks.ipynb #1d1743e7
 def encode_labels(
     labels,                # one label for each text: strings or numbers
-    classes=None,          # the known classes; None: those that occur, sorted
+    classes=None,          # names of the known classes; None: those that occur, sorted
 ) -> tuple[list[int], list[str]]:  # label indices, class names; raises `DataError` for a label not in `classes`
     "Turn labels into indices."
     names = [_name(l) for l in labels]

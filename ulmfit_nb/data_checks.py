@@ -7,7 +7,7 @@ __all__ = ['MANY', 'check_source', 'check_labelled', 'shared_texts', 'warn_share
            'warn_unknown']
 
 # %% ../nbs/appendix/data_checks.ipynb #e4faf32f
-import warnings  # noqa: F811
+import math, warnings  # noqa: F811
 from collections import Counter  # noqa: F811
 from collections.abc import Iterable, Iterator  # noqa: F811
 from itertools import islice
@@ -93,7 +93,7 @@ def unknown_words(
     most: int=200,          # texts to look at
 ) -> tuple[float, list[str]]:  # the share of words that it hasn't got; the commonest of them
     "How much of some texts a model can't read."
-    step = max(1, len(texts) // most) if isinstance(texts, list) else 1
+    step = max(1, math.ceil(len(texts) / most)) if isinstance(texts, list) else 1   # it may be sorted by its labels
     tokens = Counter(t for doc in tokenizer.map(list(islice(texts, 0, most * step, step))) for t in doc)
     share, fresh = unknown_among(tokens, vocab)
     return share, [w for w, _ in fresh.most_common(5)]

@@ -14,6 +14,7 @@ import numpy as np
 from .data import some_of
 from .data_checks import MANY, unknown_among
 from .estimator import ENOUGH
+from .targets import check_numbers
 from .tokenization import Tokenizer
 
 # %% ../nbs/appendix/data_report.ipynb #ae1734e9
@@ -23,7 +24,7 @@ def length_bars(
 ) -> list[list]:         # first and last length of each bar and the texts in it; the last bar is open
     "Lengths counted in bars of equal width, but for the longest fiftieth, which goes into the last."
     lengths = np.asarray(lengths)
-    low, high = int(lengths.min()), int(np.quantile(lengths, 0.98))
+    low, high = int(lengths.min()), int(np.quantile(lengths, 0.98, method='lower'))
     width = max(1, math.ceil((high - low + 1) / most))
     place = np.minimum((lengths - low) // width, (high - low) // width)
     counts = np.bincount(place).tolist()
@@ -42,6 +43,20 @@ def twice(data) -> dict:   # `TextData`; gives `empty`, `duplicates`, `conflicti
     copies, conflicting = sum(n.total() - 1 for n in written), sum(len(n) > 1 for n in written)
     return {'empty': empty, 'duplicates': copies, 'conflicting': conflicting}
 
+# %% ../nbs/appendix/data_report.ipynb #d2e90a11
+def labels_of(
+    data,          # `TextData`
+    source: str,   # what to call it, in an error
+    target: str,   # what a text is labelled with
+) -> dict:         # `labels`, their names and how often each occurs; `numbers`; `exclusive`: a text has one label
+    "What the texts are labelled with."
+    if data.labels is not None and target == 'number':
+        numbers = sorted(check_numbers(data, source).labels)
+        return {'labels': [], 'numbers': [numbers[0], numbers[len(numbers) // 2], numbers[-1]], 'exclusive': False}
+    names = [] if data.labels is None else data.names
+    labels = Counter(n for l in names for n in (l if isinstance(l, list | tuple | set) else [l]))
+    return {'labels': [list(c) for c in labels.most_common()], 'numbers': [], 'exclusive': target == 'single-label'}
+
 # %% ../nbs/appendix/data_report.ipynb #803c1bcf
 def data_report(
     data,                # `TextData`
@@ -50,18 +65,16 @@ def data_report(
     source='your texts', # what to call the data
     most: int=20,        # unknown words to name
     tokenizer: Tokenizer=None,   # the language model's; None: the English one
+    target: str='single-label',  # what a text is labelled with, as in `ClassifierSettings`
 ) -> dict:               # JSON: n, tokens, labels, lengths, median, longest, known, unknown …; and room for minutes
-    "What is in a table of texts."
+    "What is in a table of texts. Raises `DataError` if its labels are due to be numbers, and are none."
     lengths, count = [], Counter()
     for tokens in (tokenizer or Tokenizer()).map(data.texts):
         lengths.append(len(tokens))
         count.update(tokens)
     unread, unknown = (None, Counter()) if vocab is None else unknown_among(count, vocab)
-    names = [] if data.labels is None else data.names
-    labels = Counter(n for l in names for n in (l if isinstance(l, list | tuple | set) else [l]))
     return {
-        'source': source, 'model': model,
-        'n': len(data), 'tokens': sum(lengths), 'labels': [list(c) for c in labels.most_common()],
+        'source': source, 'model': model, 'n': len(data), 'tokens': sum(lengths), **labels_of(data, source, target),
         'lengths': length_bars(lengths), 'median': sorted(lengths)[len(lengths) // 2], 'longest': max(lengths),
         'known': None if unread is None else 1 - unread, 'distinct': len(count),
         'unknown': [list(c) for c in unknown.most_common(most)],
@@ -73,14 +86,8 @@ def data_report_text(
     report: dict,   # from `data_report`; its `minutes` perhaps filled in by `expected_minutes`
 ) -> str:
     "A report on data to print in a fixed-width font."
-    n, labels = report['n'], report['labels']
-    lines = [f'{n:,} texts of {report["tokens"]:,} tokens: half of them have {report["median"]:,} or fewer, '
-             f'the longest has {report["longest"]:,}',
-             'labels: ' + (some_of([f'{c} {k:,} ({100 * k / n:.0f} %)' for c, k in labels]) or 'none')]
-    if labels and labels[0][1] > 0.8 * n:
-        lines.append(f'unbalanced: whoever always says {labels[0][0]!r} is right as often. '
-                     'Look at recall and macro F1 (ulmfit-nb evaluate)')
-    lines += few_of(report) + gaps_in(report)
+    lines = [f'{report["n"]:,} texts of {report["tokens"]:,} tokens: half of them have {report["median"]:,} or fewer, '
+             f'the longest has {report["longest"]:,}', *labels_in(report), *few_of(report), *gaps_in(report)]
     if report['empty']: lines.append(f'empty texts: {report["empty"]:,}')
     if report['duplicates']:
         lines.append(f'copies of other texts: {report["duplicates"]:,}; '
@@ -88,6 +95,19 @@ def data_report_text(
     return '\n'.join(lines + known_words(report) + expected(report))
 
 # %% ../nbs/appendix/data_report.ipynb #8a91b0f9
+def labels_in(report: dict) -> list[str]:
+    "Which labels there are, and how evenly."
+    n, labels, numbers = report['n'], report['labels'], report['numbers']
+    if numbers: return [f'numbers from {numbers[0]:g} to {numbers[2]:g}, half of them {numbers[1]:g} or less']
+    found = ['labels: ' + (some_of([f'{c} {k:,} ({100 * k / n:.0f} %)' for c, k in labels]) or 'none')]
+    if not labels: return found
+    name, count = labels[0]
+    if count == n: return [*found, f'every text is labelled {name!r}: there is nothing to learn, and training says so']
+    if report['exclusive'] and count > 0.8 * n:
+        found.append(f'unbalanced: whoever always says {name!r} is right as often. '
+                     'Look at recall and macro F1 (ulmfit-nb evaluate)')
+    return found
+
 def few_of(report: dict) -> list[str]:
     "The classes of which there is hardly anything to learn from."
     few = [f'{name!r} {n}' for name, n in report['labels'] if n < 10]
@@ -100,6 +120,7 @@ def gaps_in(report: dict) -> list[str]:
     return [f'rows without {what}: {len(rows):,}, the first is row {rows[0]:,} below the names. '
             'They are not counted here; mend or drop them before training' for what, rows in found.items()]
 
+# %% ../nbs/appendix/data_report.ipynb #d2e90a12
 def known_words(report: dict) -> list[str]:
     "How much of the language the model knows."
     if report['known'] is None: return []

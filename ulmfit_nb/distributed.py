@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['ANSWER', 'PATIENCE', 'LOST', 'world_size', 'rank', 'group', 'new_accelerator', 'LostProcess', 'all_there', 'gather',
-           'from_rank_0', 'without_result', 'rank_0_first', 'shard', 'mean_over_ranks', 'Sharing', 'mean_count',
-           'SharedBatchNorm', 'ShardedTask', 'check_shares', 'seed_of_rank', 'sharded', 'shared_norms', 'gather_shards',
-           'interleave', 'own_shard', 'one_process']
+           'as_sent', 'from_rank_0', 'without_result', 'rank_0_first', 'shard', 'mean_over_ranks', 'Sharing',
+           'mean_count', 'SharedBatchNorm', 'ShardedTask', 'check_shares', 'seed_of_rank', 'sharded', 'shared_norms',
+           'gather_shards', 'interleave', 'own_shard', 'one_process']
 
 # %% ../nbs/appendix/distributed.ipynb #di000004
-import os, warnings
+import os, pickle, warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,20 +79,25 @@ def gather(value) -> list:   # value: anything that can be pickled
     with all_there(): dist.all_gather_object(found, value, group=group())
     return found
 
+def as_sent(error: Exception) -> Exception:
+    "An error as it arrives in another process: itself, or its name and message where it can't be sent."
+    try: return pickle.loads(pickle.dumps(error))
+    except Exception: return RuntimeError(f'{type(error).__name__}: {error}')
+
 def from_rank_0(
     function: Callable,   # called in rank 0 alone
     *args, **kw,          # what it is called with
 ):                        # what it gave, in every process; an exception is raised in every process
     "Call a function once for all processes."
     if world_size() == 1: return function(*args, **kw)
-    told = [None, None]
+    told, error = [None, None], None
     with all_there():
         waiting = group()
         if rank() == 0:
             try: told[0] = function(*args, **kw)
-            except Exception as e: told[1] = e
+            except Exception as e: error, told[1] = e, as_sent(e)
         dist.broadcast_object_list(told, src=0, group=waiting)
-    if told[1] is not None: raise told[1]
+    if told[1] is not None: raise told[1] if error is None else error
     return told[0]
 
 # %% ../nbs/appendix/distributed.ipynb #di000016

@@ -52,7 +52,7 @@ class TextEstimator(StageSettings):
         "Learn from `texts` and as many `labels`. Raises `ValueError` for what can't be used."
         data, valid, classes = to_learn(self, texts, labels, eval_set, sample_weight)
         with work_folder(self.work_dir) as work:
-            adopt(self, fit_stages(self, data, work, valid, sample_weight), classes)
+            adopt(self, fit_stages(self, data, work, valid, sample_weight, classes), classes)
         return self
 
     def __sklearn_tags__(self):
@@ -103,7 +103,7 @@ from .hub import check_free, download_model
 from .setting_checks import OF_A_CLASSIFIER, check_settings
 from .settings import ClassifierSettings, FineTuneSettings, override, recipe
 from .sources import TextSource
-from .stages import DIRECTIONS, Stage, check_out, parts_of, read_config, save_stage
+from .stages import DIRECTIONS, Stage, StageError, check_out, parts_of, read_config, save_stage
 from .training import RunOptions
 
 # %% ../nbs/appendix/estimator_stages.ipynb #14fc27ad
@@ -181,13 +181,15 @@ def reads(path: Path) -> bool: return read_config(path).get('backwards', False)
 
 # %% ../nbs/appendix/estimator_stages.ipynb #cc4f3958
 def fit_stages(
-    est: TextEstimator, data: TextData, work: Path, valid: TextData=None, sample_weight=None,
+    est: TextEstimator, data: TextData, work: Path, valid: TextData=None, sample_weight=None, classes=None,
 ) -> list[Path]:
     "Carry out the stages in a folder, for each language model; the directories. With `valid` the best epoch is kept."
     one_process(type(est).__name__)
     fine_tuning, training = stage_settings(est)
     lms = language_models(est.lm)
-    texts = stage_2_texts(data.texts, est.unlabelled)
+    learnt = read_config(lms[0])['stage'] == 'classifier'
+    if learnt and classes is not None: all_classes(answers(lms[0])[0], np.asarray(classes))   # `adopt` needs them
+    texts = None if learnt and est.unlabelled is None else stage_2_texts(data.texts, est.unlabelled)
     training = replace(training, best_epoch=valid is not None)
     weights = None if sample_weight is None else np.asarray(sample_weight, float)
     options = RunOptions(progress_bar=est.verbose, precision=est.precision)
@@ -202,7 +204,7 @@ def unlabelled_texts(given) -> Iterable[str]:   # texts, or a path of a file or 
     return given if isinstance(given, TextSource) or len(given) == 0 else check_texts(given, 'unlabelled')
 
 # %% ../nbs/appendix/estimator_stages.ipynb #632ce0b2
-ENOUGH = 100_000   # words from which on stage 2 pays
+ENOUGH = 100_000   # words from which on there is a stage 2, unless told otherwise
 
 def n_words(texts: list[str]) -> int:
     "Words, more or less: what stands between blanks, or the tokens of a text that has been split already."
@@ -241,7 +243,7 @@ def adopt(est: TextEstimator, paths: list[Path], classes):
     est.fitted_ = [Fitted(load_classifier(s), s.config, s.history) for s in stages]
     readers = [f.classifier for f in est.fitted_]
     est.classifier_ = readers[0] if len(readers) == 1 else BothDirections(readers)
-    if classes is not None: est.classes_ = all_classes(est, np.asarray(classes))
+    if classes is not None: est.classes_ = all_classes(est.classifier_.classes, np.asarray(classes))
     est.history_ = [h | {'reads': DIRECTIONS[f.config['backwards']]} for f in est.fitted_ for h in f.history]
 
 # %% ../nbs/appendix/estimator_stages.ipynb #a5e8f006
@@ -258,6 +260,8 @@ def save_estimator(est: TextEstimator, out: str | Path) -> Path:
     check_is_fitted(est)
     out = check_out(out)
     for part in parts_of(out): check_free(part, None)
+    if parts_of(out) != [out] and (others := {p.name for p in out.iterdir()} - {*DIRECTIONS}):
+        raise StageError(f'{out} holds {min(others)} beside a model. Save to another directory, or move that away.')
     labels = {'labels': est.classes_.tolist()} if hasattr(est, 'classes_') else {}
     more = labels | {'estimator': to_keep(est)}
     with whole_directory(out) as temp:

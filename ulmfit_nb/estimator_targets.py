@@ -24,7 +24,11 @@ def matrix_of(labels, n: int) -> np.ndarray | None:   # n: texts
     if hasattr(labels, 'toarray'): labels = labels.toarray()
     try: found = np.asarray(labels)
     except ValueError: return None   # lists of different lengths
-    if found.dtype.kind == 'O' and hasattr(labels, 'columns'): found = found.astype(float)
+    if found.dtype.kind == 'O' and hasattr(labels, 'columns'):
+        try: found = found.astype(float)
+        except (TypeError, ValueError) as e:
+            raise DataError(f'labels: a table of them holds 0 or 1, and not every cell does ({e}). '
+                            'Write 1 where a text has the label of the column, else 0.') from None
     if found.ndim != 2 or found.dtype.kind not in 'biuf': return None
     if len(found) != n: raise DataError(f'labels: {len(found)} rows for {n} texts. Give one to each text.')
     if np.isin(found, (0, 1)).all(): return found.astype(int)
@@ -32,8 +36,12 @@ def matrix_of(labels, n: int) -> np.ndarray | None:   # n: texts
     raise DataError(f'labels: row {i} has {found[i, j]} in column {j}, where 0 or 1 is due.')
 
 # %% ../nbs/appendix/estimator_targets.ipynb #053dd404
-def label_lists(labels, n: int) -> tuple[list[tuple], np.ndarray]:   # n: texts
-    "Labels as tuples of names, and what the names stand for. Raises `DataError` for a label that no text has."
+def label_lists(
+    labels,               # of several to a text: lists, or a matrix of 0 and 1
+    n: int,               # texts
+    learn: bool = True,   # from them: raises `DataError` for a label that no text has
+) -> tuple[list[tuple], np.ndarray]:
+    "Labels as tuples of names, and what the names stand for."
     matrix, several = matrix_of(labels, n), list | tuple | set | frozenset | np.ndarray
     if matrix is None:
         lists = [tuple(l) if isinstance(l, several) else l for l in to_list(labels, 'labels', 'lists')]
@@ -43,7 +51,7 @@ def label_lists(labels, n: int) -> tuple[list[tuple], np.ndarray]:   # n: texts
         def names(l): return tuple(x if is_missing(x) else str(x) for x in l) if isinstance(l, tuple) else l
         return list(map(names, lists)), np.unique(np.array(there))
     classes = np.asarray(getattr(labels, 'columns', range(matrix.shape[1])))
-    never = [c for c, has in zip(classes, matrix.any(0)) if not has]
+    never = [c for c, has in zip(classes, matrix.any(0)) if learn and not has]
     if never: raise DataError(f'labels: no text has {str(never[0])!r}. Drop its column, or give texts that have it.')
     return [tuple(str(c) for c, yes in zip(classes, row) if yes) for row in matrix], classes
 
@@ -61,20 +69,23 @@ def labels_as_data(est: BaseEstimator, texts, labels) -> tuple[TextData, np.ndar
     texts, codes, classes = labelled(texts, labels)
     return TextData(texts, codes, [str(c) for c in classes]), classes
 
-def eval_data(est: BaseEstimator, eval_set) -> TextData | None:
-    "Texts to keep the best epoch by."
+# %% ../nbs/appendix/estimator_targets.ipynb #af10670d
+def eval_data(est: BaseEstimator, eval_set, classes: np.ndarray | None) -> TextData | None:
+    "Texts to keep the best epoch by; their labels go by the names of `classes`, for a table may hold 1.0 for 1."
     if eval_set is None or isinstance(eval_set, TextData): return eval_set
     if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
         raise DataError('eval_set: give (texts, labels), or a TextData.')
     texts, labels = check_texts(eval_set[0], 'eval_set'), eval_set[1]
-    if target_name(est) != 'single-label': return labels_as_data(est, texts, labels)[0]
+    if is_regressor(est): return TextData(texts, to_list(labels, 'eval_set', 'numbers'))
+    if est.multi_label: return TextData(texts, label_lists(labels, len(texts), learn=False)[0])
     check_present(to_list(labels, 'eval_set', 'labels'), len(texts), 'eval_set')
-    return TextData(texts, [str(l) for l in np.asarray(labels).tolist()])
+    known = {c: str(c) for c in classes.tolist()}
+    return TextData(texts, [known.get(l, str(l)) for l in np.asarray(labels).tolist()])
 
 def to_learn(est: BaseEstimator, texts, labels, eval_set, sample_weight=None) -> tuple:
     "Texts with labels, texts to validate on or None, and the classes as they came; checked, before any work."
     data, classes = labels_as_data(est, texts, labels)
-    valid = eval_data(est, eval_set)
+    valid = eval_data(est, eval_set, classes)
     settings = ClassifierSettings(
         target=target_name(est), class_weight=est.class_weight, early_stopping=est.early_stopping,
         hold_out=est.hold_out)
@@ -82,9 +93,9 @@ def to_learn(est: BaseEstimator, texts, labels, eval_set, sample_weight=None) ->
     return data, valid, classes
 
 # %% ../nbs/appendix/estimator_targets.ipynb #def02fdf
-def all_classes(est: BaseEstimator, classes: np.ndarray) -> np.ndarray:
-    "The classes as they came; and those that a classifier to go on from knows, and these labels haven't got."
-    missing = [c for c in est.classifier_.classes if c not in map(str, classes)]
+def all_classes(known: list[str], classes: np.ndarray) -> np.ndarray:
+    "The classes as they came; and those that a classifier to go on from has known, and these labels haven't got."
+    missing = [c for c in known if c not in map(str, classes)]
     if missing and classes.dtype.kind not in 'UO':
         raise DataError(f'the classifier knows the class {missing[0]}, and these labels do not: give some of it.')
     return np.append(classes, missing) if missing else classes

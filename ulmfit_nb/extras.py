@@ -16,5 +16,8 @@ def import_extra(
 ) -> list[ModuleType]:   # raises `ImportError`, which says what to install, if one is missing
     "Import what an extra of the package brings."
     try: return [import_module(name) for name in modules]
-    except ImportError as e:
+    except ModuleNotFoundError as e:
         raise ImportError(f"{e.name} is not installed: pip install 'ulmfit-nb[{extra}]'.") from None
+    except ImportError as e:
+        raise ImportError(f"{', '.join(modules)}: installed, and can't be loaded ({e}). "
+                          f"Install anew: pip install --force-reinstall 'ulmfit-nb[{extra}]'.") from e

@@ -34,11 +34,15 @@ def asked_for(error: Exception) -> str:  # from an unpickler
 # %% ../nbs/appendix/fastai_weights.ipynb #70bf9d31
 REFUSED = '{} is refused, and nothing in it was run: {}. Get the file anew, from where it was first published.'
 MOST = 2**28   # bytes of a vocabulary: some ten million words
+HOLDERS = ('EMPTY_LIST', 'EMPTY_DICT', 'EMPTY_SET', 'LIST', 'DICT', 'FROZENSET')
 
 def check_pickle(data: bytes):
-    "Raise `ValueError` for a pickle that is cut short, or would take more memory than it has bytes."
+    "Raise `ValueError` for a pickle that is cut short, or would take far more memory than it has bytes."
     if len(data) > MOST: raise ValueError(f'{len(data):,} bytes are too many for a list of words')
+    holders = 0   # an empty one is a byte of a pickle, and dozens in memory
     for n, (op, place, _) in enumerate(pickletools.genops(data)):
+        holders += op.name in HOLDERS
+        if holders > 100: raise ValueError('it holds many lists, and a list of words is one')
         if op.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and not 0 <= place <= n:
             raise ValueError(f'it wants to keep something at place {place:,}')
 
@@ -88,7 +92,7 @@ def check_archive(path: Path):
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 def own_numbers(name: str, v: torch.Tensor) -> torch.Tensor:   # in fp32
-    "A weight. Raises `ValueError` for one that isn't made of floats, each with a place in memory of its own."
+    "A weight. Raises `ValueError` for one that isn't made of floats, or of more of them than the file has."
     plain = v.layout == torch.strided and not v.is_nested and v.device.type == 'cpu' and v.dtype in FLOATS
     if not plain: raise ValueError(f'{name} is no matrix or vector of floats, but {v.dtype}, {v.layout}')
     shared = any(n > 1 and not step for n, step in zip(v.shape, v.stride()))
@@ -110,7 +114,10 @@ def read_pth(
     weights = saved.get('model', saved) if isinstance(saved, dict) else saved
     if not weights_by_name(weights):
         raise StageError(REFUSED.format(path, f'it holds a {type(weights).__name__}, not weights by name'))
-    try: return {k: own_numbers(k, v) for k, v in weights.items()}
+    try:
+        if sum(v.numel() for v in weights.values()) > 2 * Path(path).stat().st_size:   # fastai has the words thrice
+            raise ValueError('many names in it stand for the same numbers')
+        return {k: own_numbers(k, v) for k, v in weights.items()}
     except ValueError as e: raise StageError(REFUSED.format(path, e)) from e
 
 def weights_by_name(value) -> bool:

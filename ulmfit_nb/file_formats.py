@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'LETTERS', 'kind_of', 'read_columns']
 # %% ../nbs/appendix/file_formats.ipynb #db1870de
 import codecs, csv, gzip, io, json, os, re, warnings, zipfile, zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,9 +39,11 @@ def decoded(
     except LookupError:
         raise DataError(f'{where}: there is no encoding {name!r}. utf-8, cp1252 and utf-16 are some.') from None
     except UnicodeError as e: raise DataError(f'{where}: {no_letters(raw, name, getattr(e, "start", 0))}') from e
-    if encoding is None and text.count('\0') > len(text) / 4:
-        order = 'le' if raw[1:2] == b'\0' else 'be'
-        raise DataError(f'{where}: every other byte is zero, as in utf-16. Give encoding="utf-16-{order}".')
+    if encoding is None and (zeros := text.count('\0')) > len(text) / 4:
+        wide = zeros > len(text) * 0.6
+        what, name = ('three bytes of four are', 'utf-32') if wide else ('every other byte is', 'utf-16')
+        order = 'le' if raw[1:2] == b'\0' and raw[:1] != b'\0' else 'be'
+        raise DataError(f'{where}: {what} zero, as in {name}. Give encoding="{name}-{order}".')
     return text.removeprefix('\ufeff')
 
 # %% ../nbs/appendix/file_formats.ipynb #ff600004
@@ -50,9 +52,13 @@ def no_letters(raw: bytes, encoding: str, start: int) -> str:   # start: the fir
     other = next((what for first, what in OTHERS.items() if raw.startswith(first)), None)
     if other: return f'it is {other}, by its first bytes, and no text. Give it the right name, or unpack it.'
     line, begin = raw.count(b'\n', 0, start) + 1, raw.rfind(b'\n', 0, start) + 1
-    near = raw[max(begin, start - 10):start + 10].partition(b'\n')[0].decode('cp1252', 'replace').strip()
-    return (f'not {encoding}: line {line} holds bytes that are no letters there. In cp1252, which Windows used, '
-            f'it reads {near!r}: if that is right, give encoding="cp1252".')
+    told = f'not {encoding}: line {line} holds bytes that are no letters there.'
+    try: raw.decode('cp1252')
+    except UnicodeError: windows = False
+    else: windows = encoding.startswith('utf-8')
+    if not windows: return f'{told} Give the encoding that it was written in, or write it again in utf-8.'
+    near = raw[max(begin, start - 10):start + 10].partition(b'\n')[0].decode('cp1252').strip()
+    return f'{told} In cp1252, which Windows used, it reads {near!r}: if that is right, give encoding="cp1252".'
 
 # %% ../nbs/appendix/file_formats.ipynb #0f6a9970
 def split_rows(
@@ -81,6 +87,7 @@ def fits(text: str, sep: str) -> bool:
     try: return len({len(row) for _, row in split_rows(text, sep, sep != '\t')}) == 1
     except csv.Error: return False
 
+# %% ../nbs/appendix/file_formats.ipynb #5ae23c6c
 def find_separator(
     text: str,          # a whole file
     kind: str,          # .csv or .tsv
@@ -94,11 +101,13 @@ def find_separator(
     if named := SEP_LINE.match(text): return named[1]
     usual = '\t' if kind == '.tsv' else ','
     top = re.split('[\r\n]', text.lstrip(' \r\n'), maxsplit=1)[0]
-    others = [sep for sep in SEPARATORS if sep in top]
-    if usual in top or not others: return usual
+    others = [sep for sep in SEPARATORS if sep in top and sep != usual]
+    if not others or usual in top and fits(text, usual): return usual
     fitting = [sep for sep in others if fits(text, sep)]
+    if usual in top and len(fitting) != 1: return usual   # what is wrong with it is said when it is read
     seen = ' and '.join(f'a {SEPARATORS[sep]}' for sep in fitting or others)
-    told = f'{where}: its first line has no {SEPARATORS[usual]}, but {seen}'
+    told = f'{where}: its first line has ' + (f'a {SEPARATORS[usual]} that does not fit all lines, and {seen} that does'
+                                              if usual in top else f'no {SEPARATORS[usual]}, but {seen}')
     if len(fitting) != 1:
         raise DataError(f'{told}. If that separates the fields, give sep={others[0]!r}, else sep={usual!r}.')
     warnings.warn(f'{told}, which is taken to separate the fields. Give sep={fitting[0]!r} to say so.', stacklevel=6)
@@ -106,16 +115,22 @@ def find_separator(
 
 # %% ../nbs/appendix/file_formats.ipynb #86285289
 QUOTING = {'minimal': True, 'none': False, csv.QUOTE_MINIMAL: True, csv.QUOTE_ALL: True, csv.QUOTE_NONE: False}
+BAD_QUOTES = ('A quotation mark at the beginning of a field opens a quotation, and where it ends, the field ends. '
+              'Put such a text in quotation marks and double those within it, '
+              'or give quoting="none" if quotation marks belong to the texts.')
 
 def rows_of_tabs(text: str, sep: str, where: str) -> list:
     "Rows of a table with tabs, of which nobody said whether its quotation marks quote."
     plain = split_rows(text, sep, False)
     marked = [field for _, row in plain for field in row if field.startswith('"')]
     if not marked: return plain
-    try: quoted = split_rows(text, sep, True)
-    except csv.Error: return plain
     width = len(plain[0][1])
-    if all(len(row) == width for _, row in plain) and any(len(row) != width for _, row in quoted): return plain
+    whole = all(len(row) == width for _, row in plain)
+    try: quoted = split_rows(text, sep, True)
+    except csv.Error as e:
+        if whole: return plain
+        raise DataError(f'{where}: {e}. {BAD_QUOTES}') from None
+    if whole and any(len(row) != width for _, row in quoted): return plain
     idle = [len(f) > 1 and f.endswith('"') and '"' not in f[1:-1] for f in marked]   # quoted without need
     if all(f.startswith('"') for f in plain[0][1]) or not any(idle): return quoted
     if all(idle): return plain
@@ -123,16 +138,15 @@ def rows_of_tabs(text: str, sep: str, where: str) -> list:
                     'marks, and some for no such reason. Give quoting="minimal" if the marks are no part of the texts, '
                     'or quoting="none" if they are.')
 
+# %% ../nbs/appendix/file_formats.ipynb #8628528a
 def rows_of(text: str, sep: str, quoting, where: str) -> list:
     "Rows of fields, by what the caller says of quotation marks."
-    if not isinstance(quoting, str | int | None) or quoting is not None and quoting not in QUOTING:
+    known = quoting is None or isinstance(quoting, str | int) and not isinstance(quoting, bool) and quoting in QUOTING
+    if not known:
         raise DataError(f'quoting is {quoting!r}: give "minimal", or "none" if quotation marks belong to the texts.')
     if quoting is None and sep == '\t': return rows_of_tabs(text, sep, where)
     try: return split_rows(text, sep, QUOTING[quoting] if quoting is not None else True)
-    except csv.Error as e:
-        raise DataError(f'{where}: {e}. A quotation mark at the beginning of a field opens a quotation, and where it '
-                        'ends, the field ends. Put such a text in quotation marks and double those within it, '
-                        'or give quoting="none" if quotation marks belong to the texts.') from None
+    except csv.Error as e: raise DataError(f'{where}: {e}. {BAD_QUOTES}') from None
 
 # %% ../nbs/appendix/file_formats.ipynb #4d667d6e
 def _breaks(field: str) -> bool: return '\n' in field or '\r' in field
@@ -189,15 +203,16 @@ def separated(text: str, kind: str, sep: str | None, quoting, where: str):
 def by_column(names: list, rows: list) -> dict[str, list]:   # names: None or '' for a column without one
     "Columns of rows, of which some may be short. A column without a name and without a value is none."
     columns = [[row[i] if i < len(row) else None for row in rows] for i in range(len(names))]
-    kept = [i for i, column in enumerate(columns) if names[i] or any(value is not None for value in column)]
-    found = [str(names[i] or f'unnamed {i}') for i in kept]
+    named = [name not in (None, '') for name in names]
+    kept = [i for i, column in enumerate(columns) if named[i] or any(value is not None for value in column)]
+    found = [str(names[i]) if named[i] else f'unnamed {i}' for i in kept]
     refuse_twins(found)
     return dict(zip(found, (columns[i] for i in kept)))
 
 def refuse_twins(names: list):
-    "Raise `ValueError` if two columns have one name."
+    "Raise `DataError` if two columns have one name."
     twice = [name for name in names if names.count(name) > 1]
-    if twice: raise ValueError(f'there are two columns {twice[0]!r}')
+    if twice: raise DataError(f'there are two columns {twice[0]!r}. Rename or drop one of them.')
 
 # %% ../nbs/appendix/file_formats.ipynb #3f7290c2
 def _once(pairs: list) -> dict:
@@ -212,6 +227,7 @@ def json_lines(lines: Iterable[str]) -> Iterator[dict]:
         try: row = json.loads(line, object_pairs_hook=_once)
         except json.JSONDecodeError as e: raise ValueError(f'line {n}, column {e.colno}: {e.msg}') from None
         except RecursionError: raise ValueError(f'line {n} is nested too deeply') from None
+        except ValueError as e: raise type(e)(f'line {n}: {e}') from None   # a name twice, a number of 5,000 digits
         if not isinstance(row, dict): raise ValueError(f'line {n} is no object such as {{"text": "…"}}')
         yield row
 
@@ -237,7 +253,7 @@ def _objects(text: str, kind: str):
 
 # %% ../nbs/appendix/file_formats.ipynb #5113bc7d
 def _parquet(path: Path):
-    "A pyarrow Table; raises `ValueError` or `OSError` if the file is damaged, or two columns have one name."
+    "A pyarrow Table; raises `ValueError` or `OSError` if the file is damaged, `DataError` for two columns of one name."
     import pyarrow.parquet
     with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
         table = file.read()
@@ -250,15 +266,16 @@ def _sheet(path: Path):
     import pandas as pd
     try: import openpyxl
     except ImportError: raise DataError(f"{path}: Excel files need openpyxl: pip install 'ulmfit-nb[excel]'.") from None
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    first, *others = book.worksheets
-    also = [sheet.title for sheet in others if sheet.max_row]
+    with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+        first, *others = book.worksheets
+        also = [s.title for s in others if any(v is not None for row in s.iter_rows(values_only=True) for v in row)]
+        cells = [row for row in first.iter_rows() if any(cell.value is not None for cell in row)]
     if also: warnings.warn(f'{path}: only its first sheet is read, not {", ".join(also)}.', stacklevel=5)
-    cells = [row for row in first.iter_rows() if any(cell.value is not None for cell in row)]
     if not cells: raise DataError(f'{path}: its first sheet is empty. Put the table there.')
     wrong = [cell for row in cells for cell in row if cell.data_type == 'e']
     if wrong: raise DataError(f'{path}: cell {wrong[0].coordinate} holds the error {wrong[0].value}. Mend or empty it.')
     names, *rows = [[cell.value for cell in row] for row in cells]
+    names += [None] * (max(map(len, (names, *rows))) - len(names))   # a sheet need not say how wide it is
     if any(value is None for row in rows for value in row): refuse_formulas(path)
     return pd.DataFrame(by_column(names, rows), dtype=object)
 
@@ -266,12 +283,13 @@ def _sheet(path: Path):
 def refuse_formulas(path: Path):
     "Raise `DataError` for a formula that nobody has computed: its cell would look empty."
     import openpyxl
-    books = [openpyxl.load_workbook(path, read_only=True, data_only=results) for results in (False, True)]
-    for row, found in zip(*(book.worksheets[0].iter_rows() for book in books)):
-        for cell, result in zip(row, found):
-            if cell.data_type == 'f' and result.value is None:
-                raise DataError(f'{path}: cell {cell.coordinate} holds a formula, and no result. '
-                                'Open the file in a spreadsheet program, and save it there.')
+    def opened(**how): return closing(openpyxl.load_workbook(path, read_only=True, **how))
+    with opened() as book, opened(data_only=True) as results:
+        for row, found in zip(book.worksheets[0].iter_rows(), results.worksheets[0].iter_rows()):
+            for cell, result in zip(row, found):
+                if cell.data_type == 'f' and result.value is None:
+                    raise DataError(f'{path}: cell {cell.coordinate} holds a formula, and no result. '
+                                    'Open the file in a spreadsheet program, and save it there.')
 
 # %% ../nbs/appendix/file_formats.ipynb #e8ded2c5
 KINDS = ('.csv', '.tsv', '.jsonl', '.json', '.parquet', '.xlsx')
@@ -293,7 +311,9 @@ def readable(
     if not path.is_file(): raise DataError(f'{path}: no such file. Check the path.')
     if not path.stat().st_size: raise DataError(f'{path}: the file is empty. Give one that holds texts.')
     try: yield
-    except DataError: raise
+    except DataError as e:
+        if str(path) in str(e): raise
+        raise DataError(f'{path}: {e}') from None
     except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as e:
         told = f'{path}: not a readable {kind} file ({e}).'
         raise DataError(f'{told} Is it whole, UTF-8, and of the kind that its name says?') from e

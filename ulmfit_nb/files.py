@@ -7,7 +7,7 @@ __all__ = ['in_words', 'atomic_write', 'atomic_open', 'digest', 'write_json', 'j
            'write_tensors', 'sha256', 'BusyError', 'checkpoint_lock', 'new_folder', 'whole_directory', 'alone_in']
 
 # %% ../nbs/appendix/files.ipynb #dd518587
-import errno, hashlib, io, json, os, platform, re, shutil
+import errno, hashlib, io, json, os, platform, re, shutil, time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -68,10 +68,11 @@ def put_on_disk(path: Path):
 
 # %% ../nbs/appendix/files.ipynb #352d7343
 PARTS, NUMBERS = set(), count()   # those that this process is writing; and no two of them have one name
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 def new_part(path: Path) -> Path:
     "A name beside `path` that nobody else has."
-    part = path.with_name(f'.{path.name}.{os.getpid()}.{next(NUMBERS)}.part')
+    part = path.with_name(f'.{path.name}.{os.getpid()}-{MACHINE}.{next(NUMBERS)}.part')
     PARTS.add(part)
     return part
 
@@ -86,10 +87,15 @@ def lives(pid: int) -> bool:
 # %% ../nbs/appendix/files.ipynb #fef47208
 def left_behind(path: Path) -> list[tuple[Path, bool]]:
     "The parts of `path` whose process has ended, each with whether it is an old directory that was put aside."
-    name = re.compile(rf'\.{re.escape(path.name)}\.(\d+)(?:\.\d+)?(\.old)?\.part')
+    name = re.compile(rf'\.{re.escape(path.name)}\.(\d+)(?:-([0-9a-f]{{8}}))?(?:\.\d+)?(\.old)?\.part')
     found = [(p, name.fullmatch(p.name)) for p in path.parent.glob('.*.part')]
-    def ended(part, pid): return part not in PARTS if pid == os.getpid() else not lives(pid)
-    return [(part, bool(m[2])) for part, m in found if m and ended(part, int(m[1]))]
+    ours = {part.parent.resolve()/part.name for part in PARTS}
+    def ended(part, pid, machine):
+        if machine not in (None, MACHINE): return time.time() - part.lstat().st_mtime > 24 * 60 * 60
+        return part.parent.resolve()/part.name not in ours if pid == os.getpid() else not lives(pid)
+    with suppress(FileNotFoundError):   # one that was finished meanwhile
+        return [(part, bool(m[3])) for part, m in found if m and ended(part, int(m[1]), m[2])]
+    return []
 
 def sweep(path: Path):
     "Remove what was left half-written; a directory that was put aside goes back, if the new one never came."
@@ -258,6 +264,7 @@ class new_folder:
 @contextmanager
 def whole_directory(out: Path) -> Iterator[Path]:
     "A directory to fill; it takes the place of `out` when all went well, and is removed when not."
+    if out.is_symlink() and out.exists(): out = out.resolve()   # the link stays, and leads to the new directory
     temp = new_part(out)
     old = temp.with_suffix('.old.part')
     PARTS.add(old)
@@ -269,13 +276,13 @@ def whole_directory(out: Path) -> Iterator[Path]:
             yield temp
             for made in (*temp.rglob('*'), temp): put_on_disk(made)
             if out.exists(): os.replace(out, old)
-            try: os.replace(temp, out)
-            except OSError:
-                if old.exists(): os.replace(old, out)
-                raise
+            os.replace(temp, out)
             put_on_disk(out.parent)
     finally:
-        for left in (temp, old): shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):   # refused, or interrupted, between the two
+            if old.exists() and not out.exists(): os.replace(old, out)
+        shutil.rmtree(temp, ignore_errors=True)
+        if out.exists(): shutil.rmtree(old, ignore_errors=True)   # or else it is all that there is
         PARTS.difference_update((temp, old))
 
 # %% ../nbs/appendix/files.ipynb #a81226f9

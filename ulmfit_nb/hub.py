@@ -130,7 +130,7 @@ def check_free(
 def without_folders(settings: dict) -> dict:
     "Settings as they may be shown to others: of a file of texts, its name only."
     out = dict(settings)
-    if out.get('texts', '').count(':') > 1:
+    if (out.get('texts') or '').count(':') > 1:
         path, *rest = out['texts'].rsplit(':', 2)
         out['texts'] = ':'.join([Path(path).name, *rest])
     if isinstance(out.get('before'), dict): out['before'] = without_folders(out['before'])

@@ -21,6 +21,7 @@ MENDS = {   # for each of huggingface_hub's errors, what is the matter and what 
     'RepositoryNotFoundError': 'no such directory here, and no such model on the hub. '
                                'Check the name; for a private one run hf auth login.',
     'RevisionNotFoundError': 'there is no such revision. Look at the tags and commits on the hub, or leave it out.',
+    'HFValidationError': 'no such directory here, and the hub has no names like that. Check the name.',
     'LocalEntryNotFoundError': 'no such directory here, and the hub cannot be reached. '
                                'Connect once to fetch it (HF_HUB_OFFLINE must not be set), '
                                'or copy its directory to this machine.',

@@ -103,7 +103,7 @@ def score(
 
 # %% ../nbs/appendix/interpretation_pooling.ipynb #2e7a782a
 class Surprisal(NamedTuple):
-    "How unexpected each token of a text was. The first token, which nothing precedes, is not among them."
+    "How unexpected each token of a text was. The token that is read first is not among them."
     tokens: list[str]                        # (n,) in the order of the text, as they were written
     nats: np.ndarray                         # (n,) minus the log probability of each; of `xxunk` for an unknown word
     known: np.ndarray                        # (n,) bool: whether the word is in the vocabulary
@@ -188,7 +188,8 @@ class Contributions(NamedTuple):
 
 # %% ../nbs/appendix/interpretation_pooling.ipynb #ac2523ed
 def class_index(classifier: Classifier, cls: str | None, logits: torch.Tensor) -> int:
-    "A class's place; that of the verdict for None. Raises `ValueError` for a class there isn't."
+    "A class's place; that of the verdict for None. Raises `ValueError` for a class there isn't, or if there is none."
+    if not classifier.classes: raise ValueError('this classifier says a number: it has no classes to explain.')
     if cls is None: return int(logits.argmax())
     if cls not in classifier.classes:
         raise ValueError(f'{cls!r} is not among the classes ({", ".join(classifier.classes)}).')

@@ -25,13 +25,17 @@ def run_until_stopped(
     env: dict=None,       # its environment; None: ours
 ) -> int:                 # its exit code
     "Run a command. Ctrl-C, or a request to end, is handed to it, and it is waited for; the second time it is killed."
-    child = subprocess.Popen(command, env=env, start_new_session=True)
-    asked = []
+    child, asked = None, []
     def stop(number, frame):
-        (child.kill if asked else child.terminate)()
+        if child: (child.kill if asked else child.terminate)()
         asked.append(number)
     main = threading.current_thread() is threading.main_thread()   # Python delivers signals to no other
-    before = {s: signal.signal(getattr(signal, s), stop) for s in STOP if main}
-    try: return child.wait()
+    numbers = [getattr(signal, s) for s in STOP if main]
+    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]   # nohup has some ignored
+    before = {n: signal.signal(n, stop) for n in heard}
+    try:
+        child = subprocess.Popen(command, env=env, start_new_session=True)
+        if asked: child.terminate()   # before there was anybody to hand it to
+        return child.wait()
     finally:
-        for s, handler in before.items(): signal.signal(getattr(signal, s), handler)
+        for n, handler in before.items(): signal.signal(n, handler)

@@ -16,7 +16,8 @@ def keep_memory(
     "Have glibc, where it is the C library, keep freed memory for the next step: a setting for the whole process."
     if platform.libc_ver()[0] != 'glibc': return
     libc = ctypes.CDLL(None)
-    for setting in (-1, -3): libc.mallopt(setting, below)   # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+    libc.mallopt(-1, below)   # M_TRIM_THRESHOLD
+    if not libc.mallopt(-3, below): libc.mallopt(-3, min(below, 2**25))   # M_MMAP_THRESHOLD: before 2.35, 32 MB at most
 
 # %% ../nbs/appendix/memory.ipynb #1048a537
 def peak_memory_mb() -> int:

@@ -25,15 +25,17 @@ def sources(settings: dict) -> list[str]:
 
 FIGURES = {'macro_f1': 'macro F1', 'mae': 'mean absolute error', 'r2': 'R²', 'spearman': "Spearman's rho"}
 
-def measured(history: list[dict]) -> dict:
-    "The rows of a card that the last epoch's entry knows."
-    last = history[-1] if history else {}
+def measured(history: list[dict], settings: dict) -> dict:
+    "The rows of a card that the history knows: what training took, and the figures of the epoch that was kept."
+    kept = last = history[-1] if history else {}
+    if history and (settings.get('best_epoch') or settings.get('early_stopping')):
+        kept = min(history, key=lambda h: h['valid_loss'])
     seen = 'documents' if last.get('groups', [''])[-1] == 'head' else 'tokens'
     known = {f'{seen} seen in training': last.get('seen'), 'minutes of training': last.get('minutes'),
-             'validation perplexity': last.get('perplexity')}
-    if 'perplexity' not in last:
-        known['validation accuracy'] = last.get('accuracy')
-        known |= {f'validation {name}': last.get(key) for key, name in FIGURES.items()}
+             'validation perplexity': kept.get('perplexity')}
+    if 'perplexity' not in kept:
+        known['validation accuracy'] = kept.get('accuracy')
+        known |= {f'validation {name}': kept.get(key) for key, name in FIGURES.items()}
     return {k: v for k, v in known.items() if v is not None}
 
 # %% ../nbs/appendix/model_card.ipynb #3af3b994
@@ -68,13 +70,14 @@ def facts_of(config: dict, vocab: Vocab, history: list[dict]) -> dict:  # of a s
         'reads': 'backwards' if config.get('backwards') else 'forwards',
         'trained on': '; then '.join(sources(config.get('settings', {}))) or 'not stated',
         'licence': 'not stated',
-        **measured(history),
+        **measured(history, config.get('settings', {})),
         **({'precision': PRECISION[config['weights']]} if 'weights' in config else {}),
     }
 
 # %% ../nbs/appendix/model_card.ipynb #fe6fca21
 def in_a_cell(value) -> str:
     "A fact as it stands in a Markdown table."
+    if isinstance(value, bool): value = str(value)
     text = f'{value:,}' if isinstance(value, int) else f'{value:,.4g}' if isinstance(value, float) else str(value)
     return ' '.join(text.split()).replace('|', r'\|').replace('<', '&lt;')
 

@@ -6,7 +6,7 @@
 __all__ = ['ANEW', 'spacy_languages', 'check_lang', 'check_pieces', 'count_words_of', 'new_tokenizer']
 
 # %% ../nbs/appendix/new_language.ipynb #68151146
-import json, math
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
@@ -15,8 +15,8 @@ from pkgutil import iter_modules
 
 from .checkpoint import same_settings
 from .data import fingerprint
-from .files import new_folder, write_json
-from .languages import train_pieces
+from .files import new_folder, read_json, write_json
+from .languages import LONGEST_WORD, train_pieces
 from .settings import PretrainSettings
 from .tokenization import SPECIAL, Tokenizer
 
@@ -39,7 +39,7 @@ def check_lang(
     try: get_lang_class(lang)()
     except ImportError as e:
         raise ImportError(f'lang is {lang!r}, and spaCy needs another package to find its words: {e} '
-                          "Or give lang 'xx' and a number of subwords.") from None
+                          "Or give lang 'xx' and a number of subwords, if it writes blanks between words.") from None
     return lang
 
 # %% ../nbs/appendix/new_language.ipynb #10ddc7ce
@@ -87,11 +87,15 @@ def new_tokenizer(
     looked_at = ('lang', 'subwords', 'max_tokens')
     made = {'texts': fingerprint(texts)} | {k: getattr(settings, k) for k in looked_at}
     if path.exists():
-        known = json.loads(path.read_text(encoding='utf-8'))
-        same_settings(known['made'], made, path)
-        return Tokenizer(lang=settings.lang, pieces=known['pieces'])
+        try: before, pieces = map(read_json(path).__getitem__, ('made', 'pieces'))
+        except (AttributeError, KeyError, TypeError, ValueError) as e:
+            raise ValueError(f'{path} is damaged ({e!r}). Delete it: pieces are learnt anew.') from None
+        same_settings(before, made, path)
+        return Tokenizer(lang=settings.lang, pieces=pieces)
     with new_folder(Path(folder)):
         counts = count_words_of(texts, words, settings.max_tokens, workers)
-        pieces = train_pieces(counts, settings.subwords)
+        if not (pieces := train_pieces(counts, settings.subwords)):
+            raise ValueError(f'no pieces were found: the texts hold no words of up to {LONGEST_WORD} characters that '
+                             'occur twice. Are there blanks between words? If not, give a lang that finds them.')
         write_json(path, {'made': made, 'pieces': pieces})
     return Tokenizer(lang=settings.lang, pieces=pieces)

@@ -69,9 +69,10 @@ def write_bytes(graph, path: Path):
     import logging
 
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    logging.disable(logging.WARNING)   # its advice is for networks of images
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))   # its advice is for networks of images
     try: quantize_dynamic(graph, path, weight_type=QuantType.QInt8, per_channel=True)
-    finally: logging.disable(logging.NOTSET)
+    finally: logging.disable(before)
 
 # %% ../nbs/appendix/onnx_engine.ipynb #1b2f0f97
 def export_encoder(
@@ -158,6 +159,8 @@ def _export(path: Path, encoder: nn.Module | None) -> list[Path]:
     "`export_onnx` of a single direction."
     stage = Stage.open(path, 'classifier')
     weights = {k.removeprefix('encoder.'): v for k, v in stage.tensors.items() if k.startswith('encoder.')}
+    if isinstance(encoder, OnnxEncoder):
+        raise StageError("it is computed by ONNX Runtime already. Load it with engine='torch' to write its files anew.")
     if encoder is not None:
         mine = {k: v.cpu() for k, v in model_tensors(encoder).items()}
         if mine.keys() != weights.keys() or any(not torch.equal(v, weights[k]) for k, v in mine.items()):
@@ -167,6 +170,7 @@ def _export(path: Path, encoder: nn.Module | None) -> list[Path]:
     mark = stage.config['sha256']['model.safetensors']
     return [export_encoder(made, stage.path, mark, engine) for engine in FILES]
 
+# %% ../nbs/appendix/onnx_engine.ipynb #804bdba9
 class OnnxMixin:
     "Lets a classifier, or a `TextClassifier` that has been fitted, be written for ONNX Runtime."
     def export_onnx(self, path: str | Path) -> list[Path]:   # its directory; raises `StageError` if it is another's

@@ -23,7 +23,10 @@ from .training import fit
 def pace(task, plan, **options) -> float:  # a task with three batches; `options` of `fit`
     "Seconds a step, by a trial run: the first step, which warms up, does not count."
     times = []
-    fit(task, plan, progress_bar=False, callback=lambda *_: times.append(time.perf_counter()), **options)
+    def note(seen, loss):
+        loss.item()   # a GPU is waited for: steps are handed to it faster than it takes them
+        times.append(time.perf_counter())
+    fit(task, plan, progress_bar=False, callback=note, **options)
     return (times[-1] - times[0]) / (len(times) - 1)
 
 # %% ../nbs/appendix/pace.ipynb #fa543733
@@ -52,9 +55,9 @@ def tuning_epochs(settings: FineTuneSettings, tokens: int) -> int:
     return n_epochs(settings.epochs, settings.min_steps, tokens / (settings.bs * settings.bptt))
 
 def training_epochs(architecture: dict, settings: ClassifierSettings, n: int) -> int:
-    "Passes of stage 3 over `n` texts: one for each step of the thaw, then those with everything unfrozen."
+    "Passes of stage 3 over `n` texts: one for each step of a thaw, then those with everything unfrozen."
     epochs = n_epochs(settings.epochs, settings.min_steps, n_doc_batches(int(n), settings.bs))
-    return architecture['n_layers'] + 1 + epochs
+    return epochs if settings.head == 'linear-probe' else architecture['n_layers'] + 1 + epochs
 
 # %% ../nbs/appendix/pace.ipynb #5d0c41ba
 def expected_minutes(
@@ -63,7 +66,7 @@ def expected_minutes(
     preset: str='small',   # a name in `PRESETS`
 ) -> dict:                 # minutes of each stage, and how many seconds the measurement took
     "How long stages 2 and 3 may take on this machine, from a trial run of three steps each."
-    with torch.random.fork_rng(): return _expected_minutes(report, architecture, preset)
+    with torch.random.fork_rng(range(torch.cuda.device_count())): return _expected_minutes(report, architecture, preset)
 
 # %% ../nbs/appendix/pace.ipynb #7be1f03c
 def _expected_minutes(report, architecture, preset):

@@ -48,19 +48,20 @@ def pack(
     out: str | Path,            # a folder; made if it isn't there
     size: int=20_000_000,       # tokens a piece: about 20 MB
     workers: int=0,             # processes that tokenise
-) -> Path:                      # `out`; at once if these texts lie there. Raises `DataError` if there are none
-    "Split texts into tokens, once, and write them down."
+) -> Path:                      # `out`; at once if these texts lie there, in place of others. `DataError` for none
+    "Split texts into tokens, of English and of whole words, once, and write them down."
     out = Path(out)
     labelled = isinstance(data, TextData)
     texts = data.texts if labelled else data
     labels = {'labels': data.labels, 'classes': data.classes} if labelled and data.labels is not None else {}
     index = {'mark': fingerprint(texts)} | json.loads(json.dumps(labels, default=json_default))
-    if (out/'index.json').exists():
-        there = read_index(out)[0]
-        if index == {k: v for k, v in there.items() if k not in ('pieces', 'words')}: return out
-    (out/'index.json').unlink(missing_ok=True)
+    try: there = read_index(out)[0] if (out/'index.json').exists() else {}
+    except DataError: there = {}   # damaged, and about to be written anew
+    if index == {k: v for k, v in there.items() if k not in ('pieces', 'words')}: return out
     ids, pieces = {}, []
-    for i, docs in enumerate(in_shards(Tokenizer().map(texts, workers), ids, size)):
+    shards = in_shards(Tokenizer().map(texts, workers), ids, size)
+    for i, docs in enumerate(shards):
+        (out/'index.json').unlink(missing_ok=True)   # from now on what lies there is not whole
         pieces.append(save_shard(out/f'{i:03}.npz', docs))
     if not pieces: raise DataError('there are no texts to pack: the source is empty.')
     write_json(out/'words.json', list(ids))
@@ -70,6 +71,7 @@ def pack(
 # %% ../nbs/appendix/packs.ipynb #a8c4583b
 class PackedTexts(Sequence):
     "The texts of a folder that `pack` wrote, each as its `Tokens`."
+    lang = 'en'   # whose tokenizer split them
     def __init__(self, folder: str | Path):   # raises `DataError` if it isn't whole
         self.folder = Path(folder)
         self.index, self.words = read_index(self.folder)

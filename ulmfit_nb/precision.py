@@ -71,7 +71,7 @@ def one_thread():
     "Compute on one thread, and leave the callers' random numbers alone."
     n = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):   # of all of them, which it would warn of
         try: yield
         finally: torch.set_num_threads(n)
 
@@ -113,11 +113,12 @@ def choose_precision(
     shape = lstm_shape(model)
     able = computes_bf16(device)
     if check_precision(precision) != 'auto': chosen = precision
-    elif able and max(shape) >= LARGE and bf16_speedup(*shape, bs, device) >= WORTH_IT[before]: chosen = 'bf16'
+    elif able and max(shape) < LARGE: chosen = before or 'fp32'   # not worth a measurement, nor a change
+    elif able and bf16_speedup(*shape, bs, device) >= WORTH_IT[before]: chosen = 'bf16'
     else: chosen = 'fp32'
     if precision == 'bf16' and (speed := bf16_speedup(*shape, bs, device)) < 1:
-        warnings.warn(f'bf16 is {1 / speed:.1f} times slower than fp32 on this {device.type}: '
-                      'precision="auto" would take fp32.', stacklevel=2)
+        auto = ': precision="auto" would take fp32' if speed < WORTH_IT[before] else ''
+        warnings.warn(f'bf16 is {1 / speed:.1f} times slower than fp32 on this {device.type}{auto}.', stacklevel=2)
     if before and chosen != before:
         why = ', which is faster here' if precision == 'auto' else ''
         warnings.warn(f'this run has computed in {before} so far, and goes on in {chosen}{why}.', stacklevel=2)

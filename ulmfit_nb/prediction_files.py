@@ -121,23 +121,32 @@ def text_of(
     return fields[0] if len(fields) == 1 else join_fields(fields)
 
 # %% ../nbs/appendix/prediction_files.ipynb #ba49183e
+def columns_of(rows: list[dict]) -> list[str]:
+    "The names of the fields in some rows, in the order in which they come."
+    return list(dict.fromkeys(name for row in rows for name in row))
+
 def added_names(
-    row: dict,            # the first
+    there: list[str],     # the fields of the first rows
     columns: list[str],   # those of the text; raises `DataError` if one is missing
     names: list[str],     # what they would be called
 ) -> list[str]:
     "What the fields that are added are called."
-    missing = [name for name in columns if name not in row]
+    missing = [name for name in columns if name not in there]
     if missing:
-        raise DataError(f'no column {missing[0]!r}; there is {", ".join(map(str, row))}. Name the column of texts.')
-    taken = [name for name in names if name in row]
+        raise DataError(f'no column {missing[0]!r}; there is {", ".join(map(str, there))}. Name the column of texts.')
+    taken = [name for name in names if name in there]
     if not taken: return names
     names = [f'predicted_{name}' for name in names]
-    again = [name for name in names if name in row]
+    again = [name for name in names if name in there]
     if again: raise DataError(f'there is a column {again[0]!r} already. Rename it: predictions would go there.')
     warnings.warn(f'there is a column {taken[0]!r} already, which is kept; what is added is called {names[0]!r} '
                   'and so on.', stacklevel=4)
     return names
+
+def refuse_late(rows: list[dict], names: list[str], seen: int):   # seen: rows that had no such field
+    "Raise `DataError` for a field where predictions would go."
+    taken = [name for name in names if name in columns_of(rows)]
+    if taken: raise DataError(f'after row {seen} comes a field {taken[0]!r}: predictions go there. Rename it.')
 
 # %% ../nbs/appendix/prediction_files.ipynb #9a41ef5c
 def check_decision(target: Target, threshold: float, temperature: float):
@@ -188,7 +197,8 @@ class RowPredictor:
 
     def __call__(self, rows: list[dict]) -> list[dict]:   # raises `DataError` for a text that is none
         "The rows, with a label and probabilities, a list of labels and probabilities, or a number beside them."
-        if self.names is None: self.names = added_names(rows[0], self.columns, self.answers.names)
+        if self.names is None: self.names = added_names(columns_of(rows), self.columns, self.answers.names)
+        refuse_late(rows, self.names, self.counts['rows'])
         texts = [text_of(row, self.columns, self.counts['rows'] + i) for i, row in enumerate(rows, 1)]
         there = [text for text in texts if text]
         found = iter(self.answers(there) if there else [])
@@ -227,10 +237,6 @@ def as_json(row: dict) -> str:
     return CONTROL.sub(lambda sign: f'\\u{ord(sign[0]):04x}', line)
 
 # %% ../nbs/appendix/prediction_files.ipynb #46f23df0
-def columns_of(rows: list[dict]) -> list[str]:
-    "The names of the fields in some rows, in the order in which they come."
-    return list(dict.fromkeys(name for row in rows for name in row))
-
 def refuse_new(rows: list[dict], names: list[str]):
     "Raise `DataError` for a field that has no column."
     new = [name for name in columns_of(rows) if name not in names]
@@ -263,6 +269,22 @@ class RowLines:
         sep = '\t' if self.kind == '.tsv' else ','
         return ''.join(sep.join(quoted(field, sep) for field in line) + '\n' for line in lines)
 
+# %% ../nbs/appendix/prediction_files.ipynb #f259bc36
+A_NUMBER = re.compile('(predicted_)?(p_|prediction$)')   # names of fields that are added and are no label
+
+def kinds_of(rows: list[dict], kept: dict):   # kept: columns that have their kind already
+    "Names and kinds of the other columns, by these rows alone."
+    import pyarrow as pa
+    return pa.table({name: [row.get(name) for row in rows] for name in columns_of(rows) if name not in kept}).schema
+
+def schema_of(rows: list[dict], kept: dict):
+    "Names and kinds of all columns; of one that holds nothing so far, numbers if it is of probabilities, else strings."
+    import pyarrow as pa
+    gaps = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}
+    def filled(f): return pa.float64() if f.type == pa.null() and A_NUMBER.match(f.name) else gaps.get(f.type, f.type)
+    kinds = {f.name: f.with_type(filled(f)) for f in kinds_of(rows, kept)} | kept
+    return pa.schema([kinds[name] for name in columns_of(rows)])
+
 # %% ../nbs/appendix/prediction_files.ipynb #f259bc37
 class RowParquet:
     "Writes rows as Parquet. Columns keep the kind that they had in the file they came from."
@@ -284,19 +306,15 @@ class RowParquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
         try:
-            if self.writer is None: self.writer = pq.ParquetWriter(self.path, self.schema(rows))
+            if self.writer is None: self.writer = pq.ParquetWriter(self.path, schema_of(rows, self.kept))
             refuse_new(rows, self.writer.schema.names)
+            for f in kinds_of(rows, self.kept):   # pyarrow would change values without a word: 2.5 among whole numbers
+                ours = pa.schema([self.writer.schema.field(f.name)])
+                both = pa.unify_schemas([ours, pa.schema([f])], promote_options='permissive')
+                if both.types != ours.types: raise pa.ArrowInvalid(f'{f.name}: {f.type} after {ours.types[0]}')
             self.writer.write_table(pa.Table.from_pylist(rows, self.writer.schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError) as e:
             raise DataError(f'Parquet wants values of one kind in a column ({e}). Write a .jsonl file.') from None
-
-    def schema(self, rows: list[dict]):
-        "Names and kinds of columns."
-        import pyarrow as pa
-        new = {name: [row.get(name) for row in rows] for name in columns_of(rows) if name not in self.kept}
-        only_gaps = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}
-        kinds = {f.name: f.with_type(only_gaps.get(f.type, f.type)) for f in pa.table(new).schema} | self.kept
-        return pa.schema([kinds[name] for name in columns_of(rows)])
 
 # %% ../nbs/appendix/prediction_files.ipynb #3cf04093
 WRITTEN = ('.csv', '.tsv', '.jsonl', '.parquet')
@@ -339,6 +357,7 @@ def predict_rows(
 ) -> Counter:                  # as `RowPredictor` counts; raises `DataError` if there are no rows
     "Label rows, a portion at a time."
     from tqdm.auto import tqdm
+    rows = iter(rows)
     with tqdm(unit=' texts', leave=False, disable=not progress_bar) as bar:
         while part := list(islice(rows, portion)):
             write(predictor(part))
@@ -369,7 +388,7 @@ def rows_to_label(
     if not isinstance(predictor.answers.target, SingleLabel):
         raise DataError('texts to label next are chosen between classes, one a text: this classifier gives '
                         + ('several.' if predictor.answers.target.classes else 'numbers.'))
-    kept = []
+    kept, rows = [], iter(rows)
     while part := list(islice(rows, portion)):
         kept += [row for row in predictor(part) if row[predictor.names[1]] is not None]
         if not kept: continue

@@ -7,6 +7,7 @@ __all__ = ['calibration', 'cooled', 'fit_temperature', 'decided', 'label_next', 
            'report_on', 'codes_of', 'ReportMixin', 'plot_report']
 
 # %% ../nbs/appendix/report.ipynb #c453567c
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -206,8 +207,12 @@ def said_instead(report: Report, i: int) -> str:
 
 def as_decisions(report: Report) -> list[str]:
     "What may be done about a classifier that is too sure, or not sure enough."
-    lines = [f'\nat temperature {report.temperature:.2f}, at which these labels are likeliest, '
-             f'the calibration error is {100 * report.cooled_error:.1f} points']
+    if abs(math.log(report.temperature)) > 2.99:   # where the search ends
+        lines = ['\nno temperature fits: these labels are the likelier, the ' +
+                 ('surer' if report.temperature < 1 else 'less sure') + ' the classifier is made']
+    else:
+        lines = [f'\nat temperature {report.temperature:.2f}, at which these labels are likeliest, the calibration '
+                 f'error is {100 * report.cooled_error:.1f} points here, and may be more on other texts']
     told = [(t, share, right) for t, share, right in report.answered if 0 < share < 1]
     return lines + [f'with no label below {t}: {100 * share:.1f} % are labelled, {100 * right:.1f} % of them right'
                     for t, share, right in told]

@@ -7,6 +7,7 @@ __all__ = ['create_app', 'as_answer', 'run_service']
 
 # %% ../nbs/appendix/service.ipynb #19206e82
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 from .classifier import Classifier
@@ -70,5 +71,7 @@ def run_service(
     "Serve a classifier until Ctrl-C, or until the process is told to end; requests under way are answered."
     _, uvicorn, _ = _needed()
     app = create_app(classifier, threshold, temperature)
-    print(f'serving on http://{host}:{port}; /docs says how to ask', flush=True)
-    uvicorn.run(app, host=host, port=port, log_level='warning')
+    config = uvicorn.Config(app, host=host, port=port, log_level='warning')
+    socket = config.bind_socket()   # ends the program if somebody else listens there
+    print(f'serving on http://{host}:{socket.getsockname()[1]}; /docs says how to ask', flush=True)
+    with suppress(KeyboardInterrupt): uvicorn.Server(config).run(sockets=[socket])

@@ -14,9 +14,10 @@ from itertools import accumulate
 from functools import partial
 from typing import NamedTuple
 
+from . import schedules
 from .schedules import stlr
 from .setting_checks import OF_A_CLASSIFIER, check_settings
-from .training import Phase
+from .training import Phase, constant
 
 # %% ../nbs/appendix/settings.ipynb #deee6881
 def schedule_name(
@@ -25,8 +26,11 @@ def schedule_name(
     "The name under which a stage's settings keep a schedule."
     if isinstance(schedule, partial):
         given = [*map(repr, schedule.args), *(f'{k}={v!r}' for k, v in sorted(schedule.keywords.items()))]
-        return f'{schedule_name(schedule.func)}({", ".join(given)})'
-    name = getattr(schedule, '__qualname__', type(schedule).__name__ + '.<object>')
+        name = f'{schedule_name(schedule.func)}({", ".join(given)})'
+    else:
+        name = getattr(schedule, '__qualname__', type(schedule).__name__ + '.<object>')
+        ours = getattr(schedules, name, schedule)
+        if schedule not in (ours, constant): name = f'{schedule.__module__}.{name}'   # another one that is called so
     if '<' in name:
         raise ValueError(f'schedule: {name} can not be told from others like it when the run goes on. '
                          'Give a function that has a name in its module, or a functools.partial of one.')

@@ -52,13 +52,18 @@ NAMED = {
 }
 
 # %% ../nbs/appendix/sources.ipynb #c374cd9a
+def data_folder() -> Path | None:
+    "The folder that ULMFIT_NB_DATA names."
+    named = os.environ.get('ULMFIT_NB_DATA')
+    return Path(named).expanduser() if named else None
+
 def set_named(
     source: str | Path,   # what the caller wants to read
 ) -> NamedSet | None:     # None for a path; raises `DataError` for a string that names a set and something here as well
     "The set that goes by a name."
     known = NAMED.get(source) if isinstance(source, str) else None
     if known is None or not os.path.exists(source): return known
-    root = Path(os.environ.get('ULMFIT_NB_DATA', DATASETS))
+    root = data_folder() or DATASETS
     own = [p.resolve() for p in (DATASETS/source, root/source, root/f'{source}-v1')]
     if Path(source).resolve() in own: return known
     raise DataError(f'{source!r} is the name of a data set, and something of that name lies here. '
@@ -75,9 +80,9 @@ def local_files(
 ) -> list[Path]:         # the set's files of that split on this machine; raises `DataError` as `_shipped` does
     "Files of a named set: those that ship, or those under the folder that ULMFIT_NB_DATA names."
     if NAMED[name].splits: return [_shipped(name, split)]
-    root = os.environ.get('ULMFIT_NB_DATA')
-    if not root: return []
-    folders = [Path(root)/name, Path(root)/f'{name}-v1']
+    root = data_folder()
+    if root is None: return []
+    folders = [root/name, root/f'{name}-v1']
     endings = ['.parquet', '-*.parquet', '_subset.parquet']
     return next(filter(None, (sorted(d.glob(split + e)) for d in folders for e in endings)), [])
 

@@ -103,7 +103,8 @@ def damaged(path: Path):   # a file of a stage's directory
     try: yield
     except StageError: raise   # it says so already
     except ValueError as e:
-        mend = 'Copy the whole directory again, or run its stage again.'
+        again = f'delete {path.name} and ' if path.name == 'config.json' else ''   # a stage looks for its own
+        mend = f'Copy the whole directory again, or {again}run its stage again.'
         raise StageError(f'{path} is damaged: {str(e).rstrip(".")}. {mend}') from e
 
 # %% ../nbs/appendix/stages.ipynb #fcdd40c4
@@ -295,10 +296,13 @@ def untrained(
     like: str | Path,    # a language model, as for `load_lm`
     out: str | Path,     # directory for the new one
     seed: int=0,         # of its weights
-) -> Path:               # `out`
+) -> Path:               # `out`; raises `ValueError` if another stage was carried out there
     "A language model of the same shape, for the same words, that has read nothing."
     stage, out = Stage.open(like, 'language model'), check_out(out)
-    with seeded(seed): model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
-    kept = {k: stage.config[k] for k in ('architecture', 'tokenizer', 'backwards')}
-    save_stage(out, 'language model', model, stage.vocab, kept | {'settings': {'seed': seed}}, [])
+    settings = {'seed': seed, 'like': stage.config['sha256']['model.safetensors']}
+    with stage_run(out, settings) as finished:
+        if finished: return out
+        with seeded(seed): model = LanguageModel(AWDLSTMConfig(**stage.config['architecture']))
+        kept = {k: stage.config[k] for k in ('architecture', 'tokenizer', 'backwards')}
+        save_stage(out, 'language model', model, stage.vocab, kept | {'settings': settings}, [])
     return out

@@ -154,8 +154,8 @@ def without_gaps(
     labelled = label is not None and find_column(frame, label) is not None
     fields = {'no_text': [column_values(frame, name) for name in names],
               'no_label': [read_labels(frame, label, where)] if labelled else []}
-    empty = {kind: [i for i, row in enumerate(zip(*columns)) if any(is_missing(v) or v == '' for v in row)]
-             for kind, columns in fields.items()}
+    def gap(v): return is_missing(v) or isinstance(v, str) and v == ''   # v may be an array of names
+    empty = {kind: [i for i, row in enumerate(zip(*columns)) if any(map(gap, row))] for kind, columns in fields.items()}
     left_out = {i for places in empty.values() for i in places}
     kept = [i for i in range(len(frame)) if i not in left_out]
     whole = frame.take(np.array(kept, np.int64)) if hasattr(frame, 'to_pylist') else frame.iloc[kept]

@@ -241,9 +241,9 @@ class Number(Target):
 
     @classmethod
     def of(cls, data):
-        mean, std = float(np.mean(data.labels)), float(np.std(data.labels))
-        if not std > 0: raise DataError(f'training labels: each is {data.labels[0]}, so there is nothing to learn.')
-        return cls(mean, std)
+        if min(data.labels) == max(data.labels):   # std of equal numbers may be 1e-17
+            raise DataError(f'training labels: each is {data.labels[0]}, so there is nothing to learn.')
+        return cls(float(np.mean(data.labels)), float(np.std(data.labels)))
 
     def encode(self, data): return ((np.array(data.labels) - self.mean) / self.std).astype(np.float32)
     def losses(self, logits, y): return (logits[:, 0] - y) ** 2

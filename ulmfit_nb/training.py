@@ -138,8 +138,10 @@ def with_changes(
     "Put keywords in place of fields."
     for given, due in objects:
         if not isinstance(given, due):
+            preset = '' if due in (FitSettings, RunOptions) else (   # these belong to no stage
+                ', or take those of a preset: PRESETS["small"] has some for each stage')
             raise TypeError(f'{given!r:.40} is of type {type(given).__name__}, where {due.__name__} is due. Write '
-                            f'{due.__name__}(…), or take those of a preset: PRESETS["small"] has some for each stage.')
+                            f'{due.__name__}(…){preset}.')
     names = [[f.name for f in fields(o)] for o, _ in objects]
     for name in changes:
         if not any(name in own for own in names):
