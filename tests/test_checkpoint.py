@@ -212,8 +212,8 @@ def test_too_little_memory_is_not_a_damaged_checkpoint(tmp_path, monkeypatch):
     short_run((1, 4), tmp_path / 'run')
 
     def full(*args):
-        raise torch.OutOfMemoryError('no memory')
+        raise torch.cuda.OutOfMemoryError('no memory')
 
     monkeypatch.setattr(torch.optim.AdamW, 'load_state_dict', full)
-    with pytest.raises(torch.OutOfMemoryError, match='^no memory$'):
+    with pytest.raises(torch.cuda.OutOfMemoryError, match='^no memory$'):
         short_run(checkpoint=tmp_path / 'run')

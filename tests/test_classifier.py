@@ -30,7 +30,7 @@ from ulmfit_nb.classifier import (
     predict_logits,
 )
 from ulmfit_nb.classifier_training import save_classifier
-from ulmfit_nb.data import DataError
+from ulmfit_nb.data import DataError, TextData
 from ulmfit_nb.precision import best_device
 from ulmfit_nb.stages import Stage, StageError, save_stage
 from ulmfit_nb.targets import SingleLabel
@@ -226,7 +226,7 @@ def test_awkward_lengths_are_finite_in_training_too(sizes, max_len):
 
 def test_a_batch_out_of_order_is_refused_not_misread():
     ids = torch.full((2, 6), 5)
-    with pytest.raises(ValueError, match='longest document comes first'):
+    with pytest.raises(ValueError, match='documents come by length, the longest first'):
         model_of()(ids, torch.tensor([2, 6]))
     with pytest.raises(ValueError, match='7 tokens in a batch of 6 columns'):
         model_of()(ids, torch.tensor([7, 6]))
@@ -418,7 +418,7 @@ def test_predictions_do_not_depend_on_batch_or_order(tiny_classifier):
     'texts,message',
     [('a fine film', r'one string, where a list .* Write \[text\]'), ([None], 'text 0 is missing'), ([3.5], 'text 0 is 3.5'),
      (['fine', float('nan')], 'text 1 is missing'), ([b'bytes'], "text 0 is b'bytes'"), ([['a', 'b']], 'text 0 is'), ([], 'no texts in it'),
-     (None, 'missing'), (7, '7')],
+     (None, 'a NoneType, where a list'), (7, 'a int, where a list'), (TextData(['fine']), 'Give its .texts')],
 )  # fmt: skip
 def test_predict_refuses_what_is_not_a_list_of_texts(tiny_classifier, texts, message):
     with pytest.raises(DataError, match=message):

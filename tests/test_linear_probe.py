@@ -20,7 +20,7 @@ from ulmfit_nb.linear_probe import PENALTY, ProbeHead, begin_with_probe, fit_pro
 from ulmfit_nb.settings import ClassifierSettings, recipe
 from ulmfit_nb.stages import Stage
 from ulmfit_nb.targets import MultiLabel, MultiTask, Number, prepare_data
-from ulmfit_nb.training import Stop
+from ulmfit_nb.training import Phase, Stop
 
 SETTINGS = ClassifierSettings(bs=8, bptt=5, max_len=8, head='linear-probe', hold_out=False)
 QUICK = TINY_CLASSIFIER | {'epochs': 2, 'lr': 0.001, 'factor': 1, 'head': 'linear-probe', 'hold_out': False}
@@ -185,8 +185,10 @@ def test_going_on_keeps_the_head(tiny_tuned, tiny_classifier, tmp_path):
 
 def test_a_plan_without_a_pass_is_refused(tiny_tuned, tiny_classifier, tmp_path):
     for lm, how in ((tiny_tuned, QUICK), (tiny_classifier, TINY_CLASSIFIER)):
-        with pytest.raises(ValueError, match='epochs is 0, and without a thaw nothing is learnt. Give 1.'):
+        with pytest.raises(ValueError, match='epochs is 0, and there is no thaw, so nothing would be learnt. Give it one'):
             train_classifier(lm, REVIEWS, tmp_path / 'c', **how | {'epochs': 0})
+    with pytest.raises(ValueError, match='the plan has no epochs'):
+        train_classifier(tiny_tuned, REVIEWS, tmp_path / 'c', **QUICK | {'plan': [Phase(['head'], [0.01], 0)]})
     assert not (tmp_path / 'c' / 'model.safetensors').exists()
     task, stage = task_of(tiny_tuned, settings=replace(SETTINGS, epochs=0, head='hidden-layer')), Stage.open(tiny_tuned)
     assert len(stage_3_plan(task, stage, replace(SETTINGS, epochs=0, head='hidden-layer'))) == 4, 'the thaw may be all there is'

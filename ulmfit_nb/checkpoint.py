@@ -239,7 +239,7 @@ def restore(
         if run.at.batch:
             run.loss = run.loss + tensors['loss'].item()
             run.state = restore_state(with_prefix(tensors, 'state.'), run.device)
-    except torch.OutOfMemoryError: raise   # a RuntimeError too, and the file is whole
+    except torch.cuda.OutOfMemoryError: raise   # a RuntimeError too, and the file is whole
     except (KeyError, TypeError, RuntimeError) as e:   # a tensor that is missing, or of another shape
         raise ValueError(f'{run.path} is damaged ({e}). Delete it to start this stage anew.') from e
 

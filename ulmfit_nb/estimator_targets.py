@@ -39,7 +39,7 @@ def matrix_of(labels, n: int) -> np.ndarray | None:   # n: texts
 def label_lists(
     labels,               # of several to a text: lists, or a matrix of 0 and 1
     n: int,               # texts
-    learn: bool = True,   # from them: raises `DataError` for a label that no text has
+    learn: bool=True,     # from them: raises `DataError` for a label that no text has
 ) -> tuple[list[tuple], np.ndarray]:
     "Labels as tuples of names, and what the names stand for."
     matrix, several = matrix_of(labels, n), list | tuple | set | frozenset | np.ndarray

@@ -89,7 +89,7 @@ def left_behind(path: Path) -> list[tuple[Path, bool]]:
     "The parts of `path` whose process has ended, each with whether it is an old directory that was put aside."
     name = re.compile(rf'\.{re.escape(path.name)}\.(\d+)(?:-([0-9a-f]{{8}}))?(?:\.\d+)?(\.old)?\.part')
     found = [(p, name.fullmatch(p.name)) for p in path.parent.glob('.*.part')]
-    ours = {part.parent.resolve()/part.name for part in PARTS}
+    ours = {part.parent.resolve()/part.name for part in list(PARTS)}
     def ended(part, pid, machine):
         if machine not in (None, MACHINE): return time.time() - part.lstat().st_mtime > 24 * 60 * 60
         return part.parent.resolve()/part.name not in ours if pid == os.getpid() else not lives(pid)

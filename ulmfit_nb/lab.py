@@ -30,9 +30,8 @@ def run_until_stopped(
         if child: (child.kill if asked else child.terminate)()
         asked.append(number)
     main = threading.current_thread() is threading.main_thread()   # Python delivers signals to no other
-    numbers = [getattr(signal, s) for s in STOP if main]
-    heard = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]   # nohup has some ignored
-    before = {n: signal.signal(n, stop) for n in heard}
+    def ignored(s): return s == 'SIGHUP' and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN   # as nohup wants it
+    before = {n: signal.signal(n, stop) for n in (getattr(signal, s) for s in STOP if main and not ignored(s))}
     try:
         child = subprocess.Popen(command, env=env, start_new_session=True)
         if asked: child.terminate()   # before there was anybody to hand it to
