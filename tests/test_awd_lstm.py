@@ -189,3 +189,11 @@ def test_linear_cross_entropy_in_bfloat16_stays_near():
     ours = torch.autograd.grad(loss, w)[0]
     assert loss.dtype == ours.dtype == torch.float32
     assert (ours - usual).norm() < 0.02 * usual.norm()
+
+
+def test_gradients_of_the_loss_go_when_they_have_been_used():
+    x, w, b = (torch.ones(shape, requires_grad=True) for shape in ((3, 4), (5, 4), (5,)))
+    loss = linear_cross_entropy(x, w, b, torch.tensor([0, 1, 2]))
+    loss.backward()
+    with pytest.raises(RuntimeError, match='second time'):
+        loss.backward()

@@ -207,13 +207,14 @@ def test_seeded_goes_back_after_an_error_and_within_itself():
         assert torch.equal(torch.rand(2), first) and torch.equal(torch.rand(2), second)
 
 
-def test_too_little_memory_is_not_a_damaged_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize('error', [torch.cuda.OutOfMemoryError('CUDA out of memory'), RuntimeError('MPS backend out of memory'), RuntimeError('CUDA error: x')])
+def test_too_little_memory_is_not_a_damaged_checkpoint(error, tmp_path, monkeypatch):
     "Its advice would be to delete what is whole."
     short_run((1, 4), tmp_path / 'run')
 
     def full(*args):
-        raise torch.cuda.OutOfMemoryError('no memory')
+        raise error
 
     monkeypatch.setattr(torch.optim.AdamW, 'load_state_dict', full)
-    with pytest.raises(torch.cuda.OutOfMemoryError, match='^no memory$'):
+    with pytest.raises(type(error), match=f'^{error}$'):
         short_run(checkpoint=tmp_path / 'run')

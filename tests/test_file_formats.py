@@ -399,15 +399,6 @@ def test_a_sheet_that_does_not_say_how_wide_it_is(tmp_path):
         assert columns(tmp_path / 'x.xlsx') == {'text': ['a', 'b'], '0': ['x', 'y'], 'unnamed 2': [None, 'more']}
 
 
-def test_a_comma_in_a_name_is_no_separator(tmp_path):
-    with pytest.warns(UserWarning, match='a comma that does not fit all lines, and a semicolon that does'):
-        found = columns(tmp_path / 'x.csv', 'text (de, at);label\nschön, gut;pos\nna;neg\n')
-    assert found == {'text (de, at)': ['schön, gut', 'na'], 'label': ['pos', 'neg']}
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        assert columns(tmp_path / 'x.csv', 'text;more,label\na,pos\nb,neg\n') == {'text;more': ['a', 'b'], 'label': ['pos', 'neg']}
-
-
 def test_one_bad_quotation_tears_no_table_apart(tmp_path):
     whole = 'text\tlabel\n' + '"first line\nsecond ""line"""\tpos\n' * 3
     assert columns(tmp_path / 'x.tsv', whole)['text'] == ['first line\nsecond "line"'] * 3

@@ -29,3 +29,16 @@ def test_a_head_that_has_learnt_needs_no_thaw():
     shape = {'n_layers': 3}
     small, probe = (training_epochs(shape, PRESETS[name].train_classifier, 1000) for name in ('small', 'probe'))
     assert small == probe + 4
+
+
+def test_numbers_are_learnt_too_and_a_gpu_is_waited_for(monkeypatch):
+    asked = []
+
+    class Loss:
+        def item(self):
+            asked.append(self)
+
+    monkeypatch.setattr(pace, 'fit', lambda task, plan, callback, **options: [callback(1, Loss()) for _ in range(3)])
+    report = {'n': 100, 'tokens': 10_000, 'distinct': 500, 'labels': [], 'numbers': [1, 2, 3]}
+    shape = {'emb_sz': 8, 'n_hid': 8, 'n_layers': 1, 'tie_weights': True}
+    assert [stage for stage, _ in expected_minutes(report, shape, 'tiny')['minutes']] == ['fine_tune', 'train_classifier'] and len(asked) == 6

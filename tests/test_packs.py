@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ulmfit_nb import fine_tune, load_classifier, pretrain, train_classifier
-from ulmfit_nb.data import DataError, TextData, fingerprint, splits_of
+from ulmfit_nb.data import DataError, TextData, Tokens, fingerprint, splits_of
 from ulmfit_nb.packs import in_shards, load_packed, pack
 from ulmfit_nb.sources import TextSource, load_data
 from ulmfit_nb.tokenization import Tokenizer
@@ -131,7 +131,8 @@ def test_a_damaged_pack_is_packed_again(tmp_path):
 def test_words_are_no_texts_for_pieces_or_another_language(packed, tmp_path):
     lm = dict(emb_sz=8, n_hid=8, n_layers=1, bs=2, bptt=5, min_freq=1, epochs=1, progress_bar=False)
     texts = load_packed(pack(['one two three four five six seven'] * 20, tmp_path / 'pack')).texts
-    with pytest.raises(TypeError, match='words, where a text is due'):
-        pretrain(texts, tmp_path / 'pieces', subwords=20, **lm)
-    with pytest.raises(ValueError, match="by the tokenizer of 'en', and 'de' is due"):
-        pretrain(texts, tmp_path / 'german', lang='de', **lm)
+    for given, other in ((texts, {'subwords': 20}), (texts, {'lang': 'de'}), (list(texts), {'lang': 'de'})):
+        with pytest.raises(TypeError, match='words, where a text is due'):
+            pretrain(given, tmp_path / 'lm', **lm, **other)
+    mine = Tokens(['xxbos', 'ja'])  # of somebody who knows which tokenizer to ask
+    assert Tokenizer(lang='de')(mine) is mine and Tokenizer()(texts[0]) == texts[0]

@@ -167,3 +167,6 @@ def test_auto_is_not_said_to_do_what_it_would_not(machine):
     machine(0.95)
     with pytest.warns(UserWarning, match=r'slower than fp32 on this cpu\.$'):
         choose_precision('bf16', LARGE, 8, CPU, 'bf16')
+    machine(0.5)
+    with pytest.warns(UserWarning, match=r'slower than fp32 on this cpu\.$'):
+        choose_precision('bf16', nn.LSTM(30, 40), 8, CPU, 'bf16')

@@ -419,3 +419,6 @@ def test_rows_without_a_text_come_first(tmp_path):
     with rows_out(tmp_path / 'out.parquet') as write:
         predict_rows([{'text': ''}, {'text': 'no'}], RowPredictor(Lengths()), write, portion=1)
     assert pq.read_table(tmp_path / 'out.parquet')['p_long'].to_pylist() == [None, 0.2]
+    with rows_out(tmp_path / 'out.parquet') as write:  # a column of the caller's that begins as these do
+        predict_rows([{'p_note': None, 'text': ''}, {'p_note': 'late', 'text': 'no'}], RowPredictor(Lengths()), write, portion=1)
+    assert pq.read_table(tmp_path / 'out.parquet')['p_note'].to_pylist() == [None, 'late']

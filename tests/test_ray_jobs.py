@@ -300,3 +300,36 @@ def test_a_corpus_in_another_language(at_once, many, tmp_path):
     assert found[0] == again[0]
     with pytest.raises(ValueError, match='pieces of words are not learnt on a cluster'):
         ray_corpus(TextFiles(many), tmp_path / 'other', replace(SMALL, subwords=100))
+
+
+def test_a_file_that_was_replaced_by_an_older_one_is_counted_again(at_once, many, tmp_path, monkeypatch):
+    (many / 'd.parquet').write_bytes(b'PAR1 no more')
+    with refuse('1 of 5 files failed'):
+        ray_corpus(TextFiles(many), tmp_path / 'lm', SMALL, progress_bar=False)
+    (many / 'd.parquet').unlink()
+    (many / 'c.txt').write_text('A line more.')
+    os.utime(many / 'c.txt', (0, 0))
+    found = ray_corpus(TextFiles(many), tmp_path / 'lm', SMALL, progress_bar=False)
+    assert is_that_of_one_process(found, TextFiles(many), tmp_path / 'one')
+
+
+def test_labels_of_another_model_are_not_taken_for_its_own(at_once, parts, tiny_classifier, tmp_path):
+    "Though the files that they are of are elsewhere just now."
+    predict_dataset(tiny_classifier, parts, tmp_path / 'labelled')
+    shutil.rmtree(parts)
+    parts.mkdir()
+    pq.write_table(pa.table({'id': [1], 'text': ['a']}), parts / 'new.parquet')
+    with pytest.raises(ValueError, match='belongs to a run with other settings'):
+        predict_dataset(tiny_classifier, parts, tmp_path / 'labelled', threshold=0.9)
+
+
+def test_each_job_tells_a_refusal_of_the_file_system(parts, tiny_classifier, tmp_path, monkeypatch):
+    def refused(*args, **kwargs):
+        raise OSError(5, 'Input/output error')
+
+    monkeypatch.setattr(pq, 'ParquetFile', refused)
+    monkeypatch.setattr(pq, 'read_metadata', refused)
+    with pytest.raises(OSError, match='Input/output'):
+        ray_jobs.label_file({'engine': 'torch', 'model': ''}, str(tiny_classifier), parts / '1.parquet', tmp_path / 'out.parquet')
+    with pytest.raises(OSError, match='Input/output'):
+        ray_jobs.count_file(Tokenizer(), parts / '1.parquet', 'text', {}, tmp_path / 'shard.ids')

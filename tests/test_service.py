@@ -150,7 +150,7 @@ def test_where_somebody_else_listens_nothing_is_promised(classifier, served, cap
     with socket.socket() as other:
         other.bind(('127.0.0.1', 0))
         other.listen()
-        with pytest.raises(SystemExit):
+        with pytest.raises(OSError, match='Give another port'):
             run_service(classifier, port=other.getsockname()[1])
     assert 'serving' not in capsys.readouterr().out and not served
 

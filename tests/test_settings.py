@@ -109,6 +109,8 @@ def test_another_schedule_of_the_same_name_is_another_schedule():
     mine = {}
     exec('def stlr(t, T, lr_max): return lr_max', {'__name__': 'mine'}, mine)
     assert schedule_name(stlr) == 'stlr' and schedule_name(constant) == 'constant' and schedule_name(mine['stlr']) == 'mine.stlr'
+    exec('def constant(t, T, lr_max): return 0', {'__name__': 'mine'}, mine)
+    assert schedule_name(mine['constant']) == 'mine.constant'
     assert schedule_name(partial(mine['stlr'], T=3)) == 'mine.stlr(T=3)'
     assert FineTuneSettings(schedule=mine['stlr']).identity() != FineTuneSettings().identity()
     with pytest.raises(ValueError, match='can not be told from others'):

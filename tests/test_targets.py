@@ -301,3 +301,9 @@ def test_a_name_that_no_file_can_hold_is_refused_before_any_work(target):
 def test_equal_numbers_teach_nothing_whatever_rounding_makes_of_them(value):
     with refuse('so there is nothing to learn'):
         Number.of(TextData(TEXTS[:7], [value] * 7))
+
+
+@pytest.mark.parametrize('values', [[0.0, 1e-170], [-1e308, 1e308]])
+def test_numbers_that_can_not_be_computed_with(values):
+    with refuse('too little, or too much'):
+        Number.of(TextData(TEXTS[:2], values))

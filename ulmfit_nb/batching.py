@@ -181,7 +181,6 @@ from array import array
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from .data import some_of
 from .files import atomic_open
 
 # %% ../nbs/appendix/batching_streams.ipynb #c528f3a7
@@ -324,9 +323,10 @@ def check_offsets(
 ) -> np.ndarray:       # the offsets; raises `ValueError` if they don't lead from the first id to the last
     "The offsets, checked against the ids."
     offsets = np.asarray([0, len(ids)] if offsets is None else offsets, np.int64)
-    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets) < 0).any():
-        raise ValueError(f'the offsets must rise from 0 to the number of ids, {len(ids)}; '
-                         f'these are {some_of(offsets.tolist(), 5)}.')
+    falls = ', and fall in between' * bool((np.diff(offsets) < 0).any())
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(ids) or falls:
+        found = f'go from {offsets[0]} to {offsets[-1]}{falls}' if len(offsets) else 'are none'
+        raise ValueError(f'the offsets must rise from 0 to the number of ids, {len(ids)}; these {found}.')
     return offsets
 
 # %% ../nbs/appendix/batching_streams.ipynb #a433bb4c

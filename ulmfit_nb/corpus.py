@@ -124,10 +124,7 @@ def cached_corpus(
     **options,              # of `build_corpus`
 ) -> tuple[Vocab, TokenStream]:  # raises `ValueError` if the corpus there was made otherwise, or is damaged
     "`build_corpus`, once: a run that goes on after a break finds its ids there."
-    folder, lang = Path(folder), getattr(tokenizer, 'lang', 'en')
-    if (of := getattr(texts, 'lang', lang)) != lang:
-        raise ValueError(f'these texts are split into words already, by the tokenizer of {of!r}, and {lang!r} is due: '
-                         'give the texts themselves.')
+    folder = Path(folder)
     made = made_with(texts, tokenizer, **options)
     if (folder/'corpus.json').exists():
         known = read_known(folder)

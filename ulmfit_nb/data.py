@@ -126,6 +126,7 @@ def to_list(
 # %% ../nbs/appendix/data_checks.ipynb #40af9f64
 class Tokens(list):
     "A text that has been split into tokens already."
+    lang = None   # whose tokenizer has done so, where that is known
 
 # %% ../nbs/appendix/data_checks.ipynb #0ffe7d01
 def first_of(

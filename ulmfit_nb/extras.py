@@ -20,4 +20,4 @@ def import_extra(
         raise ImportError(f"{e.name} is not installed: pip install 'ulmfit-nb[{extra}]'.") from None
     except ImportError as e:
         raise ImportError(f"{', '.join(modules)}: installed, and can't be loaded ({e}). "
-                          f"Install anew: pip install --force-reinstall 'ulmfit-nb[{extra}]'.") from e
+                          'Uninstall what is broken, and install it anew.') from e

@@ -101,13 +101,11 @@ def find_separator(
     if named := SEP_LINE.match(text): return named[1]
     usual = '\t' if kind == '.tsv' else ','
     top = re.split('[\r\n]', text.lstrip(' \r\n'), maxsplit=1)[0]
-    others = [sep for sep in SEPARATORS if sep in top and sep != usual]
-    if not others or usual in top and fits(text, usual): return usual
+    others = [sep for sep in SEPARATORS if sep in top]
+    if usual in top or not others: return usual
     fitting = [sep for sep in others if fits(text, sep)]
-    if usual in top and len(fitting) != 1: return usual   # what is wrong with it is said when it is read
     seen = ' and '.join(f'a {SEPARATORS[sep]}' for sep in fitting or others)
-    told = f'{where}: its first line has ' + (f'a {SEPARATORS[usual]} that does not fit all lines, and {seen} that does'
-                                              if usual in top else f'no {SEPARATORS[usual]}, but {seen}')
+    told = f'{where}: its first line has no {SEPARATORS[usual]}, but {seen}'
     if len(fitting) != 1:
         raise DataError(f'{told}. If that separates the fields, give sep={others[0]!r}, else sep={usual!r}.')
     warnings.warn(f'{told}, which is taken to separate the fields. Give sep={fitting[0]!r} to say so.', stacklevel=6)

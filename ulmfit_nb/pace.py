@@ -76,7 +76,7 @@ def _expected_minutes(report, architecture, preset):
     vocab_sz = min(tune.max_vocab, max(100, report['distinct']))
     steps = report['tokens'] * tuning_epochs(tune, report['tokens']) / (tune.bs * tune.bptt)
     minutes = [['fine_tune', steps * lm_pace(architecture, vocab_sz, tune) / 60]]
-    if report['labels']:
+    if report['labels'] or report.get('numbers'):
         length = min(500, max(2, round(report['tokens'] / report['n'])))
         steps = 0.9 * report['tokens'] / length * training_epochs(architecture, train, 0.9 * report['n']) / train.bs
         minutes.append(['train_classifier', steps * classifier_pace(architecture, vocab_sz, length, train) / 60])

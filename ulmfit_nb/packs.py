@@ -71,7 +71,6 @@ def pack(
 # %% ../nbs/appendix/packs.ipynb #a8c4583b
 class PackedTexts(Sequence):
     "The texts of a folder that `pack` wrote, each as its `Tokens`."
-    lang = 'en'   # whose tokenizer split them
     def __init__(self, folder: str | Path):   # raises `DataError` if it isn't whole
         self.folder = Path(folder)
         self.index, self.words = read_index(self.folder)
@@ -97,7 +96,9 @@ class PackedTexts(Sequence):
     def __getitem__(self, i: int) -> Tokens:
         if not 0 <= i < len(self): raise IndexError(f'there are {len(self)} texts, and {i} is none of them')
         piece = int(np.searchsorted(self.starts, i, side='right')) - 1
-        return Tokens(map(self.words.__getitem__, self.piece(piece)[i - self.starts[piece]].tolist()))
+        found = Tokens(map(self.words.__getitem__, self.piece(piece)[i - self.starts[piece]].tolist()))
+        found.lang = 'en'
+        return found
 
 # %% ../nbs/appendix/packs.ipynb #83d5f7f1
 TEXT = Allowed('text', 1)

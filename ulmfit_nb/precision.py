@@ -117,7 +117,8 @@ def choose_precision(
     elif able and bf16_speedup(*shape, bs, device) >= WORTH_IT[before]: chosen = 'bf16'
     else: chosen = 'fp32'
     if precision == 'bf16' and (speed := bf16_speedup(*shape, bs, device)) < 1:
-        auto = ': precision="auto" would take fp32' if speed < WORTH_IT[before] else ''
+        stays = before == 'bf16' and (max(shape) < LARGE or speed >= WORTH_IT[before])
+        auto = '' if stays else ': precision="auto" would take fp32'
         warnings.warn(f'bf16 is {1 / speed:.1f} times slower than fp32 on this {device.type}{auto}.', stacklevel=2)
     if before and chosen != before:
         why = ', which is faster here' if precision == 'auto' else ''

@@ -270,7 +270,8 @@ class RowLines:
         return ''.join(sep.join(quoted(field, sep) for field in line) + '\n' for line in lines)
 
 # %% ../nbs/appendix/prediction_files.ipynb #f259bc36
-A_NUMBER = re.compile('(predicted_)?(p_|prediction$)')   # names of fields that are added and are no label
+SAID = ('label', 'predicted_label', 'prediction', 'predicted_prediction')   # the first field that is added
+A_NUMBER = re.compile('(predicted_)?(p_|prediction$)')   # names of those that are no label
 
 def kinds_of(rows: list[dict], kept: dict):   # kept: columns that have their kind already
     "Names and kinds of the other columns, by these rows alone."
@@ -280,8 +281,10 @@ def kinds_of(rows: list[dict], kept: dict):   # kept: columns that have their ki
 def schema_of(rows: list[dict], kept: dict):
     "Names and kinds of all columns; of one that holds nothing so far, numbers if it is of probabilities, else strings."
     import pyarrow as pa
-    gaps = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}
-    def filled(f): return pa.float64() if f.type == pa.null() and A_NUMBER.match(f.name) else gaps.get(f.type, f.type)
+    gaps, names = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}, list(rows[0])
+    said = max((i for i, name in enumerate(names) if name in SAID), default=len(names))   # what is added stands last
+    gaps |= {name: pa.float64() for name in names[said:] if A_NUMBER.match(name)}
+    def filled(f): return gaps.get(f.name if f.type == pa.null() and f.name in gaps else f.type, f.type)
     kinds = {f.name: f.with_type(filled(f)) for f in kinds_of(rows, kept)} | kept
     return pa.schema([kinds[name] for name in columns_of(rows)])
 

@@ -152,7 +152,8 @@ def predict_dataset(
                 temperature=temperature, engine=engine, precision=precision)
     RowPredictor(load_classifier(path, engine=engine), text, threshold, temperature)   # raises what each file would
     with checkpoint_lock(out/'_predictions.json'):
-        if not any((out/name).exists() for name in files): (out/'_predictions.json').unlink(missing_ok=True)
+        if not any(f.name.lower().endswith('.parquet') for f in out.rglob('*')):   # nothing is done
+            (out/'_predictions.json').unlink(missing_ok=True)
         keep_manifest(out/'_predictions.json', made)
         jobs = {name: (made, str(path), f.absolute(), (out/name).resolve())   # a link's own name says what it is
                 for name, f in files.items() if not is_done(f, out/name)}

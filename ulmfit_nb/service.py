@@ -6,7 +6,7 @@
 __all__ = ['create_app', 'as_answer', 'run_service']
 
 # %% ../nbs/appendix/service.ipynb #19206e82
-import threading
+import socket, threading
 from contextlib import suppress
 from typing import Annotated
 
@@ -60,6 +60,18 @@ def as_answer(row: dict, classes: list[str]) -> dict:
     label = None if row['label'] == '' else row['label']
     return {'label': label, 'probabilities': {c: row[f'p_{c}'] for c in classes} if known else None}
 
+# %% ../nbs/appendix/service.ipynb #b6b45f9c
+def listening(host: str, port: int) -> socket.socket:   # port: 0 for any that is free
+    "A socket that nobody else has. Raises `OSError` if somebody has."
+    own = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
+    alone = getattr(socket, 'SO_EXCLUSIVEADDRUSE', socket.SO_REUSEADDR)   # on Windows a second one would share it
+    own.setsockopt(socket.SOL_SOCKET, alone, 1)
+    try: own.bind((host, port))
+    except OSError as e:
+        own.close()
+        raise OSError(e.errno, f'{host}, port {port}: {e.strerror}. Give another port.') from None
+    return own
+
 # %% ../nbs/appendix/service.ipynb #b6b45f9d
 def run_service(
     classifier: Classifier,
@@ -67,11 +79,10 @@ def run_service(
     port: int=8000,            # where it listens
     threshold: float=0.,       # as in `create_app`
     temperature: float=1.,     # likewise
-):                             # returns when somebody stops it
+):                             # returns when somebody stops it; raises `OSError` where somebody else listens
     "Serve a classifier until Ctrl-C, or until the process is told to end; requests under way are answered."
     _, uvicorn, _ = _needed()
     app = create_app(classifier, threshold, temperature)
-    config = uvicorn.Config(app, host=host, port=port, log_level='warning')
-    socket = config.bind_socket()   # ends the program if somebody else listens there
-    print(f'serving on http://{host}:{socket.getsockname()[1]}; /docs says how to ask', flush=True)
-    with suppress(KeyboardInterrupt): uvicorn.Server(config).run(sockets=[socket])
+    with listening(host, port) as own, suppress(KeyboardInterrupt):
+        print(f'serving on http://{host}:{own.getsockname()[1]}; /docs says how to ask', flush=True)
+        uvicorn.Server(uvicorn.Config(app, log_level='warning')).run(sockets=[own])

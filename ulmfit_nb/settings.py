@@ -29,8 +29,8 @@ def schedule_name(
         name = f'{schedule_name(schedule.func)}({", ".join(given)})'
     else:
         name = getattr(schedule, '__qualname__', type(schedule).__name__ + '.<object>')
-        ours = getattr(schedules, name, schedule)
-        if schedule not in (ours, constant): name = f'{schedule.__module__}.{name}'   # another one that is called so
+        ours = constant if name == 'constant' else getattr(schedules, name, schedule)
+        if schedule is not ours: name = f'{schedule.__module__}.{name}'   # another one that is called so
     if '<' in name:
         raise ValueError(f'schedule: {name} can not be told from others like it when the run goes on. '
                          'Give a function that has a name in its module, or a functools.partial of one.')

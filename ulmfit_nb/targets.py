@@ -209,15 +209,13 @@ def check_numbers(data: TextData, where: str) -> TextData:
     texts = check_texts(data.texts, where)
     if len(data.labels) != len(texts):
         raise DataError(f'{where}: {len(data.labels)} numbers for {len(texts)} texts. Give one to each text.')
-    def number(label):
-        value = label if data.classes is None else data.classes[label]
+    said = data.labels if data.classes is None else [data.classes[label] for label in data.labels]
+    def number(value):
         try: return float('nan' if isinstance(value, str) and '_' in value else value)   # Python reads 1_0 as ten
         except (TypeError, ValueError): return float('nan')
-    values = list(map(number, data.labels))
+    values = list(map(number, said))
     if bad := [i for i, v in enumerate(values) if not np.isfinite(v)]:
-        label = data.labels[bad[0]]
-        said = label if data.classes is None else data.classes[label]
-        found = first_of(bad, f'has {said!r}, where a number is due', 'without one')
+        found = first_of(bad, f'has {said[bad[0]]!r}, where a number is due', 'without one')
         raise DataError(f'{where}: {found}. Drop such rows, or mend them.')
     return TextData(texts, values)
 
@@ -243,7 +241,9 @@ class Number(Target):
     def of(cls, data):
         if min(data.labels) == max(data.labels):   # std of equal numbers may be 1e-17
             raise DataError(f'training labels: each is {data.labels[0]}, so there is nothing to learn.')
-        return cls(float(np.mean(data.labels)), float(np.std(data.labels)))
+        with np.errstate(over='ignore'): std = float(np.std(data.labels))
+        if not 0 < std < np.inf: raise DataError('training labels: they differ by too little, or too much. Scale them.')
+        return cls(float(np.mean(data.labels)), std)
 
     def encode(self, data): return ((np.array(data.labels) - self.mean) / self.std).astype(np.float32)
     def losses(self, logits, y): return (logits[:, 0] - y) ** 2

@@ -105,7 +105,8 @@ class Tokenizer(Reading):
     def __call__(self, text: str) -> list[str]:   # as it was written, or its `Tokens`; raises `TypeError` for others
         "Tokens of one text, `xxbos` in front."
         if isinstance(text, Tokens):
-            if self.pieces: raise TypeError('words, where a text is due: this tokenizer makes pieces of words')
+            if self.pieces or text.lang not in (None, self.lang):
+                raise TypeError('words, where a text is due: this tokenizer makes pieces, or words of another language')
             return text
         if not isinstance(text, str): raise TypeError(f'a text must be a string, not {text!r} ({type(text).__name__})')
         return self.words(text)
