@@ -133,7 +133,7 @@ def run_demo(
     few, more = (sentences.select(draw_labels(sentences, n, seed)) for n in (LABELS, MORE))
     tuned, lms = readings(lm, film, sentences.texts, unread.texts[:300], out/'lm', tune, say, precision)
     say(f'3  The networks learn from {LABELS} labels …')
-    scratch = nothing_read(lm, out/'nothing-read', seed)
+    scratch = untrained(lm, out/'nothing-read', seed)
     starts = {'scratch': scratch, 'wikipedia': lm, 'films': film, 'classifier': tuned}
     rivals = (('tfidf', few), ('tfidf_more', more))
     counted = {name: float(count_words(some).score(test.texts, test.labels)) for name, some in rivals}
@@ -153,10 +153,6 @@ def story(what: str, lm: dict) -> str:   # what was read last; from `describe`
     return (f'   {what:>9}: perplexity {lm["perplexity"]:.0f}, next word right {lm["next_word"]:.0%}; '
             f'after "{PROMPT}" it expects {", ".join(lm["guesses"])}\n'
             f'              and writes: {lm["writes"]}')
-
-def nothing_read(like: str | Path, out: Path, seed: int) -> Path:
-    "The same network with random weights; made once."
-    return out if (out/'config.json').exists() else untrained(like, out, seed)
 
 # %% ../nbs/appendix/demo.ipynb #0ee78d81
 def plot_demo(

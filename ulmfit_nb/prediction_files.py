@@ -283,8 +283,8 @@ def schema_of(rows: list[dict], kept: dict):
     import pyarrow as pa
     gaps, names = {pa.null(): pa.string(), pa.list_(pa.null()): pa.list_(pa.string())}, list(rows[0])
     said = max((i for i, name in enumerate(names) if name in SAID), default=len(names))   # what is added stands last
-    gaps |= {name: pa.float64() for name in names[said:] if A_NUMBER.match(name)}
-    def filled(f): return gaps.get(f.name if f.type == pa.null() and f.name in gaps else f.type, f.type)
+    numbers = {name for name in names[said:] if A_NUMBER.match(name)}
+    def filled(f): return pa.float64() if f.type == pa.null() and f.name in numbers else gaps.get(f.type, f.type)
     kinds = {f.name: f.with_type(filled(f)) for f in kinds_of(rows, kept)} | kept
     return pa.schema([kinds[name] for name in columns_of(rows)])
 

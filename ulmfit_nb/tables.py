@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .data import (
-    DataError, TextData, check_present, check_texts, encode_labels, is_missing, say_alike, some_of)
+    DataError, TextData, check_present, check_texts, encode_labels, is_gap, is_missing, say_alike, some_of)
 from .file_formats import decoded, read_columns
 
 # %% ../nbs/appendix/tables.ipynb #7cd657fa
@@ -107,7 +107,7 @@ def label_lists(labels: list, where: str) -> list[list]:   # one a text; raises 
     "Several labels a text: a list of names, perhaps an empty one; in a text file, as JSON writes it."
     found = [_as_list(label) for label in labels]
     for i, names in enumerate(found):
-        if names is None or any(is_missing(n) or n == '' for n in names):
+        if names is None or any(map(is_gap, names)):
             raise DataError(f'{where}: the labels of text {i} are {labels[i]!r}, where a list of names is due. '
                             'Write ["name"] for one, [] for none.')
     return found
@@ -154,8 +154,8 @@ def without_gaps(
     labelled = label is not None and find_column(frame, label) is not None
     fields = {'no_text': [column_values(frame, name) for name in names],
               'no_label': [read_labels(frame, label, where)] if labelled else []}
-    def gap(v): return is_missing(v) or isinstance(v, str) and v == ''   # v may be an array of names
-    empty = {kind: [i for i, row in enumerate(zip(*columns)) if any(map(gap, row))] for kind, columns in fields.items()}
+    empty = {kind: [i for i, row in enumerate(zip(*columns)) if any(map(is_gap, row))]
+             for kind, columns in fields.items()}
     left_out = {i for places in empty.values() for i in places}
     kept = [i for i in range(len(frame)) if i not in left_out]
     whole = frame.take(np.array(kept, np.int64)) if hasattr(frame, 'to_pylist') else frame.iloc[kept]
